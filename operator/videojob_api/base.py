@@ -1,0 +1,86 @@
+"""The base of every model in the contract, and the few types they share.
+
+Imported by the other modules of this package only; it knows no kind of resource.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+_QUANTITY = re.compile(r"^(?P<number>\d+(?:\.\d+)?)(?P<unit>m|k|M|G|T|Ki|Mi|Gi|Ti)?$")
+_UNITS: dict[str, Decimal] = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    "k": Decimal(1000),
+    "M": Decimal(1000) ** 2,
+    "G": Decimal(1000) ** 3,
+    "T": Decimal(1000) ** 4,
+    "Ki": Decimal(1024),
+    "Mi": Decimal(1024) ** 2,
+    "Gi": Decimal(1024) ** 3,
+    "Ti": Decimal(1024) ** 4,
+}
+
+
+class Model(BaseModel):
+    """A frozen value with camelCase on the wire and snake_case in Python; unknown keys refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON form as Kubernetes and the worker see it: aliases, and nothing that is None."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Tolerant(Model):
+    """A value that the other side wrote, perhaps a newer version of it: unknown keys are passed over."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def parse_quantity(text: str | int | float) -> Decimal:
+    """Read a Kubernetes quantity (``2Gi``, ``500m``, ``3``) as a plain number.
+
+    Raises:
+        ValueError: if the text is no quantity.
+    """
+    match = _QUANTITY.match(str(text))
+    if match is None:
+        raise ValueError(
+            f"{text!r} is not a quantity; write a number with a unit, such as 500m or 2Gi"
+        )
+    return Decimal(match["number"]) * _UNITS[match["unit"] or ""]
+
+
+Quantity = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value)),
+    Field(pattern=_QUANTITY.pattern, max_length=32),
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "pattern": r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$",
+            "maxLength": 32,
+        }
+    ),
+]
+"""A Kubernetes quantity, kept as it was written."""
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+KEY_PATTERN = r"^[^/\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN, min_length=1, max_length=63)]
+"""A DNS label: lower-case letters, digits and dashes."""
+
+ObjectKey = Annotated[str, Field(pattern=KEY_PATTERN, min_length=1, max_length=1024)]
+"""The key of an object in a store, relative to the store's prefix."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]

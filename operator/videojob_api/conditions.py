@@ -1,0 +1,100 @@
+"""Conditions: one table from phase to what kstatus, Argo CD and Flux understand.
+
+Pure. ``Ready``, ``Reconciling`` and ``Stalled`` follow cli-utils' kstatus; the others are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from .status import Condition, Phase
+
+
+class ConditionType(StrEnum):
+    """The conditions a VideoJob carries."""
+
+    ACCEPTED = "Accepted"
+    SCHEDULED = "Scheduled"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+
+
+_KSTATUS: dict[Phase, tuple[str, str, str]] = {
+    #                 Ready    Reconciling Stalled
+    Phase.PENDING: ("False", "True", "False"),
+    Phase.RUNNING: ("False", "True", "False"),
+    Phase.SUCCEEDED: ("True", "False", "False"),
+    Phase.FAILED: ("False", "False", "True"),
+    Phase.REJECTED: ("False", "False", "True"),
+}
+
+
+def build_conditions(
+    phase: Phase,
+    reason: str,
+    message: str,
+    *,
+    scheduled: bool | None,
+    stalled: bool,
+    accepted: bool = True,
+) -> dict[ConditionType, tuple[str, str, str]]:
+    """What every condition should say: type → (status, reason, message).
+
+    Args:
+        phase: where the job is.
+        reason: CamelCase word for it.
+        message: one sentence for it.
+        scheduled: whether workers have been placed on nodes; None when nobody can tell yet.
+        stalled: it waits for something that only a person can mend (kstatus: not progressing).
+        accepted: whether the manifest was understood.
+    """
+    ready, reconciling, is_stalled = _KSTATUS[phase]
+    if stalled and not phase.is_terminal:
+        reconciling, is_stalled = "False", "True"
+    conditions = {
+        ConditionType.ACCEPTED: ("True", "Accepted", "")
+        if accepted
+        else ("False", reason, message),
+        ConditionType.READY: (ready, reason, message),
+        ConditionType.RECONCILING: (reconciling, reason, message if reconciling == "True" else ""),
+        ConditionType.STALLED: (is_stalled, reason, message if is_stalled == "True" else ""),
+    }
+    if scheduled is not None:
+        conditions[ConditionType.SCHEDULED] = (
+            ("True", "Scheduled", "") if scheduled else ("False", reason, message)
+        )
+    if phase.is_terminal:
+        done = phase is Phase.SUCCEEDED
+        conditions[ConditionType.COMPLETE] = (str(done), reason, message if done else "")
+        conditions[ConditionType.FAILED] = (str(not done), reason, "" if done else message)
+    return conditions
+
+
+def merge_conditions(
+    before: Iterable[Condition],
+    wanted: dict[ConditionType, tuple[str, str, str]],
+    *,
+    generation: int,
+    now: str,
+) -> list[Condition]:
+    """New conditions, keeping the transition time of each whose status did not change."""
+    previous = {condition.type: condition for condition in before}
+    merged = []
+    for type_, (status, reason, message) in wanted.items():
+        old = previous.get(type_)
+        since = old.last_transition_time if old is not None and old.status == status else now
+        merged.append(
+            Condition(
+                type=type_,
+                status=status,
+                reason=reason,
+                message=message,
+                last_transition_time=since,
+                observed_generation=generation,
+            )
+        )
+    return merged

@@ -1,0 +1,32 @@
+"""Sets of input indexes as Kubernetes writes them: ``0-3,7``.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def format_indexes(indexes: Iterable[int]) -> str:
+    """Write a set of indexes as sorted ranges."""
+    ranges: list[list[int]] = []
+    for index in sorted(set(indexes)):
+        if ranges and index == ranges[-1][1] + 1:
+            ranges[-1][1] = index
+        else:
+            ranges.append([index, index])
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in ranges)
+
+
+def parse_indexes(text: str | None) -> frozenset[int]:
+    """Read ranges such as ``0-3,7``; nothing is the empty set.
+
+    Raises:
+        ValueError: if the text is no list of ranges.
+    """
+    result: set[int] = set()
+    for part in filter(None, (text or "").split(",")):
+        first, _, last = part.partition("-")
+        result.update(range(int(first), int(last or first) + 1))
+    return frozenset(result)

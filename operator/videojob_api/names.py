@@ -1,0 +1,69 @@
+"""Every name that both sides must agree on: API group, labels, keys, child names.
+
+Pure. A name that is spelled anywhere else in the code is a mistake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+GROUP = "videojob.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+LABEL_JOB = f"{GROUP}/videojob"
+"""Name of the VideoJob that a child belongs to, cut to a label's 63 characters."""
+LABEL_UID = f"{GROUP}/uid"
+"""UID of that VideoJob; the watch selects children by its presence."""
+LABEL_RUN = f"{GROUP}/run"
+LABEL_ATTEMPT = f"{GROUP}/attempt"
+ANNOTATION_INDEXES = f"{GROUP}/input-indexes"
+"""Which inputs an attempt works on, as ranges: Job index i is the i-th of them."""
+ANNOTATION_ACCELERATOR = f"{GROUP}/accelerator-reason"
+
+ENV_ORDER = "VIDEOJOB_ORDER"
+ENV_ORDER_FILE = "VIDEOJOB_ORDER_FILE"
+ENV_INDEX = "JOB_COMPLETION_INDEX"
+ENV_CPU_LIMIT = "VIDEOJOB_CPU_LIMIT"
+"""Whole cores that the container may use (downward API)."""
+ENV_MEMORY_LIMIT = "VIDEOJOB_MEMORY_LIMIT_BYTES"
+ENV_SCRATCH = "VIDEOJOB_SCRATCH"
+ENV_POD_NAME = "VIDEOJOB_POD_NAME"
+ENV_ACCESS_KEY = "AWS_ACCESS_KEY_ID"
+ENV_SECRET_KEY = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 (the name of a variable, not a secret)
+
+SCRATCH_PATH = "/scratch"
+VOLUME_PATH = "/volume"
+TOKEN_PATH = "/var/run/secrets/videojob.dev/token"  # noqa: S105 (a path)
+TERMINATION_PATH = "/dev/termination-log"
+
+MANIFEST_FILE = "manifest.json"
+LOGS_FOLDER = ".logs"
+
+MAX_CHILD_NAME_PREFIX = 46
+
+
+def child_name(name: str, uid: str, run: int, attempt: int) -> str:
+    """The one name of the Job (and its ConfigMap) of an attempt.
+
+    At most 46 characters of the VideoJob's name plus 8 hex digits, so that the pods of an
+    Indexed Job (``NAME-499-abcde``) stay DNS labels.
+    """
+    digest = hashlib.sha256(f"{uid}/{run}/{attempt}".encode()).hexdigest()[:8]
+    stem = name[:MAX_CHILD_NAME_PREFIX].replace(".", "-").rstrip("-")
+    return f"{stem}-{digest}"
+
+
+def reports_audience(uid: str) -> str:
+    """The token audience under which the workers of one VideoJob may report, and no others."""
+    return f"{GROUP}/{uid}"
+
+
+def input_folder(prefix: str, input_name: str) -> str:
+    """Where everything of one input is published, with a slash at the end."""
+    return f"{prefix}{input_name}/"
+
+
+def manifest_key(prefix: str, input_name: str) -> str:
+    """The predictable key of an input's manifest."""
+    return f"{input_folder(prefix, input_name)}{MANIFEST_FILE}"

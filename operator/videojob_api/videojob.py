@@ -1,0 +1,202 @@
+"""The VideoJob: what a person applies (spec) and what the operator answers (status).
+
+Pure. ``crds/`` is generated from these models, so every description here is user documentation.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from .base import Model, Name, ObjectKey, Quantity, Sha256
+from .status import VideoJobStatus
+from .steps import Step, check_steps
+
+_LIST_BY_NAME: dict[str, Any] = {
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["name"],
+}
+
+
+class StoreRef(Model):
+    """A VideoStore in the VideoJob's own namespace."""
+
+    name: Name = Field(description="Name of the VideoStore.")
+
+
+class Input(Model):
+    """One video to work on."""
+
+    name: Name = Field(description="Unique in the job; the folder of this input's results.")
+    key: ObjectKey = Field(description="Object key in the store, below the store's prefix.")
+    sha256: Sha256 | None = Field(
+        default=None, description="Expected checksum; another one is Rejected ChecksumMismatch."
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!self.key.contains('../')",
+                    "message": "key can't leave the store's prefix: write it without ../",
+                }
+            ]
+        }
+    )
+
+
+class Limits(Model):
+    """What is accepted as input; anything beyond is Rejected with its own reason."""
+
+    max_bytes: Quantity = Field(default="2Gi", description="Largest file.")
+    max_duration_seconds: Annotated[int, Field(ge=1, le=604800)] = Field(
+        default=14400, description="Longest film."
+    )
+    max_pixels: Annotated[int, Field(ge=4096, le=268435456)] = Field(
+        default=35389440, description="Most pixels in a frame (the default is 8192 x 4320)."
+    )
+
+
+class Output(Model):
+    """Where results go."""
+
+    prefix: Annotated[
+        str,
+        Field(min_length=2, max_length=512, pattern=r"^[^/\x00-\x1f\x7f][^\x00-\x1f\x7f]*/$"),
+    ] = Field(
+        description="Key prefix with a slash at the end; results are at "
+        "<prefix><input>/<step>/<file>, and <prefix><input>/manifest.json is written last."
+    )
+
+
+class AcceleratorMode(StrEnum):
+    """Whether GPUs are asked for."""
+
+    AUTO = "Auto"
+    REQUIRED = "Required"
+    OFF = "Off"
+
+
+class Accelerator(Model):
+    """Which GPU the workers get."""
+
+    mode: AcceleratorMode = Field(
+        default=AcceleratorMode.AUTO,
+        description="Auto: a GPU where the steps can use one and a node offers it, else the CPU, "
+        "with the reason in status. Required: wait for a GPU. Off: never.",
+    )
+    resource_name: Annotated[
+        str, Field(max_length=253, pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")
+    ] = Field(default="nvidia.com/gpu", description="The extended resource to ask for.")
+    count: Annotated[int, Field(ge=1, le=16)] = Field(
+        default=1, description="How many of it each worker gets."
+    )
+
+
+class Amounts(Model):
+    """Amounts of what a container uses."""
+
+    cpu: Quantity | None = None
+    memory: Quantity | None = None
+
+
+class Resources(Model):
+    """Requests and limits of each worker. Threads follow the CPU limit."""
+
+    requests: Amounts = Field(default=Amounts(cpu="500m", memory="512Mi"))
+    limits: Amounts = Field(default=Amounts(cpu="2", memory="2Gi"))
+
+
+class Retry(Model):
+    """What is tried again."""
+
+    limit: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=3,
+        description="How often one input is tried again after a failure that may pass. A rejected "
+        "input is not tried again; a preempted or drained worker does not count.",
+    )
+
+
+_IMMUTABLE = ("storeRef", "inputs", "steps", "limits", "output")
+
+
+def _unchanged(field: str) -> dict[str, str]:
+    return {
+        "rule": f"self.{field} == oldSelf.{field}",
+        "message": f"{field} can't be changed once the VideoJob exists; make a new VideoJob with "
+        "another name",
+    }
+
+
+_IMMUTABLE_RULES: list[Any] = [_unchanged(field) for field in _IMMUTABLE]
+
+
+class VideoJobSpec(Model):
+    """One piece of work: inputs, steps, output."""
+
+    store_ref: StoreRef = Field(description="The store that holds the inputs and gets the results.")
+    inputs: Annotated[list[Input], Field(min_length=1, max_length=500)] = Field(
+        description="The videos; each is worked on by a worker of its own.",
+        json_schema_extra=_LIST_BY_NAME,
+    )
+    steps: Annotated[list[Step], Field(min_length=1, max_length=32)] = Field(
+        description="What to make of every input.", json_schema_extra=_LIST_BY_NAME
+    )
+    limits: Limits = Field(default=Limits())
+    output: Output
+    accelerator: Accelerator = Field(default=Accelerator())
+    resources: Resources = Field(default=Resources())
+    parallelism: Annotated[int, Field(ge=1, le=500)] = Field(
+        default=4, description="Inputs worked on at once."
+    )
+    retry: Retry = Field(default=Retry())
+    max_failed_inputs: Annotated[int, Field(ge=0, le=500)] = Field(
+        default=0,
+        description="Up to so many bad inputs, the job still ends Succeeded; the other inputs "
+        "always finish.",
+    )
+    active_deadline_seconds: Annotated[int, Field(ge=10, le=604800)] = Field(
+        default=86400,
+        description="Longest time from acceptance to the end, waiting included; then Failed.",
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self.steps.all(i, s, !has(s.from) || self.steps.exists(j, t, j < i && "
+                    "t.name == s.from && has(t.transcode)))",
+                    "message": "`from` must name an earlier step that yields video (a transcode "
+                    "above it); leave `from` out to use the input itself",
+                    "fieldPath": ".steps",
+                },
+                *_IMMUTABLE_RULES,
+            ]
+        }
+    )
+
+    @field_validator("steps")
+    @classmethod
+    def _steps_fit(cls, steps: list[Step]) -> list[Step]:
+        return check_steps(steps)
+
+    @model_validator(mode="after")
+    def _input_names_differ(self) -> VideoJobSpec:
+        names = [i.name for i in self.inputs]
+        if len(set(names)) != len(names):
+            raise ValueError("two inputs have the same name; give each its own")
+        return self
+
+
+class VideoJob(Model):
+    """Process videos: validate, transcode, make thumbnails, extract audio."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    api_version: str
+    kind: str
+    metadata: dict[str, Any]
+    spec: VideoJobSpec
+    status: VideoJobStatus = VideoJobStatus()

@@ -1,0 +1,94 @@
+"""The VideoStore: where bytes live.
+
+Pure. A job names a store of its own namespace; credentials stay in a Secret that only its workers
+mount.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, model_validator
+
+from .base import Model, Name
+
+
+class AddressingStyle(StrEnum):
+    """How a bucket is written in a URL."""
+
+    AUTO = "Auto"
+    PATH = "Path"
+    VIRTUAL_HOST = "VirtualHost"
+
+
+class SecretRef(Model):
+    """A Secret in the same namespace."""
+
+    name: Name = Field(
+        description="Name of the Secret; its keys are accessKeyID and secretAccessKey."
+    )
+
+
+class S3Store(Model):
+    """A bucket of any S3-compatible service."""
+
+    endpoint: Annotated[
+        str, Field(max_length=512, pattern=r"^https?://[A-Za-z0-9.-]+(:\d{1,5})?/?$")
+    ] = Field(description="For example https://s3.eu-central-1.amazonaws.com or http://minio:9000.")
+    bucket: Annotated[
+        str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")
+    ]
+    region: Annotated[str, Field(max_length=64)] = Field(default="us-east-1")
+    prefix: Annotated[str, Field(max_length=512, pattern=r"^([^/].*/)?$")] = Field(
+        default="", description="Put before every key; empty or with a slash at the end."
+    )
+    addressing_style: AddressingStyle = Field(
+        default=AddressingStyle.AUTO,
+        description="Auto: virtual host for AWS, path for everyone else.",
+    )
+    credentials_secret_ref: SecretRef
+
+
+class VolumeStore(Model):
+    """A folder on a PersistentVolumeClaim of the same namespace."""
+
+    claim_name: Name
+    prefix: Annotated[str, Field(max_length=512, pattern=r"^([^/].*/)?$")] = Field(
+        default="", description="Put before every key; empty or with a slash at the end."
+    )
+
+
+class VideoStoreSpec(Model):
+    """Exactly one kind of store."""
+
+    s3: S3Store | None = None
+    volume: VolumeStore | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "has(self.s3) != has(self.volume)",
+                    "message": "a VideoStore needs exactly one of s3 and volume",
+                }
+            ]
+        }
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> VideoStoreSpec:
+        if (self.s3 is None) == (self.volume is None):
+            raise ValueError("a VideoStore needs exactly one of s3 and volume")
+        return self
+
+
+class VideoStore(Model):
+    """Where the inputs of VideoJobs are and their results go."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    api_version: str
+    kind: str
+    metadata: dict[str, Any]
+    spec: VideoStoreSpec

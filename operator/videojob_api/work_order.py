@@ -1,0 +1,78 @@
+"""The work order: everything a worker is told, as one JSON document in its environment.
+
+Pure. The operator builds it, the worker obeys it; credentials are never in it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .base import Tolerant
+from .steps import Step
+from .videojob import Input, Limits
+from .videostore import AddressingStyle
+
+ORDER_VERSION: Literal[1] = 1
+
+
+class JobIdentity(Tolerant):
+    """Which VideoJob, run and attempt this is."""
+
+    namespace: str
+    name: str
+    uid: str
+    run_id: Annotated[str, Field(alias="runID")]
+    attempt: int
+
+
+class OrderInput(Input):
+    """An input with its place in the VideoJob's list."""
+
+    index: int
+
+
+class S3Target(Tolerant):
+    """A bucket; the credentials are in the worker's environment."""
+
+    endpoint: str
+    bucket: str
+    region: str = "us-east-1"
+    prefix: str = ""
+    addressing_style: AddressingStyle = AddressingStyle.AUTO
+
+
+class FolderTarget(Tolerant):
+    """A folder: a mounted volume, or a local run's."""
+
+    path: str
+    prefix: str = ""
+
+
+class ReportsTarget(Tolerant):
+    """Where progress goes. Losing it loses the live percent and nothing else."""
+
+    url: str
+    """Full URL to POST reports of this VideoJob to (https)."""
+    ca_pem: str
+    """The certificate authority to trust for it, and no other."""
+    token_path: str
+    """File with the projected service-account token; re-read for each report (it is rotated)."""
+
+
+class WorkOrder(Tolerant):
+    """What one attempt does. Job index i works on ``inputs[i]``."""
+
+    version: Literal[1] = ORDER_VERSION
+    job: JobIdentity
+    inputs: list[OrderInput]
+    steps: list[Step]
+    limits: Limits
+    output_prefix: str
+    """Below the store's own prefix."""
+    s3: S3Target | None = None
+    folder: FolderTarget | None = None
+    accelerator: str | None = None
+    """The extended resource that the pod was given, or None: work on the CPU."""
+    reports: ReportsTarget | None = None

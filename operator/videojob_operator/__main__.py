@@ -1,0 +1,143 @@
+"""The operator's process: settings, logging, endpoints, kopf's watches and the queue's workers.
+
+Run as ``python -m videojob_operator``. If one part ends, the whole process does, and Kubernetes starts
+it again: nothing is lost, since all state is in the API server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import kopf
+import structlog
+import uvloop
+
+from .certificates import Pair, ensure_certificate
+from .cluster import Cluster
+from .handlers import REGISTRY, build_kopf_settings
+from .leadership import hold_lease, lead
+from .reconcile import reconcile
+from .reports import Reports
+from .resync import resync_forever
+from .settings import Settings
+from .web import build_health_app, build_tls, serving
+from .world import World
+
+log = structlog.get_logger()
+
+_DAY_SECONDS = 24 * 3600
+
+
+def main() -> int:
+    """Run until SIGTERM."""
+    try:
+        settings = Settings.from_environment(os.environ)
+    except ValueError as error:
+        print(f"videojob-operator: {error}", file=sys.stderr)
+        return 2
+    configure_logging(settings.log_level)
+    uvloop.run(run(settings))
+    return 0
+
+
+async def run(settings: Settings) -> None:
+    """Connect, serve, watch, reconcile."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    cluster = await Cluster.connect()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(cluster.close)
+        pair = await _certificate(cluster, settings)
+        world = World(cluster, replace(settings, reports_ca_pem=pair.ca_pem if pair else ""))
+        watching = asyncio.Event()
+        health = build_health_app(world, watching)
+        await stack.enter_async_context(serving(health, settings.http_port))
+        if settings.leader_elect:
+            await lead(world, stop)
+        if pair is not None:
+            tls = build_tls(pair)
+            app = Reports(world).build_app()
+            await stack.enter_async_context(serving(app, settings.reports_port, tls))
+        await _run_parts(world, watching, stop)
+
+
+async def _run_parts(world: World, watching: asyncio.Event, stop: asyncio.Event) -> None:
+    """kopf, the queue's workers and the periodic tasks; the first to end ends all."""
+    settings = world.settings
+    work = functools.partial(reconcile, world=world)
+    parts = [
+        asyncio.create_task(stop.wait(), name="stop"),
+        asyncio.create_task(
+            kopf.operator(
+                registry=REGISTRY,
+                settings=build_kopf_settings(settings),
+                memo=world,
+                clusterwide=not settings.watch_namespaces,
+                namespaces=settings.watch_namespaces,
+                standalone=True,
+                ready_flag=watching,
+                stop_flag=stop,
+            ),
+            name="kopf",
+        ),
+        asyncio.create_task(world.queue.run(work, settings.concurrency), name="queue"),
+        asyncio.create_task(resync_forever(world), name="resync"),
+    ]
+    if settings.leader_elect:
+        parts.append(asyncio.create_task(hold_lease(world), name="lease"))
+    if settings.reports_url:
+        parts.append(asyncio.create_task(_watch_certificate(world), name="certificate"))
+    done, rest = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+    log.info("stopping", because=sorted(task.get_name() for task in done))
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    for task in done:
+        task.result()  # an error of a part is the process's error
+
+
+async def _certificate(cluster: Cluster, settings: Settings) -> Pair | None:
+    if not settings.reports_url:
+        return None
+    host = urlsplit(settings.reports_url).hostname or ""
+    return await ensure_certificate(cluster, settings.namespace, settings.reports_secret, host)
+
+
+async def _watch_certificate(world: World) -> None:
+    """End the process when the certificate has been renewed: the next one starts with it."""
+    while True:
+        await asyncio.sleep(_DAY_SECONDS)
+        pair = await _certificate(world.cluster, world.settings)
+        if pair is not None and pair.ca_pem != world.settings.reports_ca_pem:
+            return
+
+
+def configure_logging(level: str) -> None:
+    """One JSON object a line on stderr, kopf's own warnings included."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            getattr(logging, level.upper(), logging.INFO)
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""The cluster: the only module that imports the Kubernetes client. Raw JSON in and out.
+
+Called by observe, act, reports and the rest of the IO side. It decides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import client, config
+
+from videojob_api import names
+
+from .errors import ClusterError, Conflict, Forbidden, Gone
+
+Body = dict[str, Any]
+
+_TIMEOUT_SECONDS = 15
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
+_ERRORS: Mapping[int, type[ClusterError]] = {
+    401: Forbidden,
+    403: Forbidden,
+    404: Gone,
+    409: Conflict,
+}
+
+
+def _custom(plural: str, namespace: str, name: str = "") -> str:
+    path = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{namespace}/{plural}"
+    return f"{path}/{name}" if name else path
+
+
+class Cluster:
+    """A connection to the API server with the operator's own identity."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    @classmethod
+    async def connect(cls) -> Cluster:
+        """In the cluster with the pod's service account, elsewhere with the current kubeconfig."""
+        configuration = client.Configuration()
+        try:
+            config.load_incluster_config(client_configuration=configuration)
+        except config.ConfigException:
+            await config.load_kube_config(client_configuration=configuration)
+        configuration.connection_pool_maxsize = 100
+        configuration.retries = 1
+        api = client.ApiClient(configuration)
+        api.user_agent = "videojob-operator"
+        return cls(api)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._api.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+    ) -> Body:
+        """One request; the answer's JSON.
+
+        Raises:
+            ClusterError: with the API server's message, as the subclass for its status.
+        """
+        headers = {**self._api.default_headers, "Content-Type": content_type}
+        headers["Accept"] = "application/json"
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        url = f"{self._api.configuration.host}{path}"
+        if query:
+            url += f"?{urlencode(query)}"
+        try:
+            response = await self._api.rest_client.request(
+                method, url, headers=headers, body=body, _request_timeout=_TIMEOUT_SECONDS
+            )
+            text = await response.read()
+        except client.ApiException as error:
+            raise _as_ours(error.status, error.body) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ClusterError(f"the API server did not answer: {error!r}") from error
+        if not 200 <= response.status < 300:
+            raise _as_ours(response.status, text)
+        data: Body = json.loads(text)
+        return data
+
+    async def list_all(self, path: str, **query: str) -> list[Body]:
+        """Every item of a list, page by page."""
+        items: list[Body] = []
+        page: dict[str, str] = {"limit": "500", **query}
+        while True:
+            answer = await self.request("GET", path, query=page)
+            items += answer.get("items", [])
+            token = answer.get("metadata", {}).get("continue")
+            if not token:
+                return items
+            page["continue"] = token
+
+    async def patch_status(self, namespace: str, name: str, version: str, patch: Body) -> Body:
+        """Merge into a VideoJob's status, only if it is still at that resourceVersion."""
+        body = {"metadata": {"resourceVersion": version}, "status": patch}
+        path = f"{_custom('videojobs', namespace, name)}/status"
+        return await self.request(
+            "PATCH", path, body=body, content_type="application/merge-patch+json"
+        )
+
+    async def get_store(self, namespace: str, name: str) -> Body:
+        """A VideoStore."""
+        return await self.request("GET", _custom("videostores", namespace, name))
+
+    async def list_videojobs(self, namespace: str) -> list[Body]:
+        """All VideoJobs of a namespace, or of all of them when it is empty."""
+        path = f"/apis/{names.GROUP}/{names.VERSION}"
+        path += f"/namespaces/{namespace}/videojobs" if namespace else "/videojobs"
+        return await self.list_all(path)
+
+    async def list_jobs(self, namespace: str) -> list[Body]:
+        """All our Jobs of a namespace, or of all of them when it is empty."""
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs" if namespace else "/apis/batch/v1/jobs"
+        return await self.list_all(path, labelSelector=names.LABEL_UID)
+
+    async def get_job(self, namespace: str, name: str) -> Body:
+        """A Job."""
+        return await self.request("GET", f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
+
+    async def create_job(self, body: Body) -> Body:
+        """Make a Job."""
+        namespace = body["metadata"]["namespace"]
+        return await self.request("POST", f"/apis/batch/v1/namespaces/{namespace}/jobs", body=body)
+
+    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """Delete exactly that Job; its pods follow."""
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
+        await self.request("DELETE", path, body=body)
+
+    async def create_config_map(self, body: Body) -> Body:
+        """Make a ConfigMap."""
+        namespace = body["metadata"]["namespace"]
+        return await self.request("POST", f"/api/v1/namespaces/{namespace}/configmaps", body=body)
+
+    async def create_event(self, body: Body) -> Body:
+        """Make an Event."""
+        namespace = body["metadata"]["namespace"]
+        return await self.request("POST", f"/api/v1/namespaces/{namespace}/events", body=body)
+
+    async def get_lease(self, namespace: str, name: str) -> Body:
+        """A Lease."""
+        return await self.request("GET", f"{_LEASES.format(namespace)}/{name}")
+
+    async def create_lease(self, body: Body) -> Body:
+        """Make a Lease."""
+        path = _LEASES.format(body["metadata"]["namespace"])
+        return await self.request("POST", path, body=body)
+
+    async def put_lease(self, body: Body) -> Body:
+        """Write a Lease, only if it is still as it was read."""
+        meta = body["metadata"]
+        path = f"{_LEASES.format(meta['namespace'])}/{meta['name']}"
+        return await self.request("PUT", path, body=body)
+
+    async def list_pods_of_job(self, namespace: str, job: str) -> list[Body]:
+        """All pods of a Job, ended ones included."""
+        path = f"/api/v1/namespaces/{namespace}/pods"
+        return await self.list_all(path, labelSelector=f"batch.kubernetes.io/job-name={job}")
+
+    async def get_pod(self, namespace: str, name: str) -> Body:
+        """A pod."""
+        return await self.request("GET", f"/api/v1/namespaces/{namespace}/pods/{name}")
+
+    async def list_nodes(self) -> list[Body]:
+        """All nodes."""
+        return await self.list_all("/api/v1/nodes")
+
+    async def review_token(self, token: str, audience: str) -> Body:
+        """Ask the API server whose token this is; the review's status."""
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "spec": {"token": token, "audiences": [audience]},
+        }
+        answer = await self.request(
+            "POST", "/apis/authentication.k8s.io/v1/tokenreviews", body=body
+        )
+        status: Body = answer.get("status", {})
+        return status
+
+    async def get_token_keys(self) -> Body:
+        """The public keys that service-account tokens are signed with (a JWKS)."""
+        return await self.request("GET", "/openid/v1/jwks")
+
+    async def get_secret(self, namespace: str, name: str) -> Body:
+        """A Secret; the operator may read exactly one, its own certificate's."""
+        return await self.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+
+    async def replace_secret(self, body: Body) -> Body:
+        """Write that Secret, only if it is still as it was read."""
+        meta = body["metadata"]
+        path = f"/api/v1/namespaces/{meta['namespace']}/secrets/{meta['name']}"
+        return await self.request("PUT", path, body=body)
+
+
+def _as_ours(status: int | None, text: object) -> ClusterError:
+    message = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+    with suppress(ValueError, AttributeError):  # no Status object: the text itself will do
+        message = json.loads(message).get("message", message)
+    return _ERRORS.get(status or 0, ClusterError)(message[:2000], status or 0)

@@ -1,0 +1,44 @@
+"""The decision: a chain of policies. The first with an opinion wins; the rest never run.
+
+Pure. Called by ``reconcile`` with the clock as an argument. "Why did it do that?" has one answer:
+the policy whose name is on the Decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from .observed import Decision, Observed
+from .policies import (
+    acceptance,
+    admission,
+    deadlines,
+    finished,
+    outcomes,
+    running,
+    throttle,
+    waiting,
+)
+
+Policy = Callable[[Observed, datetime], Decision | None]
+
+POLICIES: tuple[Policy, ...] = (
+    finished.decide_finished,  # terminal: only the children are left to clear away
+    acceptance.decide_accept,  # a manifest that is not understood ends here
+    deadlines.decide_deadline,
+    outcomes.decide_outcome,  # attempts and pods → results → verdict or next attempt
+    admission.decide_admit,  # nothing runs and something should: GPU placement, build the Job
+    waiting.explain_wait,  # a Job is there and no worker is at work
+    running.describe_running,
+)
+
+
+def decide(observed: Observed, now: datetime) -> Decision:
+    """What to do about this VideoJob, and what to say of it."""
+    for policy in POLICIES:
+        decision = policy(observed, now)
+        if decision is not None:
+            signed = decision.because(policy.__name__)
+            return throttle.decide_write(observed.status, signed, now)
+    return Decision(policy="nothing")

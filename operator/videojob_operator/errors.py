@@ -1,0 +1,31 @@
+"""What can go wrong between the operator and the API server.
+
+    ClusterError            the API server said no, or did not answer: tried again with back-off
+    ├── Conflict            409: somebody else was first, or the object is newer than ours
+    ├── Gone                404: not there (any more)
+    └── Forbidden           401, 403: rights are missing; never swallowed
+
+Raised by ``cluster``; ``reconcile`` lets them pass, the queue tries the key again.
+"""
+
+from __future__ import annotations
+
+
+class ClusterError(Exception):
+    """Base of the tree; the text is the API server's own message."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Conflict(ClusterError):
+    """The object exists already, or has changed since it was read."""
+
+
+class Gone(ClusterError):
+    """There is no such object."""
+
+
+class Forbidden(ClusterError):
+    """The operator may not do that; its chart's RBAC is the place to look."""

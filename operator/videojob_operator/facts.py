@@ -1,0 +1,158 @@
+"""Facts: Kubernetes objects → the small values that decisions use.
+
+Pure. Called by observe; knows the shapes of Job, Pod and Node, and nothing of policies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from videojob_api import names
+from videojob_api.base import parse_quantity
+from videojob_api.indexes import parse_indexes
+from videojob_api.report import Result
+
+from .clock import parse_time
+from .manifests import ANNOTATION_KILLS, ANNOTATION_WAITS, CONTAINER
+from .observed import Attempt, Ending, Nodes, WaitingPod
+
+Body = dict[str, Any]
+
+_INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
+
+
+def is_owned_by(body: Body, uid: str) -> bool:
+    """Whether an object's controller is that one; labels can be forged, this can't be by accident."""
+    owners = body.get("metadata", {}).get("ownerReferences", [])
+    return any(owner.get("controller") and owner.get("uid") == uid for owner in owners)
+
+
+def parse_attempt(job: Body) -> Attempt:
+    """A Job of ours as an Attempt; Job indexes become indexes of the VideoJob's inputs."""
+    meta, status = job["metadata"], job.get("status", {})
+    notes = meta.get("annotations", {})
+    indexes = tuple(sorted(parse_indexes(notes.get(names.ANNOTATION_INDEXES))))
+
+    def inputs(text: str | None) -> frozenset[int]:
+        return frozenset(indexes[i] for i in parse_indexes(text) if i < len(indexes))
+
+    conditions = {c["type"]: c for c in status.get("conditions", []) if c.get("status") == "True"}
+    over = conditions.get("Complete") or conditions.get("Failed")
+    failed = conditions.get("Failed") or conditions.get("FailureTarget") or {}
+    limits = job["spec"]["template"]["spec"]["containers"][0].get("resources", {}).get("limits", {})
+    completed, bad = inputs(status.get("completedIndexes")), inputs(status.get("failedIndexes"))
+    ended = over.get("lastTransitionTime") if over else None
+    if ended is None and completed | bad >= set(indexes):
+        ended = _last_change(status) or meta["creationTimestamp"]
+    return Attempt(
+        name=meta["name"],
+        uid=meta["uid"],
+        number=int(meta["labels"][names.LABEL_ATTEMPT]),
+        indexes=indexes,
+        created_at=_time(meta["creationTimestamp"]),
+        active=status.get("active", 0),
+        ready=status.get("ready", 0),
+        completed=completed,
+        failed=bad,
+        ended_at=_time(ended) if ended else None,
+        failed_reason=failed.get("reason"),
+        failed_message=failed.get("message", ""),
+        kills=int(notes.get(ANNOTATION_KILLS, 0)),
+        waits=int(notes.get(ANNOTATION_WAITS, 0)),
+        accelerator_reason=notes.get(names.ANNOTATION_ACCELERATOR, ""),
+        accelerator=next((k for k in limits if "/" in k), None),
+        deleted="deletionTimestamp" in meta,
+    )
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _last_change(status: Body) -> str | None:
+    times = [c.get("lastTransitionTime") for c in status.get("conditions", [])]
+    return max(filter(None, times), default=None)
+
+
+def parse_waiting_pod(pod: Body) -> WaitingPod:
+    """Why a pod that is Pending waits: the scheduler's words, or the kubelet's."""
+    meta, status = pod["metadata"], pod.get("status", {})
+    name, since = meta["name"], parse_time(meta.get("creationTimestamp"))
+    for container in status.get("containerStatuses", []):
+        waiting = container.get("state", {}).get("waiting")
+        if waiting:
+            return WaitingPod(name, waiting.get("reason", ""), waiting.get("message", ""), since)
+    for condition in status.get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return WaitingPod(
+                name, condition.get("reason", ""), condition.get("message", ""), since
+            )
+    return WaitingPod(name, "", "", since)
+
+
+def parse_endings(pods: Iterable[Body]) -> dict[int, tuple[Ending, Result | None]]:
+    """Job index → how its last ended pod ended, and what the worker said in its termination message."""
+    last: dict[int, tuple[str, Ending, Result | None]] = {}
+    for pod in pods:
+        status = pod.get("status", {})
+        if status.get("phase") not in ("Succeeded", "Failed"):
+            continue
+        index = parse_job_index(pod)
+        when, ending, result = _pod_ending(pod)
+        if index >= 0 and (index not in last or when >= last[index][0]):
+            last[index] = (when, ending, result)
+    return {index: (ending, result) for index, (_, ending, result) in last.items()}
+
+
+def parse_job_index(pod: Body) -> int:
+    """The pod's place in its Indexed Job; -1 for a pod of no such Job."""
+    return int(pod["metadata"].get("annotations", {}).get(_INDEX_ANNOTATION, -1))
+
+
+def _pod_ending(pod: Body) -> tuple[str, Ending, Result | None]:
+    meta, status = pod["metadata"], pod["status"]
+    for container in status.get("containerStatuses", []):
+        ended = container.get("state", {}).get("terminated")
+        if container["name"] == CONTAINER and ended:
+            text = ended.get("message", "")
+            ending = Ending(
+                exit_code=ended.get("exitCode"),
+                reason=status.get("reason") or ended.get("reason", ""),
+                message=text,
+                pod=meta["name"],
+            )
+            result = parse_result(text)
+            when = ended.get("finishedAt") or meta["creationTimestamp"]
+            return when, (ending if result is None else _without_message(ending)), result
+    ending = Ending(None, status.get("reason", ""), status.get("message", ""), meta["name"])
+    return meta["creationTimestamp"], ending, None
+
+
+def _without_message(ending: Ending) -> Ending:
+    return Ending(ending.exit_code, ending.reason, "", ending.pod)
+
+
+def parse_result(text: str) -> Result | None:
+    """A worker's termination message; None if it is something else (log lines after a crash)."""
+    try:
+        return Result.model_validate_json(text) if text.startswith("{") else None
+    except ValidationError:
+        return None
+
+
+def parse_nodes(nodes: Iterable[Body]) -> Nodes:
+    """The most that any ready, schedulable node has of each extended resource."""
+    most: dict[str, int] = {}
+    for node in nodes:
+        conditions = node.get("status", {}).get("conditions", [])
+        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+        if not ready or node.get("spec", {}).get("unschedulable"):
+            continue
+        for name, amount in node["status"].get("allocatable", {}).items():
+            if "/" in name:
+                most[name] = max(most.get(name, 0), int(parse_quantity(amount)))
+    return Nodes(most)

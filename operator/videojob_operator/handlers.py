@@ -1,0 +1,80 @@
+"""All of kopf: three stateless handlers. An event says only "look at this one again".
+
+Registered by importing; ``__main__`` hands the registry to kopf. No finalizers, annotations, timers,
+daemons or indices, and nothing is ever returned from a handler: kopf writes nothing anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kopf
+
+from videojob_api import names
+
+from . import metrics
+from .observed import Key
+from .settings import Settings
+from .world import World
+
+REGISTRY = kopf.OperatorRegistry()
+
+_WORKER_PODS = {names.LABEL_UID: kopf.PRESENT}
+
+
+@kopf.on.login(registry=REGISTRY)
+def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    """The pod's service account, or the kubeconfig of whoever runs the operator by hand."""
+    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+
+@kopf.on.event(names.GROUP, names.VERSION, "videojobs", registry=REGISTRY)
+def videojob_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
+    """A VideoJob was added, changed or deleted."""
+    body: dict[str, Any] = dict(event["object"])
+    metrics.WATCH_LAST_EVENT.labels(resource="videojobs").set_to_current_time()
+    if event["type"] == "DELETED":
+        key = memo.cache.drop_videojob(body)
+        memo.book.forget(body["metadata"]["uid"])
+        memo.queue.forget(key)
+    else:
+        memo.queue.add(memo.cache.put_videojob(body))
+
+
+@kopf.on.event("batch", "v1", "jobs", labels=_WORKER_PODS, registry=REGISTRY)
+def job_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
+    """One of our Jobs was added, changed or deleted."""
+    body: dict[str, Any] = dict(event["object"])
+    metrics.WATCH_LAST_EVENT.labels(resource="jobs").set_to_current_time()
+    deleted = event["type"] == "DELETED"
+    _look_at(memo.cache.drop_job(body) if deleted else memo.cache.put_job(body), memo)
+
+
+@kopf.on.event("", "v1", "pods", labels=_WORKER_PODS, registry=REGISTRY)
+def waiting_pod_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
+    """One of our pods is Pending, or (as DELETED, by the field selector) is so no more."""
+    body: dict[str, Any] = dict(event["object"])
+    metrics.WATCH_LAST_EVENT.labels(resource="pods").set_to_current_time()
+    deleted = event["type"] == "DELETED"
+    _look_at(memo.cache.drop_pod(body) if deleted else memo.cache.put_pod(body), memo)
+
+
+def _look_at(key: Key | None, world: World) -> None:
+    if key is not None:
+        world.queue.add(key)
+
+
+def build_kopf_settings(settings: Settings) -> kopf.OperatorSettings:
+    """Kopf as this operator needs it: filtered on the server, paged, and silent."""
+    kopf_settings = kopf.OperatorSettings()
+    watching = kopf_settings.watching
+    watching.label_selectors["batch", "v1", "jobs"] = names.LABEL_UID
+    watching.label_selectors["", "v1", "pods"] = names.LABEL_UID
+    watching.field_selectors["", "v1", "pods"] = "status.phase=Pending"
+    watching.chunk_size = 500
+    kopf_settings.scanning.disabled = True  # no rights to list CRDs and namespaces are needed
+    kopf_settings.posting.enabled = False
+    kopf_settings.networking.request_timeout = 30
+    kopf_settings.queueing.worker_limit = None
+    kopf_settings.queueing.idle_timeout = 0.1
+    return kopf_settings

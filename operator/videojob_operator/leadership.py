@@ -1,0 +1,107 @@
+"""Leadership: one Lease; whoever holds it reconciles, the others wait warm.
+
+Used only when the chart runs several replicas. Losing the lease ends the process: there is no state to
+save, and nothing can then be written by a former leader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from .errors import ClusterError, Conflict, Gone
+from .world import World
+
+log = structlog.get_logger()
+
+LEASE = "videojob-operator"
+_DURATION_SECONDS = 10
+_RENEW_SECONDS = 2
+
+
+class LeaseLostError(Exception):
+    """Somebody else leads, or the lease could not be renewed in time."""
+
+
+async def lead(world: World, stop: asyncio.Event) -> None:
+    """Return once this replica leads (or is told to stop)."""
+    seen, since = "", time.monotonic()
+    while not stop.is_set():
+        try:
+            lease = await world.cluster.get_lease(world.settings.namespace, LEASE)
+            version = lease["metadata"]["resourceVersion"]
+            if version != seen:
+                seen, since = version, time.monotonic()
+            # By our own clock alone: clocks of replicas may differ.
+            free = not lease["spec"].get("holderIdentity")
+            if free or time.monotonic() - since > _DURATION_SECONDS:
+                await world.cluster.put_lease(_held(lease, world))
+                log.info("leading")
+                return
+        except Gone:
+            await _create(world)
+        except Conflict:
+            pass  # another replica was faster
+        except ClusterError as error:
+            log.warning("can't read the lease", error=str(error))
+        await asyncio.sleep(_RENEW_SECONDS)
+
+
+async def hold_lease(world: World) -> None:
+    """Renew while the process runs; give the lease back when cancelled.
+
+    Raises:
+        LeaseLostError: as soon as this replica can't be sure to lead.
+    """
+    renewed = time.monotonic()
+    try:
+        while True:
+            await asyncio.sleep(_RENEW_SECONDS)
+            try:
+                lease = await world.cluster.get_lease(world.settings.namespace, LEASE)
+                if lease["spec"].get("holderIdentity") != world.settings.pod_name:
+                    raise LeaseLostError(f"{lease['spec'].get('holderIdentity')} leads now")
+                await world.cluster.put_lease(_held(lease, world))
+                renewed = time.monotonic()
+            except ClusterError as error:
+                if time.monotonic() - renewed > _DURATION_SECONDS - 2 * _RENEW_SECONDS:
+                    raise LeaseLostError("the lease could not be renewed in time") from error
+    except asyncio.CancelledError:
+        await _release(world)
+        raise
+
+
+async def _release(world: World) -> None:
+    try:
+        lease = await world.cluster.get_lease(world.settings.namespace, LEASE)
+        if lease["spec"].get("holderIdentity") == world.settings.pod_name:
+            lease["spec"]["holderIdentity"] = ""
+            await world.cluster.put_lease(lease)
+    except ClusterError as error:
+        log.info("lease not given back; it runs out by itself", error=str(error))
+
+
+async def _create(world: World) -> None:
+    await world.cluster.create_lease(
+        {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": LEASE, "namespace": world.settings.namespace},
+            "spec": {"leaseDurationSeconds": _DURATION_SECONDS},
+        }
+    )
+
+
+def _held(lease: dict[str, Any], world: World) -> dict[str, Any]:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    spec = {
+        **lease["spec"],
+        "holderIdentity": world.settings.pod_name,
+        "leaseDurationSeconds": _DURATION_SECONDS,
+        "renewTime": now,
+    }
+    return {**lease, "spec": spec}

@@ -1,0 +1,309 @@
+"""Manifests: the Job of an attempt and the work order inside it, as plain dictionaries.
+
+Pure. Called by the admission policy; nothing here reaches the cluster.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from videojob_api import names
+from videojob_api.base import parse_quantity
+from videojob_api.indexes import format_indexes
+from videojob_api.reasons import FAIL_INDEX_CODES, ExitCode
+from videojob_api.videojob import Amounts, VideoJobSpec
+from videojob_api.videostore import VideoStoreSpec
+from videojob_api.work_order import (
+    FolderTarget,
+    JobIdentity,
+    OrderInput,
+    ReportsTarget,
+    S3Target,
+    WorkOrder,
+)
+
+from .observed import CreateJob, Observed, StoreMissing
+from .policies.placement import Placement
+from .settings import Settings
+
+MAX_ORDER_BYTES = 16 * 1024
+"""A longer work order travels in a ConfigMap instead of the environment."""
+
+CONTAINER = "worker"
+ANNOTATION_KILLS = f"{names.GROUP}/kills"
+ANNOTATION_WAITS = f"{names.GROUP}/waits"
+REPORTS_TOKEN_SECONDS = 3600
+_GRACE_SECONDS = 60
+_JOB_TTL_SECONDS = 24 * 3600
+_SCRATCH_MARGIN_BYTES = 1 << 30
+_NOBODY = 65532
+
+
+def build_attempt(
+    observed: Observed,
+    indexes: tuple[int, ...],
+    *,
+    number: int,
+    placement: Placement,
+    kills: int,
+    waits: int,
+) -> CreateJob:
+    """The Job (and its ConfigMap, if one is needed) that works on some of the inputs.
+
+    Args:
+        observed: the VideoJob; its store has been looked up.
+        indexes: the inputs to work on; Job index i is the i-th of them.
+        number: of the attempt, from 1.
+        placement: GPU or CPU.
+        kills: attempts of this run made after kills, this one included.
+        waits: attempts of this run made because the store refused, this one included.
+    """
+    spec, store = observed.spec, observed.store
+    if spec is None or store is None or isinstance(store, StoreMissing):
+        raise ValueError("an attempt needs a manifest that is understood and a store that exists")
+    name = names.child_name(observed.key.name, observed.uid, run=1, attempt=number)
+    order = build_order(observed, spec, store, indexes, number, placement)
+    text = order.model_dump_json(by_alias=True, exclude_none=True)
+    meta = _metadata(observed, name, number)
+    config_map = None
+    if len(text.encode()) > MAX_ORDER_BYTES:
+        config_map = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": meta,
+            "immutable": True,
+            "data": {"order.json": text},
+        }
+    annotations = {
+        names.ANNOTATION_INDEXES: format_indexes(indexes),
+        names.ANNOTATION_ACCELERATOR: placement.reason,
+        ANNOTATION_KILLS: str(kills),
+        ANNOTATION_WAITS: str(waits),
+    }
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {**meta, "annotations": annotations},
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": len(indexes),
+            "parallelism": min(spec.parallelism, len(indexes)),
+            "backoffLimitPerIndex": spec.retry.limit,
+            "ttlSecondsAfterFinished": _JOB_TTL_SECONDS,
+            "podFailurePolicy": {"rules": _failure_rules()},
+            "template": {
+                "metadata": {"labels": meta["labels"]},
+                "spec": _pod_spec(
+                    observed, spec, store, placement, None if config_map else text, name
+                ),
+            },
+        },
+    }
+    return CreateJob(job, config_map)
+
+
+def build_order(
+    observed: Observed,
+    spec: VideoJobSpec,
+    store: VideoStoreSpec,
+    indexes: tuple[int, ...],
+    number: int,
+    placement: Placement,
+) -> WorkOrder:
+    """What the workers of one attempt are told."""
+    settings = observed.settings
+    reports = None
+    if settings.reports_url and settings.reports_ca_pem:
+        url = f"{settings.reports_url}/v1/namespaces/{observed.key.namespace}"
+        reports = ReportsTarget(
+            url=f"{url}/videojobs/{observed.key.name}/reports",
+            ca_pem=settings.reports_ca_pem,
+            token_path=names.TOKEN_PATH,
+        )
+    return WorkOrder(
+        job=JobIdentity(
+            namespace=observed.key.namespace,
+            name=observed.key.name,
+            uid=observed.uid,
+            run_id=observed.run_id,
+            attempt=number,
+        ),
+        inputs=[OrderInput(index=i, **spec.inputs[i].model_dump()) for i in indexes],
+        steps=spec.steps,
+        limits=spec.limits,
+        output_prefix=spec.output.prefix,
+        s3=S3Target.model_validate(store.s3.model_dump()) if store.s3 else None,
+        folder=FolderTarget(path=names.VOLUME_PATH, prefix=store.volume.prefix)
+        if store.volume
+        else None,
+        accelerator=placement.resource,
+        reports=reports,
+    )
+
+
+def _metadata(observed: Observed, name: str, number: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "namespace": observed.key.namespace,
+        "labels": {
+            "app.kubernetes.io/name": "videojob-worker",
+            "app.kubernetes.io/managed-by": "videojob-operator",
+            names.LABEL_JOB: observed.key.name[:63].rstrip("-."),
+            names.LABEL_UID: observed.uid,
+            names.LABEL_RUN: observed.run_id,
+            names.LABEL_ATTEMPT: str(number),
+        },
+        "ownerReferences": [
+            {
+                "apiVersion": names.API_VERSION,
+                "kind": "VideoJob",
+                "name": observed.key.name,
+                "uid": observed.uid,
+                "controller": True,
+                "blockOwnerDeletion": False,
+            }
+        ],
+    }
+
+
+def _failure_rules() -> list[dict[str, Any]]:
+    """In this order; without the last, the Job would retry out-of-memory with the same memory."""
+
+    def on_codes(action: str, *codes: int) -> dict[str, Any]:
+        return {
+            "action": action,
+            "onExitCodes": {
+                "containerName": CONTAINER,
+                "operator": "In",
+                "values": [int(code) for code in codes],
+            },
+        }
+
+    return [
+        on_codes("FailIndex", *FAIL_INDEX_CODES),
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
+        on_codes("Ignore", ExitCode.INTERRUPTED),
+        on_codes("FailIndex", ExitCode.OOM_KILLED),
+    ]
+
+
+def _pod_spec(
+    observed: Observed,
+    spec: VideoJobSpec,
+    store: VideoStoreSpec,
+    placement: Placement,
+    order_text: str | None,
+    config_map: str,
+) -> dict[str, Any]:
+    settings = observed.settings
+    volumes: list[dict[str, Any]] = [
+        {"name": "scratch", "emptyDir": {"sizeLimit": str(scratch_bytes(spec))}},
+        {"name": "token", "projected": {"sources": [_token(observed.uid)], "defaultMode": 0o440}},
+    ]
+    mounts: list[dict[str, Any]] = [
+        {"name": "scratch", "mountPath": names.SCRATCH_PATH},
+        {
+            "name": "token",
+            "mountPath": names.TOKEN_PATH.rpartition("/")[0],
+            "readOnly": True,
+        },
+    ]
+    if order_text is None:
+        volumes.append({"name": "order", "configMap": {"name": config_map}})
+        mounts.append({"name": "order", "mountPath": "/order", "readOnly": True})
+    if store.volume:
+        claim = {"claimName": store.volume.claim_name}
+        volumes.append({"name": "store", "persistentVolumeClaim": claim})
+        mounts.append({"name": "store", "mountPath": names.VOLUME_PATH})
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": _GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _NOBODY,
+            "runAsGroup": _NOBODY,
+            "fsGroup": _NOBODY,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumes": volumes,
+        "containers": [
+            {
+                "name": CONTAINER,
+                "image": settings.worker_image,
+                "imagePullPolicy": settings.worker_image_pull_policy,
+                "env": _environment(store, order_text),
+                "resources": _resources(spec, placement),
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+                "volumeMounts": mounts,
+            }
+        ],
+        **_pull_secrets(settings),
+    }
+
+
+def _token(uid: str) -> dict[str, Any]:
+    return {
+        "serviceAccountToken": {
+            "path": names.TOKEN_PATH.rpartition("/")[2],
+            "audience": names.reports_audience(uid),
+            "expirationSeconds": REPORTS_TOKEN_SECONDS,
+        }
+    }
+
+
+def _environment(store: VideoStoreSpec, order_text: str | None) -> list[dict[str, Any]]:
+    def from_resource(name: str, resource: str) -> dict[str, Any]:
+        return {"name": name, "valueFrom": {"resourceFieldRef": {"resource": resource}}}
+
+    environment: list[dict[str, Any]] = [
+        {"name": names.ENV_ORDER, "value": order_text}
+        if order_text is not None
+        else {"name": names.ENV_ORDER_FILE, "value": "/order/order.json"},
+        {"name": names.ENV_SCRATCH, "value": names.SCRATCH_PATH},
+        {
+            "name": names.ENV_POD_NAME,
+            "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}},
+        },
+        from_resource(names.ENV_CPU_LIMIT, "limits.cpu"),
+        from_resource(names.ENV_MEMORY_LIMIT, "limits.memory"),
+    ]
+    if store.s3:
+        secret = store.s3.credentials_secret_ref.name
+        for variable, key in (
+            (names.ENV_ACCESS_KEY, "accessKeyID"),
+            (names.ENV_SECRET_KEY, "secretAccessKey"),
+        ):
+            reference = {"name": secret, "key": key}
+            environment.append({"name": variable, "valueFrom": {"secretKeyRef": reference}})
+    return environment
+
+
+def _resources(spec: VideoJobSpec, placement: Placement) -> dict[str, Any]:
+    limits = _amounts(spec.resources.limits)
+    if placement.resource:
+        limits[placement.resource] = str(placement.count)
+    return {"requests": _amounts(spec.resources.requests), "limits": limits}
+
+
+def _amounts(amounts: Amounts) -> dict[str, str]:
+    return {k: v for k, v in (("cpu", amounts.cpu), ("memory", amounts.memory)) if v is not None}
+
+
+def scratch_bytes(spec: VideoJobSpec) -> int:
+    """Room for the largest input accepted, as much again for each rendition, and a margin."""
+    largest = int(parse_quantity(spec.limits.max_bytes))
+    made = sum(len(step.transcode.renditions) if step.transcode else 0 for step in spec.steps)
+    return largest * (1 + min(made, 4)) + _SCRATCH_MARGIN_BYTES
+
+
+def _pull_secrets(settings: Settings) -> dict[str, Any]:
+    pull = [{"name": name} for name in settings.worker_image_pull_secrets]
+    return {"imagePullSecrets": pull} if pull else {}

@@ -1,0 +1,65 @@
+"""Every metric of the operator, declared here. Shapes follow controller-runtime and its workqueue.
+
+Never labelled by the name of a VideoJob: the number of series must not grow with the number of jobs.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+from videojob_api.status import Phase, VideoJobStatus
+
+from . import __version__
+from .clock import parse_time
+from .observed import Observed
+
+_P = "videojob_operator"
+_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_LONG_SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200)
+
+BUILD = Info(f"{_P}_build", "Version of the operator")
+BUILD.info({"version": __version__})
+
+RECONCILES = Counter(f"{_P}_reconcile", "Reconciles by result", ["result"])
+RECONCILE_TIME = Histogram(f"{_P}_reconcile_time_seconds", "Time of a reconcile", buckets=_SECONDS)
+DECISIONS = Counter(f"{_P}_decisions", "Decisions by the policy that spoke", ["policy"])
+CONFLICTS = Counter(f"{_P}_status_conflicts", "Status writes refused because the object was newer")
+
+QUEUE_DEPTH = Gauge(f"{_P}_workqueue_depth", "Keys waiting for a worker")
+QUEUE_ADDS = Counter(f"{_P}_workqueue_adds", "Keys added")
+RETRIES = Counter(f"{_P}_workqueue_retries", "Keys tried again after an error")
+QUEUE_WAIT = Histogram(
+    f"{_P}_workqueue_queue_duration_seconds", "Time a key waited", buckets=_SECONDS
+)
+
+REPORTS = Counter(f"{_P}_reports", "Reports received, by result", ["result"])
+WATCH_LAST_EVENT = Gauge(
+    f"{_P}_watch_last_event_timestamp_seconds", "When a watch last said something", ["resource"]
+)
+FINISHED = Counter(f"{_P}_finished", "VideoJobs ended, by phase", ["phase"])
+ADMISSION_WAIT = Histogram(
+    f"{_P}_admission_wait_time_seconds", "From acceptance to running", buckets=_LONG_SECONDS
+)
+EXECUTION_TIME = Histogram(
+    f"{_P}_execution_time_seconds", "From running to the end", ["phase"], buckets=_LONG_SECONDS
+)
+GPU_SECONDS = Counter(f"{_P}_gpu_seconds", "GPU seconds used by inputs that ended")
+CPU_SECONDS = Counter(f"{_P}_cpu_seconds", "CPU seconds used by inputs that ended")
+
+
+def observe_transition(observed: Observed, status: VideoJobStatus) -> None:
+    """Count what a status write changed."""
+    before = observed.status
+    if before.phase is status.phase:
+        return
+    started, accepted = parse_time(status.started_at), parse_time(status.accepted_at)
+    if status.phase is Phase.RUNNING and started and accepted and before.started_at is None:
+        ADMISSION_WAIT.observe((started - accepted).total_seconds())
+    if status.phase.is_terminal:
+        FINISHED.labels(phase=status.phase).inc()
+        finished = parse_time(status.finished_at)
+        if started and finished:
+            EXECUTION_TIME.labels(phase=status.phase).observe((finished - started).total_seconds())
+        if status.usage:
+            GPU_SECONDS.inc(status.usage.gpu_seconds)
+            CPU_SECONDS.inc(status.usage.cpu_seconds)

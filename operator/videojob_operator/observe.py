@@ -1,0 +1,118 @@
+"""Observe: gather everything one decision needs, and freeze it. IO only where a decision asks for it.
+
+Called by ``reconcile`` alone. It reads and decides nothing: what costs a request (store, nodes, ended
+pods) is fetched only when a Job is due or an input has ended.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from videojob_api import names
+from videojob_api.status import VideoJobStatus
+from videojob_api.steps import Step
+from videojob_api.videojob import VideoJobSpec
+from videojob_api.videostore import VideoStoreSpec
+
+from .errors import Gone
+from .facts import is_owned_by, parse_attempt, parse_endings, parse_nodes, parse_waiting_pod
+from .observed import Attempt, Key, Nodes, Observed, StoreMissing
+from .policies.placement import can_use_gpu
+from .world import World
+
+Body = dict[str, Any]
+
+
+async def observe(key: Key, world: World) -> Observed | None:
+    """Everything about one VideoJob; None when there is none (any more)."""
+    body = world.cache.videojob(key)
+    if body is None:
+        return None
+    meta = body["metadata"]
+    uid: str = meta["uid"]
+    spec, invalid = parse_spec(body)
+    status = VideoJobStatus.model_validate(body.get("status", {}))
+    attempts = await _attempts(key, uid, status, world)
+    newest = attempts[-1] if attempts else None
+    if not status.phase.is_terminal:
+        for attempt in attempts:
+            await _read_endings(key, uid, attempt, world)
+    results, endings = world.book.results(uid)
+    due = spec is not None and not status.phase.is_terminal and (newest is None or newest.is_over)
+    return Observed(
+        key=key,
+        uid=uid,
+        generation=meta.get("generation", 1),
+        resource_version=meta["resourceVersion"],
+        status=status,
+        settings=world.settings,
+        spec=spec,
+        invalid=invalid,
+        deleting="deletionTimestamp" in meta,
+        attempts=attempts,
+        results=results,
+        endings=endings,
+        progress=world.book.progress(uid, newest),
+        waiting=tuple(parse_waiting_pod(pod) for pod in world.cache.waiting_pods_of(uid)),
+        store=await _store(key, spec.store_ref.name, world) if due and spec else None,
+        nodes=await _nodes(spec.steps, world) if due and spec else None,
+    )
+
+
+def parse_spec(body: Body) -> tuple[VideoJobSpec | None, str]:
+    """The manifest's spec, or the sentence why it is not understood."""
+    try:
+        return VideoJobSpec.model_validate(body["spec"]), ""
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return None, f"spec.{where}: {first['msg']}"
+
+
+async def _attempts(
+    key: Key, uid: str, status: VideoJobStatus, world: World
+) -> tuple[Attempt, ...]:
+    """Our Jobs, oldest first. One that should be there and is not in the cache is asked for."""
+    jobs = [job for job in world.cache.jobs_of(uid) if is_owned_by(job, uid)]
+    attempts = {attempt.number: attempt for attempt in map(parse_attempt, jobs)}
+    expected = status.attempt or 0
+    if expected and expected not in attempts and not status.phase.is_terminal:
+        name = names.child_name(key.name, uid, run=1, attempt=expected)
+        try:
+            job = await world.cluster.get_job(key.namespace, name)
+        except Gone:
+            pass
+        else:
+            world.cache.put_job(job)
+            attempts[expected] = parse_attempt(job)
+    return tuple(attempt for _, attempt in sorted(attempts.items()))
+
+
+async def _read_endings(key: Key, uid: str, attempt: Attempt, world: World) -> None:
+    """Look at the pods of inputs that have ended and about which nothing is known yet."""
+    unread = world.book.unread(uid, attempt)
+    if not unread:
+        return
+    pods = await world.cluster.list_pods_of_job(key.namespace, attempt.name)
+    for job_index, (ending, result) in parse_endings(pods).items():
+        if job_index < len(attempt.indexes) and attempt.indexes[job_index] in unread:
+            index = attempt.indexes[job_index]
+            world.book.record_ending(uid, attempt.number, index, ending, result)
+    world.book.mark_looked(uid, attempt.number, unread)
+
+
+async def _store(key: Key, name: str, world: World) -> VideoStoreSpec | StoreMissing:
+    try:
+        body = await world.cluster.get_store(key.namespace, name)
+    except Gone:
+        return StoreMissing(name)
+    return VideoStoreSpec.model_validate(body["spec"])
+
+
+async def _nodes(steps: list[Step], world: World) -> Nodes | None:
+    """What nodes offer, if it matters and may be read."""
+    if not world.settings.read_nodes or not any(can_use_gpu(step) for step in steps):
+        return None
+    return parse_nodes(await world.cluster.list_nodes())

@@ -1,0 +1,189 @@
+"""Observed: everything one decision may look at, frozen; and Decision, everything it may say.
+
+Built by ``observe``, read by ``decide`` and the policies, carried out by ``act``. Values only: nothing
+here reaches the cluster or the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from videojob_api.report import ProgressReport, Result
+from videojob_api.status import VideoJobStatus
+from videojob_api.videojob import VideoJobSpec
+from videojob_api.videostore import VideoStoreSpec
+
+from .settings import Settings
+
+
+class Key(NamedTuple):
+    """Which VideoJob: the unit of the queue."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the last pod of an index ended, as the kubelet tells it."""
+
+    exit_code: int | None
+    reason: str = ""
+    """Of the container or the pod: OOMKilled, Evicted, Error, …"""
+    message: str = ""
+    """Termination message as it stands, when it is no Result."""
+    pod: str = ""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One Job of ours, reduced to what decisions need. Indexes are those of the VideoJob's inputs."""
+
+    name: str
+    uid: str
+    number: int
+    indexes: tuple[int, ...]
+    """The inputs it works on: Job index i is the i-th of them."""
+    created_at: datetime
+    active: int = 0
+    ready: int = 0
+    completed: frozenset[int] = frozenset()
+    failed: frozenset[int] = frozenset()
+    ended_at: datetime | None = None
+    """When it was seen to be over."""
+    failed_reason: str | None = None
+    """Reason of the Job's own Failed condition, if it has one."""
+    failed_message: str = ""
+    kills: int = 0
+    """Attempts of this run, this one included, made because a pod was killed from outside."""
+    waits: int = 0
+    """Attempts of this run made because the store refused."""
+    accelerator_reason: str = ""
+    accelerator: str | None = None
+    """The extended resource its pods ask for."""
+    deleted: bool = False
+
+    @property
+    def open(self) -> frozenset[int]:
+        """Inputs it has not ended yet."""
+        return frozenset(self.indexes) - self.completed - self.failed
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.ended_at is not None or not self.open
+
+
+@dataclass(frozen=True)
+class WaitingPod:
+    """A pod of ours that is not running yet, and why."""
+
+    name: str
+    reason: str
+    message: str
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """What the nodes offer: resource name → the most that one ready node has."""
+
+    allocatable: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class StoreMissing:
+    """There is no VideoStore of that name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One VideoJob and everything around it."""
+
+    key: Key
+    uid: str
+    generation: int
+    resource_version: str
+    status: VideoJobStatus
+    settings: Settings
+    spec: VideoJobSpec | None
+    """None when the manifest is not understood; then ``invalid`` says why."""
+    invalid: str = ""
+    deleting: bool = False
+    attempts: tuple[Attempt, ...] = ()
+    """All Jobs of the current run that still exist, oldest first."""
+    results: Mapping[int, Result] = field(default_factory=dict)
+    """What workers said of inputs that have ended."""
+    endings: Mapping[int, Ending] = field(default_factory=dict)
+    """How the last pod of each failed input ended."""
+    progress: Mapping[int, ProgressReport] = field(default_factory=dict)
+    """Live reports of the newest attempt."""
+    waiting: tuple[WaitingPod, ...] = ()
+    store: VideoStoreSpec | StoreMissing | None = None
+    """Looked up only when a Job is to be made."""
+    nodes: Nodes | None = None
+    """None when nobody looked or may look."""
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The newest Job."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def run_id(self) -> str:
+        """Names this run; stable for its whole life."""
+        return self.status.run_id or f"{self.uid[:8]}-1"
+
+    @property
+    def input_count(self) -> int:
+        """How many inputs the job has."""
+        return len(self.spec.inputs) if self.spec else 0
+
+
+@dataclass(frozen=True)
+class CreateJob:
+    """Make the Job (and first its ConfigMap, if the order is too long for the environment)."""
+
+    manifest: dict[str, Any]
+    config_map: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class DeleteJob:
+    """Delete exactly that Job, pods included."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class EmitEvent:
+    """A Kubernetes Event on the VideoJob; the same one twice is one."""
+
+    type: str
+    reason: str
+    message: str
+
+
+Action = CreateJob | DeleteJob | EmitEvent
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, what to say, when to look again."""
+
+    policy: str = ""
+    """Name of the policy that spoke."""
+    actions: tuple[Action, ...] = ()
+    status: VideoJobStatus | None = None
+    """The whole wanted status; None leaves it as it is."""
+    requeue_seconds: float | None = None
+
+    def because(self, policy: str) -> Decision:
+        """The same decision, signed by its policy."""
+        return replace(self, policy=policy)

@@ -1,0 +1,1 @@
+"""One policy a file: pure functions over Observed. ``decide.POLICIES`` gives their order."""

@@ -1,0 +1,81 @@
+"""Admission: no worker runs and inputs are left, so a Job is made: store, GPU placement, Job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from videojob_api.status import Phase
+
+from ..manifests import build_attempt
+from ..observed import Attempt, Decision, Observed, StoreMissing
+from ..standing import describe
+from ..verdicts import Again, Verdicts, judge
+from .placement import decide_placement
+
+_LOOK_AGAIN_SECONDS = 5
+WAITING_FOR_WORKER = "Accepted; waiting for a worker to start."
+
+
+def decide_admit(observed: Observed, now: datetime) -> Decision | None:
+    """Make the next attempt over the inputs that are left, or say what is missing."""
+    attempt = observed.attempt
+    if observed.spec is None or (attempt is not None and not attempt.is_over):
+        return None
+    verdicts = judge(observed)
+    left = tuple(i for i in range(observed.input_count) if verdicts.get(i) is None)
+    if isinstance(observed.store, StoreMissing):
+        return _without_store(observed, now, verdicts)
+    if observed.store is None:
+        raise LookupError("observe did not look up the store though a Job is due")
+    placement = decide_placement(
+        observed.spec.accelerator,
+        observed.spec.steps,
+        observed.nodes,
+        assume=observed.settings.accelerator_assume,
+    )
+    number = max(attempt.number if attempt else 0, observed.status.attempt or 0) + 1
+    kills, waits = _counters(attempt, verdicts)
+    create = build_attempt(
+        observed, left, number=number, placement=placement, kills=kills, waits=waits
+    )
+    return Decision(
+        actions=(create,),
+        status=describe(
+            observed,
+            now,
+            phase=Phase.PENDING if number == 1 else observed.status.phase,
+            reason="WaitingForWorker",
+            message=WAITING_FOR_WORKER,
+            verdicts=verdicts,
+            accelerator=placement.to_status(),
+            attempt=number,
+        ),
+    )
+
+
+def _counters(attempt: Attempt | None, verdicts: Verdicts) -> tuple[int, int]:
+    """Kills and waits of this run so far; the newest Job remembers them."""
+    kinds = {verdict.again for verdict in verdicts.again}
+    kills = (attempt.kills if attempt else 0) + (Again.KILLED in kinds)
+    waits = (attempt.waits if attempt else 0) + (Again.STORE_REFUSED in kinds)
+    return kills, waits
+
+
+def _without_store(observed: Observed, now: datetime, verdicts: Verdicts) -> Decision:
+    name = observed.store.name if isinstance(observed.store, StoreMissing) else ""
+    message = (
+        f"There is no VideoStore {name!r} in namespace {observed.key.namespace!r}; create it, or name "
+        "another one in a new VideoJob. It is looked for every few seconds."
+    )
+    return Decision(
+        status=describe(
+            observed,
+            now,
+            phase=Phase.PENDING,
+            reason="StoreNotFound",
+            message=message,
+            verdicts=verdicts,
+            stalled=True,
+        ),
+        requeue_seconds=_LOOK_AGAIN_SECONDS,
+    )

@@ -1,0 +1,47 @@
+"""The deadline: from acceptance to the end, waiting included."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from videojob_api.reasons import FailReason
+from videojob_api.status import Failure, Phase
+
+from ..clock import parse_time
+from ..observed import Decision, DeleteJob, EmitEvent, Observed
+from ..standing import describe
+from ..verdicts import judge
+
+
+def deadline(observed: Observed) -> datetime | None:
+    """When the job must have ended; None before it was accepted."""
+    accepted = parse_time(observed.status.accepted_at)
+    if accepted is None or observed.spec is None:
+        return None
+    return accepted + timedelta(seconds=observed.spec.active_deadline_seconds)
+
+
+def decide_deadline(observed: Observed, now: datetime) -> Decision | None:
+    """Stop the workers and end Failed once the deadline is past and work is left."""
+    due = deadline(observed)
+    newest = observed.attempt
+    if due is None or now < due or (newest and newest.is_over and not judge(observed).again):
+        return None
+    seconds = observed.spec.active_deadline_seconds if observed.spec else 0
+    last = f" Last: {observed.status.message}" if observed.status.message else ""
+    message = f"Not done within activeDeadlineSeconds ({seconds}).{last}"
+    return Decision(
+        actions=(
+            *(DeleteJob(a.name, a.uid) for a in observed.attempts if not a.is_over),
+            EmitEvent("Warning", FailReason.DEADLINE_EXCEEDED, message),
+        ),
+        status=describe(
+            observed,
+            now,
+            phase=Phase.FAILED,
+            reason=FailReason.DEADLINE_EXCEEDED,
+            message=message,
+            verdicts=judge(observed),
+            failure=Failure(reason=FailReason.DEADLINE_EXCEEDED, retryable=True),
+        ),
+    )

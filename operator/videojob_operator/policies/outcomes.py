@@ -1,0 +1,104 @@
+"""Outcomes: when the newest attempt is over, the verdict, or the wait before the next attempt."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from videojob_api.status import Phase
+
+from ..clock import format_time
+from ..observed import Attempt, Decision, EmitEvent, Observed
+from ..standing import build_failure, describe
+from ..verdicts import Again, Verdict, Verdicts, judge
+from .deadlines import deadline
+
+_FIRST_WAIT_SECONDS = 5
+_LONGEST_WAIT_SECONDS = 300
+
+
+def decide_outcome(observed: Observed, now: datetime) -> Decision | None:
+    """End the job, or say why it is tried again and when."""
+    attempt = observed.attempt
+    verdicts = judge(observed)
+    if attempt is not None and not attempt.is_over:
+        return None
+    if len(verdicts.by_index) < observed.input_count:
+        return None
+    if verdicts.again:
+        return _wait(observed, now, attempt, verdicts)
+    return _end(observed, now, verdicts)
+
+
+def next_attempt_at(attempt: Attempt, again: tuple[Verdict, ...]) -> datetime:
+    """A kill is made good at once; a store that refuses is asked again ever more slowly."""
+    ended = attempt.ended_at or attempt.created_at
+    if all(verdict.again is Again.KILLED for verdict in again):
+        return ended
+    wait = min(_FIRST_WAIT_SECONDS * 2**attempt.waits, _LONGEST_WAIT_SECONDS)
+    return ended + timedelta(seconds=wait)
+
+
+def _wait(
+    observed: Observed, now: datetime, attempt: Attempt | None, verdicts: Verdicts
+) -> Decision | None:
+    if attempt is None or now >= (due := next_attempt_at(attempt, verdicts.again)):
+        return None
+    first = verdicts.again[0]
+    until = deadline(observed)
+    message = f"{first.message} Asked again at {format_time(due)}."
+    if until is not None:
+        message += f" Given up at {format_time(until)}."
+    return Decision(
+        status=describe(
+            observed,
+            now,
+            phase=Phase.PENDING,
+            reason=first.reason,
+            message=message,
+            verdicts=verdicts,
+            stalled=True,
+        ),
+        requeue_seconds=(due - now).total_seconds(),
+    )
+
+
+def _end(observed: Observed, now: datetime, verdicts: Verdicts) -> Decision:
+    phase, reason, message = verdict_of_job(observed, verdicts)
+    kind = "Normal" if phase is Phase.SUCCEEDED else "Warning"
+    return Decision(
+        actions=(EmitEvent(kind, phase, message),),
+        status=describe(
+            observed,
+            now,
+            phase=phase,
+            reason=reason,
+            message=message,
+            verdicts=verdicts,
+            scheduled=True,
+            failure=None if phase is Phase.SUCCEEDED else build_failure(verdicts.bad, observed),
+        ),
+        requeue_seconds=observed.settings.children_keep_seconds,
+    )
+
+
+def verdict_of_job(observed: Observed, verdicts: Verdicts) -> tuple[Phase, str, str]:
+    """Phase, reason and sentence for the whole job.
+
+    Bad inputs up to ``maxFailedInputs`` → Succeeded; all of them rejected → Rejected; else Failed.
+    """
+    total = observed.input_count
+    bad = verdicts.bad
+    allowed = observed.spec.max_failed_inputs if observed.spec else 0
+    good = f"{len(verdicts.succeeded)} of {total} inputs succeeded"
+    if not bad:
+        one = "Done: all outputs are published."
+        return Phase.SUCCEEDED, "Succeeded", one if total == 1 else f"Done: {good}."
+    name = observed.spec.inputs[bad[0].index].name if observed.spec else ""
+    story = f"{name}: {bad[0].message}" if total > 1 else bad[0].message
+    others = f"{good}, {len(verdicts.rejected)} rejected, {len(verdicts.failed)} failed. "
+    message = (others if total > 1 else "") + story
+    if len(bad) <= allowed:
+        return Phase.SUCCEEDED, "SucceededWithBadInputs", message
+    if len(verdicts.rejected) == total:
+        return Phase.REJECTED, bad[0].reason, message
+    return Phase.FAILED, bad[0].reason, message

@@ -1,0 +1,93 @@
+"""The report book: what workers said lately, in memory. Losing it loses the live percent only.
+
+Written by the reports endpoint and by observe (from pods that ended), read by observe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from videojob_api.report import ProgressReport, Report, Result
+from videojob_api.status import InputState
+
+from .observed import Attempt, Ending
+
+
+@dataclass
+class _AttemptPages:
+    progress: dict[int, ProgressReport] = field(default_factory=dict)
+    results: dict[int, Result] = field(default_factory=dict)
+    endings: dict[int, Ending] = field(default_factory=dict)
+    looked: set[int] = field(default_factory=set)
+    """Ended inputs whose pods were looked at, found or not."""
+
+
+class ReportBook:
+    """Pages by VideoJob uid and attempt."""
+
+    def __init__(self) -> None:
+        self._pages: dict[str, dict[int, _AttemptPages]] = {}
+
+    def _page(self, uid: str, attempt: int) -> _AttemptPages:
+        return self._pages.setdefault(uid, {}).setdefault(attempt, _AttemptPages())
+
+    def record(self, uid: str, report: Report) -> None:
+        """Take a worker's report; a percent never goes backwards within an attempt."""
+        page = self._page(uid, report.attempt)
+        if report.progress is not None:
+            old = page.progress.get(report.index)
+            least = old.percent if old else 0.0
+            page.progress[report.index] = report.progress.model_copy(
+                update={"percent": max(least, report.progress.percent)}
+            )
+        if report.result is not None:
+            page.results[report.index] = report.result
+
+    def record_ending(
+        self, uid: str, attempt: int, index: int, ending: Ending, result: Result | None
+    ) -> None:
+        """Take what a pod's end says; its own words replace what was reported, unless they say less."""
+        page = self._page(uid, attempt)
+        page.endings[index] = ending
+        if result is None:
+            page.results.pop(index, None)
+            return
+        told = page.results.get(index)
+        if (
+            told is None
+            or told.state is not result.state
+            or len(told.outputs) < len(result.outputs)
+        ):
+            page.results[index] = result
+
+    def unread(self, uid: str, attempt: Attempt) -> frozenset[int]:
+        """Inputs of an attempt that have ended and whose pods must be looked at."""
+        page = self._page(uid, attempt.number)
+        told = {i for i, r in page.results.items() if r.state is InputState.SUCCEEDED}
+        ended = attempt.failed | (attempt.open if attempt.ended_at else frozenset())
+        return frozenset((attempt.completed - told) | ended) - page.looked
+
+    def mark_looked(self, uid: str, attempt: int, indexes: Iterable[int]) -> None:
+        """These have been looked at; there is no more to be had."""
+        self._page(uid, attempt).looked.update(indexes)
+
+    def progress(self, uid: str, attempt: Attempt | None) -> Mapping[int, ProgressReport]:
+        """Live progress of the inputs that an attempt has not ended."""
+        if attempt is None:
+            return {}
+        page = self._page(uid, attempt.number)
+        return {i: p for i, p in page.progress.items() if i in attempt.open}
+
+    def results(self, uid: str) -> tuple[dict[int, Result], dict[int, Ending]]:
+        """What is known of each input's end, from the newest attempt that says something."""
+        results: dict[int, Result] = {}
+        endings: dict[int, Ending] = {}
+        for _, page in sorted(self._pages.get(uid, {}).items()):
+            results |= page.results
+            endings |= page.endings
+        return results, endings
+
+    def forget(self, uid: str) -> None:
+        """Drop all pages of a VideoJob that has ended or gone."""
+        self._pages.pop(uid, None)

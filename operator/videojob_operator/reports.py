@@ -1,0 +1,158 @@
+"""The reports endpoint: workers POST how far they are; memory takes it and the key is queued.
+
+An aiohttp application, served over TLS by ``__main__``. It writes nothing to the cluster: losing every
+report costs the live percent. A worker is trusted with its own input only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+
+import structlog
+from aiohttp import web
+from pydantic import ValidationError
+
+from videojob_api.names import input_folder, reports_audience
+from videojob_api.report import MAX_REPORT_BYTES, Report
+
+from . import metrics
+from .errors import ClusterError
+from .facts import is_owned_by, parse_attempt, parse_job_index
+from .observe import parse_spec
+from .observed import Key
+from .tokens import JWKSVerifier, ReviewVerifier, TokenRefusedError
+from .world import World
+
+log = structlog.get_logger()
+
+_REMEMBERED_TOKENS = 10_000
+_TOKEN_SECONDS = 300
+_BURST = 10
+"""Reports that a pod may send at once; after that two a second."""
+_PER_SECOND = 2.0
+
+
+@dataclass
+class _Sender:
+    """A pod that has shown a good token: what it works on, and how much it may still send."""
+
+    uid: str
+    attempt: int
+    index: int
+    verified_at: float
+    allowance: float = _BURST
+    seen_at: float = 0.0
+
+
+class RefusedError(Exception):
+    """A report that is not taken."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Reports:
+    """Checks who reports, takes what is theirs."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        offline = world.settings.reports_auth == "JWKS"
+        verifier = JWKSVerifier if offline else ReviewVerifier
+        self._verifier = verifier(world.cluster)
+        self._senders: OrderedDict[str, _Sender] = OrderedDict()
+
+    def build_app(self) -> web.Application:
+        """The HTTP application."""
+        app = web.Application(client_max_size=MAX_REPORT_BYTES)
+        app.router.add_post("/v1/namespaces/{namespace}/videojobs/{name}/reports", self._post)
+        return app
+
+    async def _post(self, request: web.Request) -> web.Response:
+        key = Key(request.match_info["namespace"], request.match_info["name"])
+        try:
+            await self._take(key, request)
+        except RefusedError as refused:
+            metrics.REPORTS.labels(result=str(refused.status)).inc()
+            return web.json_response({"message": str(refused)}, status=refused.status)
+        except ClusterError as error:
+            metrics.REPORTS.labels(result="503").inc()
+            return web.json_response({"message": f"can't check the token now: {error}"}, status=503)
+        metrics.REPORTS.labels(result="taken").inc()
+        return web.Response(status=204)
+
+    async def _take(self, key: Key, request: web.Request) -> None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise RefusedError(401, "send the projected token as a bearer token")
+        sender = await self._sender(key, token)
+        self._spend(sender)
+        try:
+            report = Report.model_validate_json(await request.read())
+        except web.HTTPRequestEntityTooLarge:
+            raise RefusedError(413, f"a report has at most {MAX_REPORT_BYTES} bytes") from None
+        except ValidationError as error:
+            raise RefusedError(400, f"not a report: {error.errors()[0]['msg']}") from None
+        if (report.attempt, report.index) != (sender.attempt, sender.index):
+            raise RefusedError(403, f"this pod works on input {sender.index} only")
+        self._world.book.record(sender.uid, self._within_prefix(key, report))
+        self._world.queue.add(key)
+
+    async def _sender(self, key: Key, token: str) -> _Sender:
+        body = self._world.cache.videojob(key)
+        if body is None:
+            raise RefusedError(404, f"there is no VideoJob {key.namespace}/{key.name}")
+        uid: str = body["metadata"]["uid"]
+        digest = hashlib.sha256(f"{uid}/{token}".encode()).hexdigest()
+        known = self._senders.get(digest)
+        if known is not None and time.monotonic() - known.verified_at < _TOKEN_SECONDS:
+            return known
+        try:
+            bearer = await self._verifier.verify(token, reports_audience(uid))
+        except TokenRefusedError as error:
+            raise RefusedError(401, f"token refused: {error}") from None
+        if bearer.namespace != key.namespace:
+            raise RefusedError(403, "the token is from another namespace")
+        pod = await self._world.cluster.get_pod(bearer.namespace, bearer.pod_name)
+        if pod["metadata"]["uid"] != bearer.pod_uid:
+            raise RefusedError(403, "that pod is gone")
+        sender = self._identify(uid, pod)
+        if known is not None:
+            sender = replace(sender, allowance=known.allowance, seen_at=known.seen_at)
+        self._senders[digest] = sender
+        while len(self._senders) > _REMEMBERED_TOKENS:
+            self._senders.popitem(last=False)
+        return sender
+
+    def _identify(self, uid: str, pod: dict[str, object]) -> _Sender:
+        """Which input the pod works on; it must belong to a Job of this VideoJob."""
+        for job in self._world.cache.jobs_of(uid):
+            if is_owned_by(job, uid) and is_owned_by(pod, job["metadata"]["uid"]):
+                attempt = parse_attempt(job)
+                index = parse_job_index(pod)
+                if 0 <= index < len(attempt.indexes):
+                    return _Sender(uid, attempt.number, attempt.indexes[index], time.monotonic())
+        raise RefusedError(403, "that pod does not work for this VideoJob")
+
+    def _spend(self, sender: _Sender) -> None:
+        now = time.monotonic()
+        refill = (now - sender.seen_at) * _PER_SECOND if sender.seen_at else 0.0
+        sender.allowance = min(_BURST, sender.allowance + refill)
+        sender.seen_at = now
+        if sender.allowance < 1:
+            raise RefusedError(429, "at most two reports a second")
+        sender.allowance -= 1
+
+    def _within_prefix(self, key: Key, report: Report) -> Report:
+        """Drop outputs that lie outside the input's own folder: a worker can't claim others' objects."""
+        body = self._world.cache.videojob(key)
+        spec, _ = parse_spec(body) if body else (None, "")
+        if report.result is None or spec is None or report.index >= len(spec.inputs):
+            return report
+        folder = input_folder(spec.output.prefix, spec.inputs[report.index].name)
+        own = [output for output in report.result.outputs if output.key.startswith(folder)]
+        result = report.result.model_copy(update={"outputs": own})
+        return report.model_copy(update={"result": result})

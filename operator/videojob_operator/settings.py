@@ -1,0 +1,70 @@
+"""Settings: environment variables → one frozen value. The chart sets every one of them.
+
+Read once by ``__main__``; nothing else looks at the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this operator runs. Field ``worker_image`` is read from ``VIDEOJOB_WORKER_IMAGE``, and so on."""
+
+    namespace: str = "default"
+    """The operator's own namespace."""
+    pod_name: str = ""
+    watch_namespaces: tuple[str, ...] = ()
+    """Namespaces to serve; empty means the whole cluster."""
+    worker_image: str = ""
+    worker_image_pull_policy: str = "IfNotPresent"
+    worker_image_pull_secrets: tuple[str, ...] = ()
+    reports_url: str = ""
+    """Base URL that workers reach the reports endpoint by; empty switches reports off."""
+    reports_ca_pem: str = ""
+    """Filled in at start, when the certificate is known; not from the environment."""
+    reports_port: int = 8443
+    reports_secret: str = "videojob-reports"  # noqa: S105 (the name of a Secret)
+    reports_auth: str = "TokenReview"
+    """TokenReview, or JWKS where the operator has no cluster-wide rights."""
+    http_port: int = 8080
+    concurrency: int = 20
+    """Reconciles at once."""
+    log_level: str = "INFO"
+    accelerator_assume: bool = False
+    """Ask for GPUs though no node offers one: an autoscaler will bring it."""
+    read_nodes: bool = True
+    children_keep_seconds: int = 3600
+    """How long the Jobs and pods of an ended VideoJob stay for a look."""
+    leader_elect: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read ``VIDEOJOB_*``.
+
+        Raises:
+            ValueError: naming the variable, what it held and what it should hold.
+        """
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            variable = f"VIDEOJOB_{field.name.upper()}"
+            if (text := environment.get(variable)) is not None:
+                values[field.name] = _parse(variable, text, field.default)
+        return cls(**values)
+
+
+def _parse(variable: str, text: str, default: object) -> object:
+    if isinstance(default, bool):
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"{variable} is {text!r}; write true or false")
+        return text.lower() == "true"
+    if isinstance(default, int):
+        if not text.isdigit():
+            raise ValueError(f"{variable} is {text!r}; write a whole number")
+        return int(text)
+    if isinstance(default, tuple):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text

@@ -1,0 +1,300 @@
+"""Standing: how a VideoJob stands, as the status to write. The one place that fills a VideoJobStatus.
+
+Pure. Every policy that says something calls ``describe``; the numbers come from facts each time, and
+what facts no longer tell (pods are gone) is carried over from the status before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from videojob_api.conditions import build_conditions, merge_conditions
+from videojob_api.indexes import format_indexes, parse_indexes
+from videojob_api.names import manifest_key
+from videojob_api.status import (
+    MAX_LOG_TAIL,
+    MAX_MESSAGE,
+    MAX_STATUS_INPUTS,
+    MAX_STATUS_OUTPUTS,
+    AcceleratorStatus,
+    Failure,
+    Indexes,
+    InputCounts,
+    InputState,
+    InputStatus,
+    OutputStatus,
+    Phase,
+    Progress,
+    Usage,
+    VideoJobStatus,
+    Warn,
+)
+
+from .clock import format_time, parse_time
+from .observed import Observed
+from .verdicts import Verdict, Verdicts
+
+_MAX_WARNINGS = 20
+_ORDER = {
+    InputState.RUNNING: 0,
+    InputState.FAILED: 1,
+    InputState.REJECTED: 2,
+    InputState.SUCCEEDED: 3,
+    InputState.PENDING: 4,
+}
+
+
+def describe(
+    observed: Observed,
+    now: datetime,
+    *,
+    phase: Phase,
+    reason: str,
+    message: str,
+    verdicts: Verdicts,
+    accelerator: AcceleratorStatus | None = None,
+    scheduled: bool | None = None,
+    stalled: bool = False,
+    attempt: int | None = None,
+    failure: Failure | None = None,
+) -> VideoJobStatus:
+    """The whole status for a phase and a sentence.
+
+    Args:
+        observed: the facts.
+        now: the time, to the second on the wire.
+        phase: where the job is.
+        reason: CamelCase word for the conditions.
+        message: one sentence that a person understands.
+        verdicts: how each input that has ended, ended.
+        accelerator: set when a placement was made; else what was said before stands.
+        scheduled: whether workers have been placed; None when unknown.
+        stalled: it waits for something that only a person can mend.
+        attempt: number of the newest attempt, when one is being made.
+        failure: why it did not succeed.
+    """
+    before = observed.status
+    inputs = _inputs(observed, verdicts, phase)
+    outputs = _outputs(observed, verdicts)
+    counts = InputCounts(
+        total=observed.input_count,
+        active=sum(1 for i in inputs if i.state is InputState.RUNNING),
+        succeeded=len(verdicts.succeeded),
+        failed=len(verdicts.failed),
+        rejected=len(verdicts.rejected),
+    )
+    count, size = _output_totals(observed, verdicts)
+    running = phase is Phase.RUNNING
+    return VideoJobStatus(
+        observed_generation=observed.generation,
+        run_id=observed.run_id,
+        attempt=attempt if attempt is not None else before.attempt,
+        phase=phase,
+        message=message[:MAX_MESSAGE],
+        conditions=merge_conditions(
+            before.conditions,
+            build_conditions(
+                phase,
+                reason,
+                message[:MAX_MESSAGE],
+                scheduled=scheduled,
+                stalled=stalled,
+                accepted=observed.spec is not None,
+            ),
+            generation=observed.generation,
+            now=format_time(now),
+        ),
+        progress=_progress(observed, inputs, phase, now),
+        inputs=sorted(inputs, key=lambda i: _ORDER[i.state])[:MAX_STATUS_INPUTS],
+        indexes=Indexes(
+            succeeded=format_indexes(verdicts.succeeded),
+            failed=format_indexes(verdicts.failed),
+            rejected=format_indexes(verdicts.rejected),
+        ),
+        input_counts=counts,
+        outputs=outputs[:MAX_STATUS_OUTPUTS],
+        outputs_truncated=count > len(outputs[:MAX_STATUS_OUTPUTS]) or None,
+        output_count=count,
+        output_bytes=size,
+        accelerator=_used(observed, accelerator or before.accelerator),
+        usage=_usage(observed),
+        failure=failure,
+        warnings=_warnings(observed),
+        accepted_at=before.accepted_at or format_time(now),
+        started_at=before.started_at or (format_time(now) if running else None),
+        finished_at=format_time(now) if phase.is_terminal else None,
+    )
+
+
+def _inputs(observed: Observed, verdicts: Verdicts, phase: Phase) -> list[InputStatus]:
+    if observed.spec is None:
+        return []
+    carried = {status.name: status for status in observed.status.inputs}
+    return [
+        _input(observed, index, carried.get(input_.name), verdicts.get(index), phase)
+        for index, input_ in enumerate(observed.spec.inputs)
+    ]
+
+
+def _input(
+    observed: Observed,
+    index: int,
+    before: InputStatus | None,
+    verdict: Verdict | None,
+    phase: Phase,
+) -> InputStatus:
+    spec = observed.spec
+    if spec is None:
+        raise ValueError("an input of a manifest that was not understood")
+    name = spec.inputs[index].name
+    if verdict is not None:
+        result = observed.results.get(index)
+        if result is None and before is not None and before.state is verdict.state:
+            return before
+        facts = result.facts.wire() if result and result.facts else {}
+        done = verdict.state is InputState.SUCCEEDED
+        return InputStatus.model_validate(
+            {
+                **facts,
+                "name": name,
+                "state": verdict.state,
+                "percent": 100 if done else None,
+                "attempts": _attempts_of(observed, index),
+                "reason": verdict.reason or None,
+                "message": verdict.message[:MAX_MESSAGE] or None,
+                "manifestKey": manifest_key(spec.output.prefix, name) if done else None,
+            }
+        )
+    report = observed.progress.get(index)
+    if report is None or phase is not Phase.RUNNING:
+        return InputStatus(name=name)
+    percent = int(report.percent)
+    return InputStatus(name=name, state=InputState.RUNNING, percent=percent)
+
+
+def _attempts_of(observed: Observed, index: int) -> int | None:
+    return sum(1 for attempt in observed.attempts if index in attempt.indexes) or None
+
+
+def _progress(
+    observed: Observed, inputs: list[InputStatus], phase: Phase, now: datetime
+) -> Progress | None:
+    """The job's own percent: the mean over its inputs, an ended one counting as done."""
+    if phase is Phase.PENDING or not inputs:
+        return observed.status.progress
+    ended = (InputState.SUCCEEDED, InputState.FAILED, InputState.REJECTED)
+    if phase.is_terminal:
+        before = observed.status.progress or Progress()
+        percent = 100 if phase is Phase.SUCCEEDED else before.percent
+        return Progress(percent=percent, updated_at=format_time(now))
+    live = {i: observed.progress[i] for i in observed.progress if i < len(inputs)}
+    total = sum(
+        100.0 if status.state in ended else (live[i].percent if i in live else 0.0)
+        for i, status in enumerate(inputs)
+    )
+    percent = min(99, int(total / len(inputs)))
+    reports = [live[i] for i, status in enumerate(inputs) if status.state is InputState.RUNNING]
+    rates = [report.fps for report in reports if report.fps]
+    speeds = [report.speed for report in reports if report.speed]
+    return Progress(
+        percent=percent,
+        eta_seconds=_eta_seconds(observed, inputs, percent, now),
+        step=",".join(sorted({report.step for report in reports if report.step}))[:128] or None,
+        stage=reports[0].stage if reports else None,
+        fps=round(sum(rates), 1) if rates else None,
+        speed=round(sum(speeds), 2) if speeds else None,
+        updated_at=format_time(now),
+    )
+
+
+def _eta_seconds(
+    observed: Observed, inputs: list[InputStatus], percent: int, now: datetime
+) -> int | None:
+    """A single input's own estimate; for several, from the pace so far."""
+    if len(inputs) == 1:
+        report = observed.progress.get(0)
+        return round(report.eta_seconds) if report and report.eta_seconds is not None else None
+    started = parse_time(observed.status.started_at)
+    if started is None or percent < 5:
+        return None
+    return round((now - started).total_seconds() * (100 - percent) / percent)
+
+
+def _outputs(observed: Observed, verdicts: Verdicts) -> list[OutputStatus]:
+    """From results where there are any; what an earlier status listed stays listed."""
+    if observed.spec is None:
+        return []
+    carried: dict[str, list[OutputStatus]] = {}
+    for output in observed.status.outputs:
+        carried.setdefault(output.input, []).append(output)
+    outputs: list[OutputStatus] = []
+    for index in sorted(verdicts.succeeded):
+        result = observed.results.get(index)
+        known = carried.get(observed.spec.inputs[index].name, [])
+        outputs += result.outputs if result and len(result.outputs) >= len(known) else known
+    return outputs
+
+
+def _output_totals(observed: Observed, verdicts: Verdicts) -> tuple[int, int]:
+    """Count and bytes of all objects published, as the workers counted them."""
+    results = [observed.results[i] for i in verdicts.succeeded if i in observed.results]
+    count = sum(result.output_count for result in results)
+    size = sum(result.output_bytes for result in results)
+    return max(count, observed.status.output_count or 0), max(
+        size, observed.status.output_bytes or 0
+    )
+
+
+def _used(observed: Observed, accelerator: AcceleratorStatus | None) -> AcceleratorStatus | None:
+    """What the workers found: a GPU that was given and could not be used is said, never hidden."""
+    for result in observed.results.values():
+        if accelerator and result.accelerator_used and result.accelerator_reason:
+            return accelerator.model_copy(
+                update={"used": result.accelerator_used, "reason": result.accelerator_reason[:128]}
+            )
+    return accelerator
+
+
+def _usage(observed: Observed) -> Usage | None:
+    parts = [result.usage for result in observed.results.values() if result.usage]
+    if not parts:
+        return observed.status.usage
+    return Usage(
+        gpu_seconds=round(sum(part.gpu_seconds for part in parts), 1),
+        cpu_seconds=round(sum(part.cpu_seconds for part in parts), 1),
+        bytes_in=sum(part.bytes_in for part in parts),
+        bytes_out=sum(part.bytes_out for part in parts),
+    )
+
+
+def _warnings(observed: Observed) -> list[Warn]:
+    found: list[Warn] = [w for result in observed.results.values() for w in result.warnings]
+    return found[:_MAX_WARNINGS] or observed.status.warnings
+
+
+def build_failure(verdicts: Iterable[Verdict], observed: Observed) -> Failure | None:
+    """The first bad input's story, which outlives its pod."""
+    for verdict in verdicts:
+        result = observed.results.get(verdict.index)
+        ending = observed.endings.get(verdict.index)
+        tail = (result.log_tail if result else None) or (ending.message if ending else None)
+        return Failure(
+            reason=verdict.reason,
+            retryable=verdict.retryable,
+            exit_code=(result.exit_code if result else None)
+            or (ending.exit_code if ending else None),
+            log_tail=tail[-MAX_LOG_TAIL:] if tail else None,
+            log_key=result.log_key if result else None,
+        )
+    return None
+
+
+def carried_verdicts(observed: Observed) -> tuple[frozenset[int], frozenset[int], frozenset[int]]:
+    """Succeeded, failed and rejected inputs as the status before had them."""
+    indexes = observed.status.indexes or Indexes()
+    return (
+        parse_indexes(indexes.succeeded),
+        parse_indexes(indexes.failed),
+        parse_indexes(indexes.rejected),
+    )

@@ -1,0 +1,170 @@
+"""Verdicts: how each input that has ended, ended; the line that decides a retry is here.
+
+Pure. Reads the attempts' index sets, the pods' exit codes and what workers said; says for each input
+whether that is final, or whether another attempt may help and why one is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from videojob_api.indexes import parse_indexes
+from videojob_api.reasons import ExitCode, FailReason
+from videojob_api.status import Indexes, InputState
+
+from .observed import Attempt, Ending, Observed
+
+MAX_KILLS = 5
+"""How often a run is started again after kills that are nobody's fault (they do not count as tries)."""
+
+
+class Again(StrEnum):
+    """Why another attempt may help, outside the counted retries that the Job makes itself."""
+
+    KILLED = "Killed"
+    STORE_REFUSED = "StoreRefused"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one input ended."""
+
+    index: int
+    state: InputState
+    reason: str = ""
+    message: str = ""
+    retryable: bool = False
+    """Whether the same work could succeed if applied again."""
+    again: Again | None = None
+    """Set while it is not final."""
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The verdicts by input index."""
+
+    by_index: Mapping[int, Verdict]
+
+    def get(self, index: int) -> Verdict | None:
+        """The final verdict on an input, if there is one."""
+        verdict = self.by_index.get(index)
+        return verdict if verdict and not verdict.again else None
+
+    def _in(self, state: InputState) -> frozenset[int]:
+        return frozenset(
+            i
+            for i, verdict in self.by_index.items()
+            if verdict.state is state and not verdict.again
+        )
+
+    @property
+    def succeeded(self) -> frozenset[int]:
+        """Inputs whose manifest is published."""
+        return self._in(InputState.SUCCEEDED)
+
+    @property
+    def failed(self) -> frozenset[int]:
+        """Inputs that failed for good."""
+        return self._in(InputState.FAILED)
+
+    @property
+    def rejected(self) -> frozenset[int]:
+        """Inputs that are not acceptable."""
+        return self._in(InputState.REJECTED)
+
+    @property
+    def again(self) -> tuple[Verdict, ...]:
+        """Inputs that another attempt may help."""
+        return tuple(v for _, v in sorted(self.by_index.items()) if v.again)
+
+    @property
+    def bad(self) -> tuple[Verdict, ...]:
+        """Failed and rejected ones, failed first, in order."""
+        return tuple(self.by_index[i] for i in (*sorted(self.failed), *sorted(self.rejected)))
+
+
+def judge(observed: Observed) -> Verdicts:
+    """How every input that has ended stands: from the status before, then attempt by attempt."""
+    found = {verdict.index: verdict for verdict in _recorded(observed)}
+    for attempt in observed.attempts:
+        newest = attempt is observed.attempt
+        for index in attempt.completed:
+            found[index] = Verdict(index, InputState.SUCCEEDED)
+        ended_badly = attempt.failed | (attempt.open if attempt.ended_at else frozenset())
+        for index in ended_badly:
+            known = found.get(index)
+            if known and known.state is InputState.SUCCEEDED:
+                continue
+            verdict = judge_failure(index, attempt, observed)
+            if newest or not verdict.again:
+                found[index] = verdict
+    return Verdicts(found)
+
+
+def _recorded(observed: Observed) -> list[Verdict]:
+    """What was written before; it stands though pods and Jobs are gone."""
+    indexes = observed.status.indexes or Indexes()
+    told = {status.name: status for status in observed.status.inputs}
+    names = [i.name for i in observed.spec.inputs] if observed.spec else []
+    verdicts = []
+    for state, text in (
+        (InputState.SUCCEEDED, indexes.succeeded),
+        (InputState.FAILED, indexes.failed),
+        (InputState.REJECTED, indexes.rejected),
+    ):
+        for index in parse_indexes(text):
+            status = told.get(names[index]) if index < len(names) else None
+            verdicts.append(
+                Verdict(
+                    index,
+                    state,
+                    reason=(status.reason if status else None) or "",
+                    message=(status.message if status else None) or "",
+                )
+            )
+    return verdicts
+
+
+def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
+    """What the end of an input's last pod means."""
+    result, ending = observed.results.get(index), observed.endings.get(index)
+    if ending is None:
+        ending = Ending(result.exit_code if result else None)
+    said = (result.message if result else None) or ""
+    reason = (result.reason if result else None) or ""
+    code = ending.exit_code
+    failed = InputState.FAILED
+
+    if code == ExitCode.REJECTED:
+        return Verdict(index, InputState.REJECTED, reason or "Rejected", said)
+    if code == ExitCode.NOT_DOABLE:
+        return Verdict(index, failed, FailReason.NOT_DOABLE, said)
+    if code == ExitCode.STORAGE_REFUSED:
+        return Verdict(
+            index, failed, FailReason.STORAGE_REFUSED, said, True, again=Again.STORE_REFUSED
+        )
+    if code == ExitCode.OUT_OF_MEMORY or ending.reason == "OOMKilled":
+        hint = "raise resources.limits.memory, or ask for smaller renditions"
+        return Verdict(
+            index, failed, FailReason.OUT_OF_MEMORY, said or f"out of memory; {hint}", True
+        )
+    if code == ExitCode.SCRATCH_FULL or "ephemeral" in ending.message:
+        hint = "lower limits.maxBytes or make fewer renditions at once"
+        return Verdict(
+            index, failed, FailReason.SCRATCH_FULL, said or f"scratch space full; {hint}", True
+        )
+    if code in (ExitCode.OOM_KILLED, None):
+        again = Again.KILLED if attempt.kills < MAX_KILLS else None
+        message = f"its worker was killed from outside {attempt.kills + 1} times"
+        return Verdict(index, failed, FailReason.WORKER_CRASHED, message, True, again=again)
+    tries = (observed.spec.retry.limit if observed.spec else 0) + 1
+    message = said or f"the worker ended with exit code {code}"
+    return Verdict(
+        index,
+        failed,
+        reason or FailReason.WORKER_CRASHED,
+        f"{message} (after {tries} tries)" if tries > 1 else message,
+        True,
+    )

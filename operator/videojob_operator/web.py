@@ -1,0 +1,73 @@
+"""Serving: /healthz, /readyz and /metrics in plain HTTP, the reports endpoint in TLS.
+
+Called by ``__main__``. It decides nothing and touches no VideoJob.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp import web
+from prometheus_client import generate_latest
+
+from .certificates import Pair
+from .world import World
+
+_STUCK_SECONDS = 60
+
+
+def build_health_app(world: World, watching: asyncio.Event) -> web.Application:
+    """Probes and metrics.
+
+    Ready means: the watches are up, and no key has waited for a worker for a minute.
+    """
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        waited = world.queue.oldest_seconds()
+        if not watching.is_set():
+            return web.Response(status=503, text="the watches are not up yet\n")
+        if waited > _STUCK_SECONDS:
+            return web.Response(status=503, text=f"a key has waited {waited:.0f} s for a worker\n")
+        return web.Response(text="ok\n")
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), content_type="text/plain", charset="utf-8")
+
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+def build_tls(pair: Pair) -> ssl.SSLContext:
+    """A server context; Python loads certificates from files only, so they touch a private one."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    with tempfile.TemporaryDirectory() as folder:
+        chain = Path(folder, "chain.pem")
+        chain.touch(mode=0o600)
+        chain.write_text(pair.certificate_pem + pair.key_pem)
+        context.load_cert_chain(chain)
+    return context
+
+
+@asynccontextmanager
+async def serving(
+    app: web.Application, port: int, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
+    """Serve an application while inside."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, None, port, ssl_context=tls).start()
+        yield
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,27 @@
+"""The world: what the loop works with, in one value that is handed down (no globals)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from .cache import Cache
+from .cluster import Cluster
+from .reportbook import ReportBook
+from .settings import Settings
+from .workqueue import WorkQueue
+
+
+@dataclass
+class World:
+    """Connection, memory and clock."""
+
+    cluster: Cluster
+    settings: Settings
+    cache: Cache = field(default_factory=Cache)
+    book: ReportBook = field(default_factory=ReportBook)
+    queue: WorkQueue = field(default_factory=WorkQueue)
+
+    def now(self) -> datetime:
+        """The operator's clock."""
+        return datetime.now(UTC)
