@@ -31,7 +31,11 @@ class Model(BaseModel):
     """A frozen value with camelCase on the wire and snake_case in Python; unknown keys refused."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,  # JSON has no word for them
     )
 
     def wire(self) -> dict[str, Any]:
@@ -82,5 +86,17 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, min_length=1, max_length=63)]
 
 ObjectKey = Annotated[str, Field(pattern=KEY_PATTERN, min_length=1, max_length=1024)]
 """The key of an object in a store, relative to the store's prefix."""
+
+
+def check_inside(key: str) -> str:
+    """Refuse what would leave the store's prefix, as the CRD's CEL does.
+
+    Raises:
+        ValueError: for a key or prefix with ``../`` in it.
+    """
+    if "../" in key:
+        raise ValueError(f"{key!r} leaves the store's prefix; write it without ../")
+    return key
+
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]

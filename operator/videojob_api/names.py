@@ -29,6 +29,8 @@ ENV_CPU_LIMIT = "VIDEOJOB_CPU_LIMIT"
 ENV_MEMORY_LIMIT = "VIDEOJOB_MEMORY_LIMIT_BYTES"
 ENV_SCRATCH = "VIDEOJOB_SCRATCH"
 ENV_POD_NAME = "VIDEOJOB_POD_NAME"
+ENV_TERMINATION_PATH = "VIDEOJOB_TERMINATION_PATH"
+"""Where the termination message goes instead; for workers that run outside of a pod."""
 ENV_ACCESS_KEY = "AWS_ACCESS_KEY_ID"
 ENV_SECRET_KEY = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 (the name of a variable, not a secret)
 

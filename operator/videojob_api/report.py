@@ -11,12 +11,17 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from .base import Sha256, Tolerant
-from .status import InputState, MediaFacts, OutputStatus, Stage, Usage, Warn
+from .status import InputState, Key, MediaFacts, OutputStatus, Stage, Usage, Warn, Word
 
 MAX_TERMINATION_BYTES = 4096
 MAX_REPORT_BYTES = 64 * 1024
 
-Finite = Annotated[float, Field(allow_inf_nan=False, ge=0)]
+Finite = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e9)]
+Tally = Annotated[int, Field(ge=0, le=1 << 53)]
+
+_CUT = ("outputs", "warnings", "logTail", "message")
+"""What a termination message leaves out first: it can be found elsewhere."""
+_DROPPED = ("acceleratorReason", "logKey", "facts", "manifestKey")
 
 
 class Result(Tolerant):
@@ -24,23 +29,23 @@ class Result(Tolerant):
 
     index: int
     """Place of the input in the VideoJob's list (not the Job's completion index)."""
-    input: str
+    input: Word
     state: InputState
-    reason: str | None = None
+    reason: Word | None = None
     message: str | None = None
     exit_code: int = 0
     facts: MediaFacts | None = None
-    manifest_key: str | None = None
+    manifest_key: Key | None = None
     manifest_sha256: Sha256 | None = None
-    output_count: int = 0
-    output_bytes: int = 0
+    output_count: Tally = 0
+    output_bytes: Tally = 0
     outputs: list[OutputStatus] = []
     """As many as fit; ``output_count`` is the truth."""
-    accelerator_used: str | None = None
+    accelerator_used: Word | None = None
     accelerator_reason: str | None = None
     usage: Usage | None = None
     warnings: list[Warn] = []
-    log_key: str | None = None
+    log_key: Key | None = None
     log_tail: str | None = None
 
     def to_termination_message(self) -> str:
@@ -50,21 +55,32 @@ class Result(Tolerant):
         log tail from its beginning.
         """
         data = self.wire()
-        while len(text := _compact(data).encode()) > MAX_TERMINATION_BYTES:
-            excess = len(text) - MAX_TERMINATION_BYTES
-            if data.get("outputs"):
-                data["outputs"].pop()
-            elif data.get("warnings"):
-                data["warnings"].pop()
-            elif data.get("logTail"):
-                data["logTail"] = data["logTail"][max(1, excess // 2) :]
-            else:
-                data["message"] = str(data.get("message", ""))[: -max(1, excess // 2)]
+        for name in _CUT:
+            while data.get(name) and (excess := _size(data) - MAX_TERMINATION_BYTES) > 0:
+                data[name] = _shortened(data[name], excess, keep_end=name == "logTail")
+        for name in _DROPPED:
+            if _size(data) > MAX_TERMINATION_BYTES:
+                data.pop(name, None)
         return _compact(data)
 
 
-def _compact(data: dict[str, Any]) -> str:
+def _compact(data: object) -> str:
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+
+
+def _size(data: object) -> int:
+    return len(_compact(data).encode())
+
+
+def _shortened(value: list[Any] | str, excess: int, *, keep_end: bool) -> list[Any] | str:
+    """Without items of about so many bytes; a text step by step, as a character may be many bytes."""
+    if isinstance(value, str):
+        cut = max(1, excess // 4)
+        return value[cut:] if keep_end else value[:-cut]
+    kept = list(value)
+    while kept and excess > 0:
+        excess -= _size(kept.pop()) + 1
+    return kept
 
 
 class ProgressReport(Tolerant):

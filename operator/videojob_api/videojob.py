@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from .base import Model, Name, ObjectKey, Quantity, Sha256
+from .base import Model, Name, ObjectKey, Quantity, Sha256, check_inside, parse_quantity
 from .status import VideoJobStatus
 from .steps import Step, check_steps
 
@@ -46,6 +46,11 @@ class Input(Model):
         }
     )
 
+    @field_validator("key")
+    @classmethod
+    def _stays_inside(cls, key: str) -> str:
+        return check_inside(key)
+
 
 class Limits(Model):
     """What is accepted as input; anything beyond is Rejected with its own reason."""
@@ -70,6 +75,22 @@ class Output(Model):
         "<prefix><input>/<step>/<file>, and <prefix><input>/manifest.json is written last."
     )
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!self.prefix.contains('../')",
+                    "message": "prefix can't leave the store's prefix: write it without ../",
+                }
+            ]
+        }
+    )
+
+    @field_validator("prefix")
+    @classmethod
+    def _stays_inside(cls, prefix: str) -> str:
+        return check_inside(prefix)
+
 
 class AcceleratorMode(StrEnum):
     """Whether GPUs are asked for."""
@@ -85,7 +106,8 @@ class Accelerator(Model):
     mode: AcceleratorMode = Field(
         default=AcceleratorMode.AUTO,
         description="Auto: a GPU where the steps can use one and a node offers it, else the CPU, "
-        "with the reason in status. Required: wait for a GPU. Off: never.",
+        "with the reason in status. Required: wait for a GPU. 'Off': never (in quotes, "
+        "since YAML reads a bare Off as false).",
     )
     resource_name: Annotated[
         str, Field(max_length=253, pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")
@@ -107,6 +129,17 @@ class Resources(Model):
 
     requests: Amounts = Field(default=Amounts(cpu="500m", memory="512Mi"))
     limits: Amounts = Field(default=Amounts(cpu="2", memory="2Gi"))
+
+    @model_validator(mode="after")
+    def _requests_within_limits(self) -> Resources:
+        for what in ("cpu", "memory"):
+            request, limit = getattr(self.requests, what), getattr(self.limits, what)
+            if request and limit and parse_quantity(request) > parse_quantity(limit):
+                raise ValueError(
+                    f"requests.{what} ({request}) is more than limits.{what} ({limit}); "
+                    "lower the request or raise the limit"
+                )
+        return self
 
 
 class Retry(Model):

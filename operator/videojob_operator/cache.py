@@ -10,6 +10,7 @@ from typing import Any
 
 from videojob_api import names
 
+from .facts import has_ended
 from .observed import Key
 
 Body = dict[str, Any]
@@ -74,9 +75,14 @@ class Cache:
         """All Jobs with their VideoJob's uid."""
         return self._jobs.all()
 
-    def waiting_pods_of(self, uid: str) -> tuple[Body, ...]:
-        """Pods of a VideoJob that are Pending."""
+    def pods_of(self, uid: str) -> tuple[Body, ...]:
+        """Pods of a VideoJob that wait, work, or ended while the job went on."""
         return self._pods.of(uid)
+
+    def forget_pods(self, uid: str) -> None:
+        """Drop what is kept of a VideoJob's pods: it has ended or gone."""
+        for body in self._pods.of(uid):
+            self._pods.drop(uid, body["metadata"]["name"], body["metadata"]["uid"])
 
     def put_videojob(self, body: Body) -> Key:
         """Remember a VideoJob, unless a newer copy is known."""
@@ -105,12 +111,12 @@ class Cache:
         return self._drop(self._jobs, body)
 
     def put_pod(self, body: Body) -> Key | None:
-        """Remember a waiting pod of ours."""
+        """Remember a live pod of ours."""
         return self._put(self._pods, body)
 
     def drop_pod(self, body: Body) -> Key | None:
-        """Forget a pod that waits no more."""
-        return self._drop(self._pods, body)
+        """Forget a pod that is live no more; one that ended by itself stays for what it says."""
+        return self.put_pod(body) if has_ended(body) else self._drop(self._pods, body)
 
     def key_of(self, body: Body) -> Key | None:
         """The VideoJob that a child belongs to, if it is known."""

@@ -16,7 +16,6 @@ from videojob_api.base import parse_quantity
 from videojob_api.indexes import parse_indexes
 from videojob_api.report import Result
 
-from .clock import parse_time
 from .manifests import ANNOTATION_KILLS, ANNOTATION_WAITS, CONTAINER
 from .observed import Attempt, Ending, Nodes, WaitingPod
 
@@ -78,34 +77,51 @@ def _last_change(status: Body) -> str | None:
     return max(filter(None, times), default=None)
 
 
+def is_at_work(pod: Body) -> bool:
+    """Whether the pod's worker runs."""
+    return any(
+        container["name"] == CONTAINER and "running" in container.get("state", {})
+        for container in pod.get("status", {}).get("containerStatuses", [])
+    )
+
+
 def parse_waiting_pod(pod: Body) -> WaitingPod:
     """Why a pod that is Pending waits: the scheduler's words, or the kubelet's."""
-    meta, status = pod["metadata"], pod.get("status", {})
-    name, since = meta["name"], parse_time(meta.get("creationTimestamp"))
+    status, name = pod.get("status", {}), pod["metadata"]["name"]
     for container in status.get("containerStatuses", []):
         waiting = container.get("state", {}).get("waiting")
         if waiting:
-            return WaitingPod(name, waiting.get("reason", ""), waiting.get("message", ""), since)
+            return WaitingPod(name, waiting.get("reason", ""), waiting.get("message", ""))
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return WaitingPod(
-                name, condition.get("reason", ""), condition.get("message", ""), since
-            )
-    return WaitingPod(name, "", "", since)
+            return WaitingPod(name, condition.get("reason", ""), condition.get("message", ""))
+    return WaitingPod(name, "", "")
 
 
 def parse_endings(pods: Iterable[Body]) -> dict[int, tuple[Ending, Result | None]]:
     """Job index → how its last ended pod ended, and what the worker said in its termination message."""
     last: dict[int, tuple[str, Ending, Result | None]] = {}
     for pod in pods:
-        status = pod.get("status", {})
-        if status.get("phase") not in ("Succeeded", "Failed"):
+        if not has_ended(pod):
             continue
         index = parse_job_index(pod)
         when, ending, result = _pod_ending(pod)
         if index >= 0 and (index not in last or when >= last[index][0]):
             last[index] = (when, ending, result)
     return {index: (ending, result) for index, (_, ending, result) in last.items()}
+
+
+def has_ended(pod: Body) -> bool:
+    """Whether nothing more will come of the pod.
+
+    The kubelet tells that the container has terminated more than a second before it tells the pod's
+    own terminal phase, and the Job controller needs a second or two more.
+    """
+    status = pod.get("status", {})
+    return status.get("phase") in ("Succeeded", "Failed") or any(
+        container["name"] == CONTAINER and "terminated" in container.get("state", {})
+        for container in status.get("containerStatuses", [])
+    )
 
 
 def parse_job_index(pod: Body) -> int:
@@ -119,10 +135,11 @@ def _pod_ending(pod: Body) -> tuple[str, Ending, Result | None]:
         ended = container.get("state", {}).get("terminated")
         if container["name"] == CONTAINER and ended:
             text = ended.get("message", "")
+            # An evicted pod says why of itself; its container was only killed.
             ending = Ending(
                 exit_code=ended.get("exitCode"),
                 reason=status.get("reason") or ended.get("reason", ""),
-                message=text,
+                message=status.get("message") or text,
                 pod=meta["name"],
             )
             result = parse_result(text)

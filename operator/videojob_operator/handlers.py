@@ -36,6 +36,7 @@ def videojob_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     if event["type"] == "DELETED":
         key = memo.cache.drop_videojob(body)
         memo.book.forget(body["metadata"]["uid"])
+        memo.cache.forget_pods(body["metadata"]["uid"])
         memo.queue.forget(key)
     else:
         memo.queue.add(memo.cache.put_videojob(body))
@@ -51,8 +52,8 @@ def job_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
 
 
 @kopf.on.event("", "v1", "pods", labels=_WORKER_PODS, registry=REGISTRY)
-def waiting_pod_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
-    """One of our pods is Pending, or (as DELETED, by the field selector) is so no more."""
+def live_pod_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
+    """One of our pods waits, works or has just ended (as DELETED, by the field selector)."""
     body: dict[str, Any] = dict(event["object"])
     metrics.WATCH_LAST_EVENT.labels(resource="pods").set_to_current_time()
     deleted = event["type"] == "DELETED"
@@ -70,7 +71,7 @@ def build_kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     watching = kopf_settings.watching
     watching.label_selectors["batch", "v1", "jobs"] = names.LABEL_UID
     watching.label_selectors["", "v1", "pods"] = names.LABEL_UID
-    watching.field_selectors["", "v1", "pods"] = "status.phase=Pending"
+    watching.field_selectors["", "v1", "pods"] = "status.phase!=Succeeded,status.phase!=Failed"
     watching.chunk_size = 500
     kopf_settings.scanning.disabled = True  # no rights to list CRDs and namespaces are needed
     kopf_settings.posting.enabled = False

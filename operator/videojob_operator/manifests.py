@@ -263,8 +263,9 @@ def _environment(store: VideoStoreSpec, order_text: str | None) -> list[dict[str
     def from_resource(name: str, resource: str) -> dict[str, Any]:
         return {"name": name, "valueFrom": {"resourceFieldRef": {"resource": resource}}}
 
+    # The kubelet reads $$ as $ and $(NAME) as a variable; a key may hold either.
     environment: list[dict[str, Any]] = [
-        {"name": names.ENV_ORDER, "value": order_text}
+        {"name": names.ENV_ORDER, "value": order_text.replace("$", "$$")}
         if order_text is not None
         else {"name": names.ENV_ORDER_FILE, "value": "/order/order.json"},
         {"name": names.ENV_SCRATCH, "value": names.SCRATCH_PATH},

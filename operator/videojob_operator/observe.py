@@ -6,18 +6,27 @@ pods) is fetched only when a Job is due or an input has ended.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from videojob_api import names
+from videojob_api.reasons import ExitCode
 from videojob_api.status import VideoJobStatus
 from videojob_api.steps import Step
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 
 from .errors import Gone
-from .facts import is_owned_by, parse_attempt, parse_endings, parse_nodes, parse_waiting_pod
+from .facts import (
+    is_at_work,
+    is_owned_by,
+    parse_attempt,
+    parse_endings,
+    parse_nodes,
+    parse_waiting_pod,
+)
 from .observed import Attempt, Key, Nodes, Observed, StoreMissing
 from .policies.placement import can_use_gpu
 from .world import World
@@ -35,10 +44,11 @@ async def observe(key: Key, world: World) -> Observed | None:
     spec, invalid = parse_spec(body)
     status = VideoJobStatus.model_validate(body.get("status", {}))
     attempts = await _attempts(key, uid, status, world)
-    newest = attempts[-1] if attempts else None
     if not status.phase.is_terminal:
+        attempts = tuple(_with_pods(uid, attempt, world) for attempt in attempts)
         for attempt in attempts:
             await _read_endings(key, uid, attempt, world)
+    newest = attempts[-1] if attempts else None
     results, endings = world.book.results(uid)
     due = spec is not None and not status.phase.is_terminal and (newest is None or newest.is_over)
     return Observed(
@@ -55,7 +65,12 @@ async def observe(key: Key, world: World) -> Observed | None:
         results=results,
         endings=endings,
         progress=world.book.progress(uid, newest),
-        waiting=tuple(parse_waiting_pod(pod) for pod in world.cache.waiting_pods_of(uid)),
+        waiting=tuple(
+            parse_waiting_pod(pod)
+            for pod in world.cache.pods_of(uid)
+            if pod.get("status", {}).get("phase") == "Pending"
+            if newest and is_owned_by(pod, newest.uid)
+        ),
         store=await _store(key, spec.store_ref.name, world) if due and spec else None,
         nodes=await _nodes(spec.steps, world) if due and spec else None,
     )
@@ -75,7 +90,11 @@ async def _attempts(
     key: Key, uid: str, status: VideoJobStatus, world: World
 ) -> tuple[Attempt, ...]:
     """Our Jobs, oldest first. One that should be there and is not in the cache is asked for."""
-    jobs = [job for job in world.cache.jobs_of(uid) if is_owned_by(job, uid)]
+    jobs = [
+        job
+        for job in world.cache.jobs_of(uid)
+        if is_owned_by(job, uid) and job["metadata"]["namespace"] == key.namespace
+    ]
     attempts = {attempt.number: attempt for attempt in map(parse_attempt, jobs)}
     expected = status.attempt or 0
     if expected and expected not in attempts and not status.phase.is_terminal:
@@ -88,6 +107,26 @@ async def _attempts(
             world.cache.put_job(job)
             attempts[expected] = parse_attempt(job)
     return tuple(attempt for _, attempt in sorted(attempts.items()))
+
+
+def _with_pods(uid: str, attempt: Attempt, world: World) -> Attempt:
+    """The attempt as its pods show it, which is a second or two ahead of the Job's own status.
+
+    Only success is taken from pods: what follows a failure is the Job's to decide.
+    """
+    pods = [pod for pod in world.cache.pods_of(uid) if is_owned_by(pod, attempt.uid)]
+    done = set()
+    for job_index, (ending, result) in parse_endings(pods).items():
+        if ending.exit_code == ExitCode.DONE and job_index < len(attempt.indexes):
+            index = attempt.indexes[job_index]
+            world.book.record_ending(uid, attempt.number, index, ending, result)
+            done.add(index)
+    at_work = sum(1 for pod in pods if is_at_work(pod))
+    return replace(
+        attempt,
+        completed=attempt.completed | done,
+        ready=max(attempt.ready, at_work),
+    )
 
 
 async def _read_endings(key: Key, uid: str, attempt: Attempt, world: World) -> None:

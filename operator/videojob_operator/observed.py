@@ -84,7 +84,6 @@ class WaitingPod:
     name: str
     reason: str
     message: str
-    since: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -44,12 +44,17 @@ async def reconcile(key: Key, world: World) -> float | None:
         metrics.observe_transition(observed, decision.status)
         if decision.status.phase.is_terminal:
             world.book.forget(observed.uid)
+            world.cache.forget_pods(observed.uid)
     return decision.requeue_seconds
 
 
 async def write_status(observed: Observed, status: VideoJobStatus, world: World) -> None:
     """One patch that succeeds only if nobody has written since it was read."""
-    patch = merge_patch(observed.status.wire(), status.wire())
+    # What the models fill in by default was never stored, so it has to be written.
+    stored = observed.status.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude_unset=True
+    )
+    patch = merge_patch(stored, status.wire())
     try:
         body = await world.cluster.patch_status(
             observed.key.namespace, observed.key.name, observed.resource_version, patch

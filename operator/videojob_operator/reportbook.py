@@ -84,6 +84,8 @@ class ReportBook:
         results: dict[int, Result] = {}
         endings: dict[int, Ending] = {}
         for _, page in sorted(self._pages.get(uid, {}).items()):
+            for index in page.endings:
+                results.pop(index, None)  # what an earlier attempt said is about another pod
             results |= page.results
             endings |= page.endings
         return results, endings

@@ -19,7 +19,7 @@ from videojob_api.names import input_folder, reports_audience
 from videojob_api.report import MAX_REPORT_BYTES, Report
 
 from . import metrics
-from .errors import ClusterError
+from .errors import ClusterError, Gone
 from .facts import is_owned_by, parse_attempt, parse_job_index
 from .observe import parse_spec
 from .observed import Key
@@ -116,7 +116,10 @@ class Reports:
             raise RefusedError(401, f"token refused: {error}") from None
         if bearer.namespace != key.namespace:
             raise RefusedError(403, "the token is from another namespace")
-        pod = await self._world.cluster.get_pod(bearer.namespace, bearer.pod_name)
+        try:
+            pod = await self._world.cluster.get_pod(bearer.namespace, bearer.pod_name)
+        except Gone:
+            raise RefusedError(403, "that pod is gone") from None
         if pod["metadata"]["uid"] != bearer.pod_uid:
             raise RefusedError(403, "that pod is gone")
         sender = self._identify(uid, pod)

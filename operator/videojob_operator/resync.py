@@ -47,6 +47,7 @@ async def resync(world: World) -> int:
         if body["metadata"]["uid"] not in alive:
             world.cache.drop_videojob(body)
             world.book.forget(body["metadata"]["uid"])
+            world.cache.forget_pods(body["metadata"]["uid"])
             world.queue.forget(key)
             ghosts += 1
     for _, body in jobs_before:

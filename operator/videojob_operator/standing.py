@@ -33,6 +33,7 @@ from videojob_api.status import (
 
 from .clock import format_time, parse_time
 from .observed import Observed
+from .policies.placement import recall_placement
 from .verdicts import Verdict, Verdicts
 
 _MAX_WARNINGS = 20
@@ -79,7 +80,7 @@ def describe(
     outputs = _outputs(observed, verdicts)
     counts = InputCounts(
         total=observed.input_count,
-        active=sum(1 for i in inputs if i.state is InputState.RUNNING),
+        active=_active(observed, inputs, phase),
         succeeded=len(verdicts.succeeded),
         failed=len(verdicts.failed),
         rejected=len(verdicts.rejected),
@@ -89,7 +90,7 @@ def describe(
     return VideoJobStatus(
         observed_generation=observed.generation,
         run_id=observed.run_id,
-        attempt=attempt if attempt is not None else before.attempt,
+        attempt=attempt or _newest_number(observed),
         phase=phase,
         message=message[:MAX_MESSAGE],
         conditions=merge_conditions(
@@ -117,7 +118,7 @@ def describe(
         outputs_truncated=count > len(outputs[:MAX_STATUS_OUTPUTS]) or None,
         output_count=count,
         output_bytes=size,
-        accelerator=_used(observed, accelerator or before.accelerator),
+        accelerator=_used(observed, accelerator or _placed(observed)),
         usage=_usage(observed),
         failure=failure,
         warnings=_warnings(observed),
@@ -166,11 +167,22 @@ def _input(
                 "manifestKey": manifest_key(spec.output.prefix, name) if done else None,
             }
         )
-    report = observed.progress.get(index)
-    if report is None or phase is not Phase.RUNNING:
+    if phase is not Phase.RUNNING:
         return InputStatus(name=name)
-    percent = int(report.percent)
-    return InputStatus(name=name, state=InputState.RUNNING, percent=percent)
+    report = observed.progress.get(index)
+    if report is None:
+        attempt = observed.attempt
+        # With as many pods as inputs left, each has its own though not all have reported yet.
+        at_work = attempt is not None and attempt.active >= len(attempt.open)
+        return InputStatus(name=name, state=InputState.RUNNING if at_work else InputState.PENDING)
+    return InputStatus(name=name, state=InputState.RUNNING, percent=int(report.percent))
+
+
+def _active(observed: Observed, inputs: list[InputStatus], phase: Phase) -> int:
+    """As many as pods are at work, though not all of them (or none) have reported."""
+    told = sum(1 for i in inputs if i.state is InputState.RUNNING)
+    newest = observed.attempt
+    return max(told, newest.ready) if newest and phase is Phase.RUNNING else told
 
 
 def _attempts_of(observed: Observed, index: int) -> int | None:
@@ -185,16 +197,20 @@ def _progress(
         return observed.status.progress
     ended = (InputState.SUCCEEDED, InputState.FAILED, InputState.REJECTED)
     if phase.is_terminal:
-        before = observed.status.progress or Progress()
-        percent = 100 if phase is Phase.SUCCEEDED else before.percent
+        reached = observed.status.progress or Progress()
+        percent = 100 if phase is Phase.SUCCEEDED else reached.percent
         return Progress(percent=percent, updated_at=format_time(now))
     live = {i: observed.progress[i] for i in observed.progress if i < len(inputs)}
     total = sum(
         100.0 if status.state in ended else (live[i].percent if i in live else 0.0)
         for i, status in enumerate(inputs)
     )
-    percent = min(99, int(total / len(inputs)))
-    reports = [live[i] for i, status in enumerate(inputs) if status.state is InputState.RUNNING]
+    before = observed.status.progress
+    least = before.percent if before and observed.status.phase is Phase.RUNNING else 0
+    percent = max(least, min(99, int(total / len(inputs))))
+    reports = [
+        live[i] for i, one in enumerate(inputs) if one.state is InputState.RUNNING and i in live
+    ]
     rates = [report.fps for report in reports if report.fps]
     speeds = [report.speed for report in reports if report.speed]
     return Progress(
@@ -244,6 +260,19 @@ def _output_totals(observed: Observed, verdicts: Verdicts) -> tuple[int, int]:
     return max(count, observed.status.output_count or 0), max(
         size, observed.status.output_bytes or 0
     )
+
+
+def _newest_number(observed: Observed) -> int | None:
+    made = observed.attempt.number if observed.attempt else 0
+    return max(observed.status.attempt or 0, made) or None
+
+
+def _placed(observed: Observed) -> AcceleratorStatus | None:
+    """As it was written; from the Job itself where that write failed or was never made."""
+    before, newest = observed.status, observed.attempt
+    if observed.spec is None or newest is None or before.attempt == newest.number:
+        return before.accelerator
+    return recall_placement(observed.spec.accelerator, newest).to_status()
 
 
 def _used(observed: Observed, accelerator: AcceleratorStatus | None) -> AcceleratorStatus | None:

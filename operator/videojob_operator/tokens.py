@@ -11,7 +11,6 @@ from typing import Any
 import jwt
 
 from .cluster import Cluster
-from .errors import ClusterError
 
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
@@ -86,10 +85,7 @@ class JWKSVerifier:
 
     async def _key(self, key_id: str) -> jwt.PyJWK:
         if key_id not in self._keys:
-            try:
-                answer = await self._cluster.get_token_keys()
-            except ClusterError as error:
-                raise TokenRefusedError(f"no keys to check tokens with: {error}") from error
+            answer = await self._cluster.get_token_keys()
             self._keys = {key["kid"]: jwt.PyJWK(key) for key in answer.get("keys", [])}
         if key_id not in self._keys:
             raise TokenRefusedError(f"the token is signed with an unknown key {key_id!r}")

@@ -91,7 +91,8 @@ class WorkQueue:
             requeue = await work(key)
         except Exception as error:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            delay = min(_FIRST_BACKOFF_SECONDS * 2**failures, _LONGEST_BACKOFF_SECONDS)
+            doubled = _FIRST_BACKOFF_SECONDS * 2 ** min(failures, 16)
+            delay = min(doubled, _LONGEST_BACKOFF_SECONDS)
             metrics.RECONCILES.labels(result="error").inc()
             metrics.RETRIES.inc()
             expected = type(error).__module__.startswith("videojob_operator")

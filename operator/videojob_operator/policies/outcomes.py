@@ -43,9 +43,9 @@ def _wait(
 ) -> Decision | None:
     if attempt is None or now >= (due := next_attempt_at(attempt, verdicts.again)):
         return None
-    first = verdicts.again[0]
+    first = next(v for v in verdicts.again if v.again is Again.STORE_REFUSED)
     until = deadline(observed)
-    message = f"{first.message} Asked again at {format_time(due)}."
+    message = f"{first.message or 'The store refused.'} Asked again at {format_time(due)}."
     if until is not None:
         message += f" Given up at {format_time(until)}."
     return Decision(
@@ -58,7 +58,7 @@ def _wait(
             verdicts=verdicts,
             stalled=True,
         ),
-        requeue_seconds=(due - now).total_seconds(),
+        requeue_seconds=(min(due, until or due) - now).total_seconds(),
     )
 
 

@@ -8,7 +8,7 @@ from videojob_api.status import AcceleratorStatus
 from videojob_api.steps import Step
 from videojob_api.videojob import Accelerator, AcceleratorMode
 
-from ..observed import Nodes
+from ..observed import Attempt, Nodes
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,9 @@ class Placement:
     def to_status(self) -> AcceleratorStatus:
         """As it is shown on the VideoJob."""
         return AcceleratorStatus(
-            requested=self.requested, used=self.resource or "CPU", reason=self.reason
+            requested=self.requested[:128],
+            used=(self.resource or "CPU")[:128],
+            reason=self.reason,
         )
 
 
@@ -43,11 +45,11 @@ def decide_placement(
         nodes: what the nodes offer; None when that may not be read.
         assume: take it that nodes with GPUs will come (an autoscaler).
     """
-    asked = f"{wanted.mode} {wanted.resource_name}"
+    asked = _asked(wanted)
     gpu = Placement(wanted.resource_name, wanted.count, asked, "Offered")
     cpu = Placement(None, 0, asked, "")
     if wanted.mode is AcceleratorMode.OFF:
-        return Placement(None, 0, str(wanted.mode), "SwitchedOff")
+        return Placement(None, 0, asked, "SwitchedOff")
     if wanted.mode is AcceleratorMode.REQUIRED:
         return Placement(gpu.resource, gpu.count, asked, "Required")
     if not any(can_use_gpu(step) for step in steps):
@@ -59,3 +61,15 @@ def decide_placement(
     if nodes.allocatable.get(wanted.resource_name, 0) >= wanted.count:
         return gpu
     return Placement(cpu.resource, 0, asked, "NoGPUNodes")
+
+
+def recall_placement(wanted: Accelerator, attempt: Attempt) -> Placement:
+    """What a Job that is there was given: it remembers though no status was written."""
+    count = wanted.count if attempt.accelerator else 0
+    return Placement(attempt.accelerator, count, _asked(wanted), attempt.accelerator_reason)
+
+
+def _asked(wanted: Accelerator) -> str:
+    if wanted.mode is AcceleratorMode.OFF:
+        return str(wanted.mode)
+    return f"{wanted.mode} {wanted.resource_name}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
+from videojob_api.conditions import ConditionType
 from videojob_api.status import Phase
 
 from ..observed import Decision, Observed, WaitingPod
@@ -13,12 +15,14 @@ from .admission import WAITING_FOR_WORKER
 from .deadlines import deadline
 
 _UNSCHEDULABLE = "Unschedulable"
+_IMAGE_PULL_FAILED = "ImagePullFailed"
+_IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff"})
+"""The kubelet alternates between these two for as long as the image is missing; that is no news."""
 _PERSON_NEEDED = frozenset(
     {
         "CreateContainerConfigError",
-        "ErrImagePull",
+        _IMAGE_PULL_FAILED,
         "ErrImageNeverPull",
-        "ImagePullBackOff",
         "InvalidImageName",
         "CreateContainerError",
         "RunContainerError",
@@ -30,12 +34,13 @@ _PERSON_NEEDED = frozenset(
 def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     """Say what the scheduler or the kubelet says; nothing when a worker is at work."""
     attempt = observed.attempt
-    if attempt is None or attempt.ready or observed.progress:
+    if attempt is None or attempt.ready:
         return None
-    pod = next((p for p in observed.waiting if is_worth_telling(p)), None)
-    if pod is None and observed.status.phase is Phase.RUNNING:
+    pods = map(_settled, observed.waiting)
+    pod = next((p for p in pods if is_worth_telling(p)), None)
+    if pod is None and (observed.progress or observed.status.phase is Phase.RUNNING):
         return None
-    message = WAITING_FOR_WORKER if pod is None else f"{_sentence(pod)}"
+    message = WAITING_FOR_WORKER if pod is None else _sentence(pod, observed)
     due = deadline(observed)
     return Decision(
         status=describe(
@@ -57,6 +62,14 @@ def is_worth_telling(pod: WaitingPod) -> bool:
     return pod.reason == _UNSCHEDULABLE or pod.reason in _PERSON_NEEDED
 
 
-def _sentence(pod: WaitingPod) -> str:
+def _settled(pod: WaitingPod) -> WaitingPod:
+    reason = _IMAGE_PULL_FAILED if pod.reason in _IMAGE_REASONS else pod.reason
+    return replace(pod, reason=reason)
+
+
+def _sentence(pod: WaitingPod, observed: Observed) -> str:
+    before = next((c for c in observed.status.conditions if c.type == ConditionType.READY), None)
+    if before and before.reason == pod.reason == _IMAGE_PULL_FAILED:
+        return observed.status.message or ""
     what = "No node for a worker yet" if pod.reason == _UNSCHEDULABLE else "A worker can't start"
     return f"{what}: {pod.message or pod.reason}"

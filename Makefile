@@ -1,0 +1,94 @@
+# Everything that a developer or CI runs. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON3 ?= python3
+UV_VERSION := 0.13.8
+BIN := .venv/bin
+PYTEST := $(BIN)/pytest
+CLUSTER := $(BIN)/python tests/cluster
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+# ---- the environment
+
+.PHONY: setup
+setup: .venv/.ready ## Make .venv from the lock file, alone
+
+.venv/.ready: pyproject.toml uv.lock
+	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or later is needed, $(PYTHON3) is $$($(PYTHON3) -V); set PYTHON3=…" >&2; exit 1; }
+	@$(PYTHON3) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "error: $(PYTHON3) has no venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "setting up .venv (under a minute)"
+	@test -x $(BIN)/python || $(PYTHON3) -m venv .venv
+	@$(BIN)/uv --version 2>/dev/null | grep -q ' $(UV_VERSION)' || $(BIN)/pip --quiet install uv==$(UV_VERSION)
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv sync --quiet --frozen --all-extras --inexact
+	@touch $@
+
+.PHONY: crds
+crds: setup ## Generate crds/ and the chart's copy from the models
+	@$(BIN)/python -m videojob_api.schema crds
+	@$(BIN)/python -m videojob_api.schema charts/videojob/files/crds
+
+# ---- checks
+
+.PHONY: fmt
+fmt: setup ## Format the code
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+.PHONY: lint
+lint: setup ## Style, types, import rules, generated files
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache | tail -n 2
+	@$(BIN)/python -m videojob_api.schema --check crds
+	@$(BIN)/python -m videojob_api.schema --check charts/videojob/files/crds
+
+.PHONY: test-unit
+test-unit: setup ## Unit tests: no cluster, no ffmpeg, under 30 s
+	@$(PYTEST) -q tests/unit tests/test_layout.py
+
+.PHONY: test-integration
+test-integration: setup ## Real ffmpeg, real MinIO process, no cluster
+	@$(CLUSTER)/packages.py ffmpeg
+	@$(PYTEST) -q tests/integration
+
+.PHONY: test-chart
+test-chart: setup ## The Helm chart: lint, schema, unit tests
+	@$(PYTEST) -q tests/chart
+
+.PHONY: test-e2e
+test-e2e: cluster ## The whole on the local cluster
+	@$(PYTEST) -q tests/e2e
+
+.PHONY: test
+test: ## Everything: lint, unit, integration, chart, end to end
+	@tests/run.sh
+
+# ---- the cluster
+
+.PHONY: cluster
+cluster: setup ## Start the local Kubernetes (kind where Docker answers)
+	@$(CLUSTER)/cluster.py up
+
+.PHONY: cluster-down
+cluster-down: setup ## End it; nothing is left behind
+	@$(CLUSTER)/cluster.py down
+
+.PHONY: images
+images: setup ## Build both images where they are out of date
+	@$(CLUSTER)/images.py build operator worker
+
+.PHONY: deploy
+deploy: cluster ## Install the chart with the images of this checkout
+	@$(CLUSTER)/deploy.py
+
+.PHONY: demo
+demo: setup ## From nothing to a finished video, on a real cluster
+	@$(CLUSTER)/demo.py

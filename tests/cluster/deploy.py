@@ -1,0 +1,75 @@
+"""Puts VideoJob itself on the cluster: both images, and the Helm chart as the release `videojob`.
+
+Run by the Makefile and the demo, imported by the end-to-end tests. Must not know what a VideoJob is:
+what it installs is what any user would install.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import binaries
+import images
+import places
+
+RELEASE = "videojob"
+NAMESPACE = "videojob-system"
+CHART = places.REPOSITORY / "charts" / "videojob"
+
+
+class DeployError(Exception):
+    """Helm refused; the message is its own."""
+
+
+def environment() -> dict[str, str]:
+    """This process's environment with the cluster's kubeconfig, and our kubectl and helm first."""
+    tools = (binaries.ensure_binary("kubectl", "kubernetes"), binaries.ensure_binary("helm"))
+    folders = [str(tool.parent) for tool in tools]
+    path = os.pathsep.join([*folders, os.environ.get("PATH", "")])
+    return {**os.environ, "KUBECONFIG": str(places.KUBECONFIG), "PATH": path}
+
+
+def ensure(release: str = RELEASE, namespace: str = NAMESPACE, values: Sequence[str] = ()) -> None:
+    """Build and load what is out of date, then install or upgrade the release and wait for it.
+
+    Args:
+        release: name of the Helm release.
+        namespace: where the operator runs.
+        values: more ``key=value`` pairs for the chart.
+
+    Raises:
+        DeployError: if helm fails; with what it said.
+    """
+    operator = images.ensure_loaded("operator")
+    worker = images.ensure_loaded("worker")
+    settings = [*_image("image", operator), *_image("worker.image", worker), *values]
+    command = ["helm", "upgrade", "--install", release, str(CHART)]
+    command += ["--namespace", namespace, "--create-namespace", "--wait", "--timeout", "120s"]
+    for setting in settings:
+        command += ["--set", setting]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DeployError(f"helm could not install the chart: {done.stderr.strip()}")
+
+
+def _image(key: str, reference: str) -> list[str]:
+    repository, _, tag = reference.rpartition(":")
+    return [f"{key}.repository={repository}", f"{key}.tag={tag}"]
+
+
+def main() -> int:
+    """Deploy; the exit status."""
+    try:
+        ensure()
+    except (*images.ERRORS, DeployError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"release {RELEASE} is up in namespace {NAMESPACE}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

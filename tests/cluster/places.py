@@ -1,0 +1,57 @@
+"""Where the local cluster keeps its files and which addresses it uses.
+
+Read by every other module here. Constants and path arithmetic only: nothing is created,
+started or looked up.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "videojob"
+BINARIES = CACHE / "bin"
+IMAGES = CACHE / "images"
+
+# Everything of a running cluster. `down` removes it all but the image store and the logs.
+STATE = CACHE / "cluster"
+LOGS = STATE / "logs"
+PIDS = STATE / "pids"
+PKI = STATE / "pki"
+CONFIG = STATE / "config"
+KUBECONFIG = STATE / "kubeconfig"
+AUDIT_LOG = LOGS / "audit.log"
+KUBELET_ROOT = STATE / "kubelet"
+CONTAINERD_STATE = STATE / "containerd"
+CONTAINERD_SOCKET = CONTAINERD_STATE / "containerd.sock"
+# Kept over `down`, so that the next `up` need not import the images again.
+IMAGE_STORE = CACHE / "containerd"
+
+CLUSTER_NAME = "videojob"
+NODE_NAME = "videojob-node"
+FAKE_GPUS = 2
+GPU_RESOURCE = "nvidia.com/gpu"
+
+BRIDGE = "videojob0"
+BRIDGE_ADDRESS = "10.244.0.1"
+POD_RANGE = "10.244.0.0/24"
+SERVICE_RANGE = "10.96.0.0/16"
+API_SERVICE_ADDRESS = "10.96.0.1"
+DNS_SERVICE_ADDRESS = "10.96.0.10"
+DNS_DOMAIN = "cluster.local"
+
+# Far from the usual ones (6443, 2379, 10250 …), so that another cluster's parts don't clash.
+API_PORT = 16443
+KUBELET_PORT = 16250
+LOCAL_PORTS = {
+    "etcd client": 16379,
+    "etcd peer": 16380,
+    "kube-controller-manager": 16257,
+    "kube-scheduler": 16259,
+    "kubelet health": 16248,
+    "kube-proxy health": 16256,
+    "kube-proxy metrics": 16249,
+}
