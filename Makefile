@@ -46,6 +46,7 @@ lint: setup ## Style, types, import rules, generated files
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
+	@cd tests/cluster && $(CURDIR)/$(BIN)/mypy --config-file= --strict *.py
 	@$(BIN)/lint-imports --no-cache | tail -n 2
 	@$(BIN)/python -m videojob_api.schema --check crds
 	@$(BIN)/python -m videojob_api.schema --check charts/videojob/files/crds
@@ -68,8 +69,7 @@ test-e2e: cluster ## The whole on the local cluster
 	@$(PYTEST) -q tests/e2e
 
 .PHONY: test
-test: ## Everything: lint, unit, integration, chart, end to end
-	@tests/run.sh
+test: lint test-unit test-integration test-chart test-e2e ## Everything: lint, unit, integration, chart, end to end
 
 # ---- the cluster
 
@@ -92,3 +92,9 @@ deploy: cluster ## Install the chart with the images of this checkout
 .PHONY: demo
 demo: setup ## From nothing to a finished video, on a real cluster
 	@$(CLUSTER)/demo.py
+
+# ---- measuring
+
+.PHONY: bench
+bench: cluster ## How fast it is, as tables
+	@PYTHONPATH=tests/cluster $(BIN)/python tests/bench/latency.py

@@ -58,19 +58,19 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(cluster.close)
         pair = await _certificate(cluster, settings)
         world = World(cluster, replace(settings, reports_ca_pem=pair.ca_pem if pair else ""))
-        watching = asyncio.Event()
-        health = build_health_app(world, watching)
+        health = build_health_app(world)
         await stack.enter_async_context(serving(health, settings.http_port))
+        if pair is not None:
+            reports = Reports(world).build_app()
+            tls = build_tls(pair)
+            await stack.enter_async_context(serving(reports, settings.reports_port, tls))
         if settings.leader_elect:
             await lead(world, stop)
-        if pair is not None:
-            tls = build_tls(pair)
-            app = Reports(world).build_app()
-            await stack.enter_async_context(serving(app, settings.reports_port, tls))
-        await _run_parts(world, watching, stop)
+        world.leading.set()
+        await _run_parts(world, stop)
 
 
-async def _run_parts(world: World, watching: asyncio.Event, stop: asyncio.Event) -> None:
+async def _run_parts(world: World, stop: asyncio.Event) -> None:
     """kopf, the queue's workers and the periodic tasks; the first to end ends all."""
     settings = world.settings
     work = functools.partial(reconcile, world=world)
@@ -84,7 +84,7 @@ async def _run_parts(world: World, watching: asyncio.Event, stop: asyncio.Event)
                 clusterwide=not settings.watch_namespaces,
                 namespaces=settings.watch_namespaces,
                 standalone=True,
-                ready_flag=watching,
+                ready_flag=world.watching,
                 stop_flag=stop,
             ),
             name="kopf",

@@ -85,6 +85,8 @@ class Reports:
         return web.Response(status=204)
 
     async def _take(self, key: Key, request: web.Request) -> None:
+        if not self._world.leading.is_set():
+            raise RefusedError(503, "this replica does not lead; connect again to reach the other")
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise RefusedError(401, "send the projected token as a bearer token")

@@ -5,7 +5,6 @@ Called by ``__main__``. It decides nothing and touches no VideoJob.
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import tempfile
 from collections.abc import AsyncIterator
@@ -21,10 +20,10 @@ from .world import World
 _STUCK_SECONDS = 60
 
 
-def build_health_app(world: World, watching: asyncio.Event) -> web.Application:
+def build_health_app(world: World) -> web.Application:
     """Probes and metrics.
 
-    Ready means: the watches are up, and no key has waited for a worker for a minute.
+    Ready means: the watches are up, and no key has waited for a worker for a minute; or standing by.
     """
 
     async def healthz(_: web.Request) -> web.Response:
@@ -32,7 +31,9 @@ def build_health_app(world: World, watching: asyncio.Event) -> web.Application:
 
     async def readyz(_: web.Request) -> web.Response:
         waited = world.queue.oldest_seconds()
-        if not watching.is_set():
+        if not world.leading.is_set():
+            return web.Response(text="standing by\n")
+        if not world.watching.is_set():
             return web.Response(status=503, text="the watches are not up yet\n")
         if waited > _STUCK_SECONDS:
             return web.Response(status=503, text=f"a key has waited {waited:.0f} s for a worker\n")

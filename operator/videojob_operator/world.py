@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -21,6 +22,10 @@ class World:
     cache: Cache = field(default_factory=Cache)
     book: ReportBook = field(default_factory=ReportBook)
     queue: WorkQueue = field(default_factory=WorkQueue)
+    leading: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once this replica may write; a standby waits for it."""
+    watching: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the watches are up."""
 
     def now(self) -> datetime:
         """The operator's clock."""

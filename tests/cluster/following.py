@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from kubernetes import client, watch
@@ -47,7 +48,7 @@ def _follow_by_lines(namespace: str, name: str, timeout_seconds: int) -> dict[st
     raise TimeoutError(f"{namespace}/{name} has not ended after {timeout_seconds} s; last: {last}")
 
 
-def _changes(namespace: str, name: str, timeout_seconds: int) -> Any:
+def _changes(namespace: str, name: str, timeout_seconds: int) -> Iterator[dict[str, Any]]:
     """Every state the resource is seen in; a watch that ends early is taken up again."""
     api = client.CustomObjectsApi()
     until = time.monotonic() + timeout_seconds

@@ -1,8 +1,8 @@
 """The Debian packages the local cluster and the image builds stand on.
 
-Called by `cluster.py` and `images.py` where Docker does not answer. Installs what is missing
-with apt-get and lets no service start by it. Must leave a machine that has everything alone,
-and must not remove a package.
+Called by `cluster.py` and `images.py` where Docker does not answer, and run by the Makefile for
+the integration tests' ffmpeg. Installs what is missing with apt-get and lets no service start by
+it. Must leave a machine that has everything alone, and must not remove a package.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ BUILD = {
     "mmdebstrap": ("mmdebstrap",),
     "debian-archive-keyring": ("/usr/share/keyrings/debian-archive-keyring.gpg",),
 }
+# For the integration tests: real ffmpeg on real clips.
+MEDIA = {"ffmpeg": ("ffmpeg",)}
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -98,3 +100,17 @@ def _no_service_starts() -> Iterator[None]:
     finally:
         if ours:
             _POLICY.unlink(missing_ok=True)
+
+
+def main() -> int:
+    """Install ffmpeg if it is missing; the exit status."""
+    try:
+        ensure(MEDIA)
+    except PackageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+{{- define "videojob.name" -}}
+{{ default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{/* At most 40 characters, so that every suffix still fits into a DNS label. */}}
+{{- define "videojob.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{ .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- else if contains (include "videojob.name" .) .Release.Name -}}
+{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else -}}
+{{ printf "%s-%s" .Release.Name (include "videojob.name" .) | trunc 40 | trimSuffix "-" }}
+{{- end -}}
+{{- end }}
+
+{{- define "videojob.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "videojob.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{- define "videojob.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "videojob.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "videojob.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ default (include "videojob.fullname" .) .Values.serviceAccount.name }}
+{{- else -}}
+{{ required "serviceAccount.name is needed when serviceAccount.create is false" .Values.serviceAccount.name }}
+{{- end -}}
+{{- end }}
+
+{{/* Takes {image, chart}. */}}
+{{- define "videojob.image" -}}
+{{- if .image.digest -}}
+{{ .image.repository }}@{{ .image.digest }}
+{{- else -}}
+{{ .image.repository }}:{{ default .chart.AppVersion .image.tag }}
+{{- end -}}
+{{- end }}
+
+{{/* [{name: a}, {name: b}] → a,b */}}
+{{- define "videojob.names" -}}
+{{- range $index, $each := . }}{{ if $index }},{{ end }}{{ $each.name }}{{ end }}
+{{- end }}
+
+{{/* The two halves of the Pod Security Standard "restricted". */}}
+{{- define "videojob.podSecurityContext" -}}
+runAsNonRoot: true
+{{- with .Values.runAsUser }}
+runAsUser: {{ int64 . }}
+runAsGroup: {{ int64 . }}
+{{- end }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "videojob.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/* Where `helm test` works. */}}
+{{- define "videojob.testNamespace" -}}
+{{ default .Release.Namespace (coalesce .Values.test.namespace (first .Values.watchNamespaces)) }}
+{{- end }}

@@ -1,0 +1,192 @@
+"""The Helm chart: lint, its own unit tests, and what it renders held against real schemas.
+
+No cluster is needed; the tools are built by `tests/cluster/binaries.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from chart import schemas
+
+from videojob_operator.settings import Settings
+
+REPOSITORY = Path(__file__).parents[2]
+CHART = REPOSITORY / "charts" / "videojob"
+CRDS = sorted((REPOSITORY / "crds").glob("*.yaml"))
+VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
+# Helm's own idea of a version, when it asks no cluster, is an old one.
+KUBERNETES = "--kube-version=1.34"
+NOT_OF_KUBERNETES = {"ServiceMonitor"}
+
+Manifest = dict[str, Any]
+each_values = pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+
+
+@functools.cache
+def tool(name: str) -> str:
+    command = [sys.executable, str(REPOSITORY / "tests" / "cluster" / "binaries.py"), name]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def run(
+    tool_name: str, *arguments: str, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [tool(tool_name), *arguments]
+    # Helm must not look at, or leave, anything of the user's.
+    env = {**os.environ, "HELM_CACHE_HOME": "/nonexistent", "HELM_CONFIG_HOME": "/nonexistent"}
+    return subprocess.run(command, env=env, input=stdin, capture_output=True, text=True)
+
+
+def render(*arguments: str) -> str:
+    result = run(
+        "helm", "template", "videojob", str(CHART), "-n=media-system", KUBERNETES, *arguments
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def manifests(text: str) -> list[Manifest]:
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+def rules(values: Path) -> Iterator[Manifest]:
+    for each in manifests(render(f"--values={values}")):
+        if each["kind"] in ("Role", "ClusterRole"):
+            yield from each["rules"]
+
+
+def conform(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+    return run(
+        "kubeconform",
+        "-strict",
+        "-summary",
+        f"-schema-location={folder}/{schemas.LOCATION}",
+        f"-skip={','.join(NOT_OF_KUBERNETES)}",
+        stdin=text,
+    )
+
+
+@pytest.fixture(scope="module")
+def schema_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("schemas")
+    rendered = [each for path in VALUES for each in manifests(render(f"--values={path}"))]
+    kinds = {(each["apiVersion"], each["kind"]) for each in rendered}
+    schemas.write(folder, [pair for pair in kinds if pair[1] not in NOT_OF_KUBERNETES], CRDS)
+    return folder
+
+
+@each_values
+def test_lint_finds_nothing(values: Path) -> None:
+    result = run("helm", "lint", "--strict", KUBERNETES, f"--values={values}", str(CHART))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_own_unit_tests_pass() -> None:
+    result = run("helm-unittest", "--strict", str(CHART))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert re.search(r"^Tests: +[1-9]\d* passed", result.stdout, re.MULTILINE)
+
+
+@each_values
+def test_all_that_is_rendered_conforms(values: Path, schema_folder: Path) -> None:
+    result = conform(schema_folder, render(f"--values={values}"))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_field_that_does_not_exist_would_be_found(schema_folder: Path) -> None:
+    text = render().replace("readOnlyRootFilesystem", "readonlyRootFilesystem")
+    result = conform(schema_folder, text)
+    assert result.returncode == 1
+    assert "readonlyRootFilesystem" in result.stdout
+
+
+def test_examples_of_the_chart_conform(schema_folder: Path) -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    examples = yaml.safe_load(chart["annotations"]["artifacthub.io/crdsExamples"])
+    notes = (CHART / "templates" / "NOTES.txt").read_text()
+    pasted = re.findall(r"<<YAML\n(.*?)\n +YAML\n", notes, re.DOTALL)
+    text = "---\n".join([yaml.safe_dump_all(examples), *(f"{each}\n" for each in pasted)])
+    result = conform(schema_folder, text.replace("\n   ---", "\n---"))
+    assert "4 resources found" in result.stdout
+    assert result.returncode == 0, result.stdout
+
+
+def test_crds_are_those_that_the_models_yield() -> None:
+    """The chart can't reach outside its folder, so it has copies; `make crds` makes them."""
+    copies = sorted((CHART / "files" / "crds").glob("*.yaml"))
+    assert [each.name for each in copies] == [each.name for each in CRDS]
+    for copy, original in zip(copies, CRDS, strict=True):
+        assert copy.read_text() == original.read_text(), f"{copy} is stale: run `make crds`"
+
+
+def test_crds_come_out_of_the_template_unharmed() -> None:
+    rendered = {
+        each["metadata"]["name"]: each["spec"]
+        for each in manifests(render())
+        if each["kind"] == "CustomResourceDefinition"
+    }
+    for path in CRDS:
+        original = yaml.safe_load(path.read_text())
+        assert rendered[original["metadata"]["name"]] == original["spec"]
+
+
+@each_values
+def test_the_operator_is_told_every_setting_and_nothing_it_does_not_know(values: Path) -> None:
+    rendered = manifests(render(f"--values={values}"))
+    [deployment] = [each for each in rendered if each["kind"] == "Deployment"]
+    variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    told = {each["name"] for each in variables if each["name"].startswith("VIDEOJOB_")}
+    known = {f"VIDEOJOB_{field.name.upper()}" for field in dataclasses.fields(Settings)}
+    assert told == known - {"VIDEOJOB_REPORTS_CA_PEM"}, "that one comes from the Secret"
+
+
+@each_values
+def test_rights_have_no_wildcard_and_no_secrets_but_the_one(values: Path) -> None:
+    for rule in rules(values):
+        assert not {"*"} & {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
+        assert not [each for each in rule["resources"] if each in ("pods/exec", "pods/log")]
+        if "secrets" in rule["resources"]:
+            assert rule["resourceNames"] == ["videojob-reports-tls"]
+
+
+def test_a_namespaced_install_has_nothing_cluster_wide() -> None:
+    kinds = {
+        each["kind"] for each in manifests(render(f"--values={CHART}/ci/namespaced-values.yaml"))
+    }
+    assert not [kind for kind in kinds if kind.startswith(("Cluster", "CustomResource"))]
+
+
+def test_an_unknown_key_is_refused_by_name() -> None:
+    result = run("helm", "template", str(CHART), KUBERNETES, "--set=worker.imagePullSecret=x")
+    assert result.returncode == 1
+    assert "imagePullSecret" in result.stderr
+    assert "not allowed" in result.stderr
+
+
+def test_every_value_is_in_the_schema_and_in_the_readme() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    readme = (CHART / "README.md").read_text()
+    missing = [path for path in leaves(values) if f"| `{path}` |" not in readme]
+    assert not missing, "not in the chart's README.md"
+    rows = re.findall(r"^\| `([\w.]+)` \|", readme, re.MULTILINE)
+    assert sorted(rows) == sorted(leaves(values))
+
+
+def leaves(values: Manifest, prefix: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        # These are Kubernetes' own, and one row each.
+        if isinstance(value, dict) and value and key != "resources":
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"

@@ -1,0 +1,129 @@
+"""What kubectl apply refuses, on the real API server: each with a sentence that helps."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from conftest import Kubectl, a_videojob
+
+Change = Callable[[dict[str, Any]], Any]
+
+REFUSED: dict[str, tuple[Change, tuple[str, ...]]] = {
+    "unknown step": (
+        lambda spec: spec["steps"].append({"name": "x", "sharpen": {}}),
+        ('unknown field "spec.steps[1].sharpen"',),
+    ),
+    "no kind in a step": (
+        lambda spec: spec["steps"].append({"name": "x"}),
+        ("spec.steps[1]", "exactly one kind: transcode, thumbnails or extractAudio"),
+    ),
+    "two kinds in one step": (
+        lambda spec: spec["steps"][0].update(extractAudio={}),
+        ("spec.steps[0]", "exactly one kind", "split two kinds into two steps"),
+    ),
+    "storeRef missing": (
+        lambda spec: spec.pop("storeRef"),
+        ("storeRef is missing", "for example storeRef: {name: media}"),
+    ),
+    "from a later step": (
+        lambda spec: spec["steps"].insert(
+            0, {"name": "early", "from": "poster", "thumbnails": {"count": 1}}
+        ),
+        ("spec.steps", "`from` must name an earlier step that yields video"),
+    ),
+    "from a missing step": (
+        lambda spec: spec["steps"][0].update({"from": "nowhere"}),
+        ("spec.steps", "`from` must name an earlier step", "leave `from` out"),
+    ),
+    "from a step that yields no video": (
+        lambda spec: spec["steps"].append(
+            {"name": "more", "from": "poster", "thumbnails": {"count": 1}}
+        ),
+        ("`from` must name an earlier step that yields video",),
+    ),
+    "501 inputs": (
+        lambda spec: spec.update(inputs=[{"name": f"i{n}", "key": "k"} for n in range(501)]),
+        ("spec.inputs: Too many: 501: must have at most 500 items",),
+    ),
+    "no input": (lambda spec: spec.update(inputs=[]), ("spec.inputs", "at least 1 items")),
+    "a height of 0": (
+        lambda spec: spec.update(
+            steps=[{"name": "web", "transcode": {"renditions": [{"height": 0}]}}]
+        ),
+        ("renditions[0].height", "Invalid value: 0", "greater than or equal to 64"),
+    ),
+    "an empty key": (
+        lambda spec: spec["inputs"][0].update(key=""),
+        ("spec.inputs[0].key", 'Invalid value: ""', "at least 1 chars long"),
+    ),
+    "a key that leaves the prefix": (
+        lambda spec: spec["inputs"][0].update(key="a/../../b"),
+        ("spec.inputs[0]", "can't leave the store's prefix"),
+    ),
+    "two inputs of one name": (
+        lambda spec: spec["inputs"].append({"name": "in0", "key": "b"}),
+        ("spec.inputs[1]", "Duplicate value"),
+    ),
+    "two steps of one name": (
+        lambda spec: spec["steps"].append({"name": "poster", "extractAudio": {}}),
+        ("spec.steps[1]", "Duplicate value"),
+    ),
+    "a prefix without its slash": (
+        lambda spec: spec["output"].update(prefix="results"),
+        ("spec.output.prefix", "should match"),
+    ),
+    "neither count nor interval": (
+        lambda spec: spec["steps"][0].update(thumbnails={}),
+        ("exactly one of count and intervalSeconds", "for example count: 6"),
+    ),
+    "both count and interval": (
+        lambda spec: spec["steps"][0]["thumbnails"].update(intervalSeconds=3),
+        ("exactly one of count and intervalSeconds",),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_with_a_sentence(kube_readonly: Kubectl, case: str) -> None:
+    body = a_videojob("refused", "uploads/a.mp4")
+    change, wanted = REFUSED[case]
+    change(body["spec"])
+    done = kube_readonly.run("apply", "-f", "-", stdin=yaml.safe_dump(body))
+    assert done.returncode != 0, "the API server took it"
+    for text in wanted:
+        assert text in done.stderr
+
+
+def test_the_manifest_that_all_of_them_change_is_accepted(kube_readonly: Kubectl) -> None:
+    body = a_videojob("refused", "uploads/a.mp4")
+    kube_readonly.ok("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(body))
+
+
+@pytest.mark.parametrize("field", ["storeRef", "inputs", "steps", "limits", "output"])
+def test_the_work_itself_cannot_be_changed_later(kube: Kubectl, field: str) -> None:
+    changes: dict[str, Any] = {
+        "storeRef": {"name": "other"},
+        "inputs": [{"name": "in0", "key": "uploads/other.mp4"}],
+        "steps": [{"name": "poster", "thumbnails": {"count": 2}}],
+        "limits": {"maxBytes": "1Gi"},
+        "output": {"prefix": "elsewhere/"},
+    }
+    body = a_videojob("fixed", "uploads/a.mp4")
+    kube.apply(body)
+    changed = copy.deepcopy(body)
+    changed["spec"][field] = changes[field]
+    done = kube.run("apply", "-f", "-", stdin=yaml.safe_dump(changed))
+    assert done.returncode != 0
+    assert f"{field} can't be changed once the VideoJob exists" in done.stderr
+
+
+def test_a_new_object_is_never_taken_for_a_finished_one(kube_readonly: Kubectl) -> None:
+    body = a_videojob("new", "uploads/a.mp4")
+    done = kube_readonly.ok(
+        "apply", "--dry-run=server", "-o", "json", "-f", "-", stdin=yaml.safe_dump(body)
+    )
+    assert yaml.safe_load(done)["status"] == {"observedGeneration": -1}

@@ -1,0 +1,130 @@
+"""What a VideoJob says while it waits, and that it goes on by itself once that is mended."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import demo
+import minio_server
+import pytest
+from conftest import Kubectl, a_secret, a_store, a_videojob, upload
+from minio import Minio
+
+
+@pytest.fixture
+def clip(store: Minio) -> str:
+    return upload(store, demo.find_clip(), demo.CLIP_KEY)
+
+
+def condition(status: dict[str, Any], type_: str) -> dict[str, Any]:
+    found: dict[str, Any]
+    (found,) = (c for c in status["conditions"] if c["type"] == type_)
+    return found
+
+
+def is_stalled(status: dict[str, Any]) -> bool:
+    return bool(status.get("conditions")) and condition(status, "Stalled")["status"] == "True"
+
+
+def test_a_missing_store_is_named_and_waited_for(kube: Kubectl, store: Minio, clip: str) -> None:
+    kube.apply(a_videojob("early", clip))
+    status = kube.wait("early", is_stalled, seconds=20)
+    assert status["phase"] == "Pending"
+    assert condition(status, "Stalled")["reason"] == "StoreNotFound"
+    assert "There is no VideoStore 'media'" in status["message"]
+    assert kube.items("jobs") == [], "a Job was made before there was a store"
+    kube.apply(a_secret(), a_store())
+    assert kube.wait_end("early", seconds=60)["phase"] == "Succeeded"
+
+
+def test_a_missing_secret_is_named_and_waited_for(kube: Kubectl, store: Minio, clip: str) -> None:
+    kube.apply(a_store(), a_videojob("early", clip))
+    status = kube.wait("early", is_stalled, seconds=30)
+    assert condition(status, "Stalled")["reason"] == "CreateContainerConfigError"
+    assert 'secret "minio-credentials" not found' in status["message"]
+    kube.apply(a_secret())
+    assert kube.wait_end("early", seconds=90)["phase"] == "Succeeded"
+    pods = kube.items("pods")
+    assert len(pods) == 1, "the same pod should have started once the Secret was there"
+
+
+def test_wrong_credentials_are_named_and_asked_again(
+    kube: Kubectl, store: Minio, clip: str
+) -> None:
+    kube.apply(a_secret(key="wrong"), a_store(), a_videojob("locked", clip))
+    status = kube.wait("locked", is_stalled, seconds=30)
+    assert status["phase"] == "Pending"
+    assert condition(status, "Stalled")["reason"] == "StorageRefused"
+    assert "media" in status["message"]
+    assert "Asked again at" in status["message"]
+    kube.apply(a_secret(key=minio_server.SECRET_KEY))
+    assert kube.wait_end("locked", seconds=90)["phase"] == "Succeeded"
+
+
+def test_a_missing_bucket_is_named_and_no_pod_loops(kube: Kubectl, store: Minio, clip: str) -> None:
+    kube.apply(a_secret(), a_store(bucket="nowhere-at-all"))
+    kube.apply(a_videojob("lost", clip, activeDeadlineSeconds=25))
+    status = kube.wait("lost", is_stalled, seconds=20)
+    assert "nowhere-at-all" in status["message"]
+    end = kube.wait_end("lost", seconds=60)
+    assert end["phase"] == "Failed"
+    assert end["failure"]["reason"] == "DeadlineExceeded"
+    assert "nowhere-at-all" in end["message"], "the deadline hides why it waited"
+    assert len(kube.items("pods")) <= 4, "asked more often than the back-off allows"
+
+
+def test_more_gpus_than_there_are_is_explained_in_the_schedulers_words(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    accelerator = {"mode": "Required", "count": 3}
+    kube.apply(a_videojob("greedy", clip, accelerator=accelerator))
+    status = kube.wait("greedy", lambda s: "No node" in s.get("message", ""), seconds=20)
+    assert status["phase"] == "Pending"
+    assert "Insufficient nvidia.com/gpu" in status["message"]
+    assert condition(status, "Scheduled")["status"] == "False"
+    assert status["accelerator"] == {
+        "requested": "Required nvidia.com/gpu",
+        "used": "nvidia.com/gpu",
+        "reason": "Required",
+    }
+
+
+TRANSCODE = [{"name": "web", "transcode": {"renditions": [{"height": 144}]}}]
+
+
+@pytest.mark.parametrize(
+    ("spec", "resource", "reason"),
+    [
+        ({"steps": TRANSCODE}, "nvidia.com/gpu", "Offered"),
+        ({"steps": TRANSCODE, "accelerator": {"mode": "Off"}}, None, "SwitchedOff"),
+        ({"accelerator": {"mode": "Required"}}, "nvidia.com/gpu", "Required"),
+        ({}, None, "NothingToGain"),
+        (
+            {"steps": TRANSCODE, "accelerator": {"resourceName": "amd.com/gpu"}},
+            None,
+            "NoGPUNodes",
+        ),
+    ],
+    ids=["auto", "off", "required", "nothing to gain", "no such gpu"],
+)
+def test_placement(
+    kube: Kubectl,
+    media: Minio,
+    clip: str,
+    spec: dict[str, Any],
+    resource: str | None,
+    reason: str,
+) -> None:
+    kube.apply(a_videojob("placed", clip, **spec))
+    status = kube.wait("placed", lambda s: "accelerator" in s, seconds=20)
+    assert status["accelerator"]["reason"] == reason
+    (job,) = kube.items("jobs")
+    limits = job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+    assert limits.get("nvidia.com/gpu") == ("1" if resource else None)
+    end = kube.wait_end("placed")
+    assert end["phase"] == "Succeeded", json.dumps(end)
+    if resource:
+        # The GPUs of the local cluster are made of air: the worker finds that out and says so.
+        assert end["accelerator"]["used"] == "CPU"
+        assert end["accelerator"]["reason"] not in ("Offered", "Required")

@@ -1,0 +1,118 @@
+"""What the integration tests of the worker share: scratch, tools, and a real S3 server."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from videojob_api.work_order import S3Target
+from videojob_worker.ffmpeg import Tools
+from videojob_worker.sandbox import Sandbox
+from videojob_worker.scratch import Scratch, open_scratch
+from videojob_worker.stop import Stop
+
+REPOSITORY = Path(__file__).parents[2]
+ACCESS_KEY, SECRET_KEY = "tester", "tester-secret-key"
+
+
+@pytest.fixture
+def stop() -> Stop:
+    """A request to stop that nobody has made yet."""
+    return Stop()
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Scratch]:
+    """An empty scratch folder."""
+    with open_scratch(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def tools(scratch: Scratch, stop: Stop) -> Tools:
+    """Sandboxed ffmpeg and ffprobe over the scratch folder, two threads."""
+    if shutil.which("ffmpeg") is None:
+        pytest.fail("ffmpeg is not installed; see CONTRIBUTING.md")
+    return Tools(scratch, Sandbox(scratch.root, threads=2), stop)
+
+
+@dataclass(frozen=True)
+class Minio:
+    """A running S3 server."""
+
+    endpoint: str
+
+    def client(self) -> Any:
+        """A client of its own, to prepare and to look."""
+        import minio
+
+        host = self.endpoint.removeprefix("http://")
+        return minio.Minio(
+            host, access_key=ACCESS_KEY, secret_key=SECRET_KEY, secure=False, region="us-east-1"
+        )
+
+
+@pytest.fixture(scope="session")
+def minio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
+    """A real MinIO process on loopback, built if it isn't there yet."""
+    command = [sys.executable, str(REPOSITORY / "tests/cluster/binaries.py"), "minio"]
+    binary = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = "127.0.0.1:{}".format(probe.getsockname()[1])
+    server = subprocess.Popen(
+        [binary, "server", "--quiet", "--address", address, "--console-address", "127.0.0.1:0"]
+        + [str(tmp_path_factory.mktemp("minio"))],
+        env={
+            **os.environ,
+            "MINIO_ROOT_USER": ACCESS_KEY,
+            "MINIO_ROOT_PASSWORD": SECRET_KEY,
+            "MINIO_UPDATE": "off",
+            "MINIO_CALLHOME_ENABLE": "off",
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_live(f"http://{address}/minio/health/live", server)
+        yield Minio(f"http://{address}")
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait_until_live(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+            return
+        except urllib.error.HTTPError as answer:
+            answer.close()
+        except OSError:
+            pass
+        time.sleep(0.05)
+    pytest.fail(f"MinIO did not come up at {url}")
+
+
+@pytest.fixture
+def s3(minio_server: Minio, monkeypatch: pytest.MonkeyPatch) -> S3Target:
+    """A bucket of the test's own, with the worker's credentials in the environment."""
+    bucket = f"test-{secrets.token_hex(6)}"
+    minio_server.client().make_bucket(bucket)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    return S3Target(endpoint=minio_server.endpoint, bucket=bucket, prefix="store/")

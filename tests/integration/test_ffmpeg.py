@@ -1,0 +1,143 @@
+"""The process runner against real ffmpeg and ffprobe."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from videojob_worker.errors import FFmpegFailed, Interrupted, NotDoable, OutOfMemory, ScratchFull
+from videojob_worker.ffmpeg import ChildFailed, Tools
+from videojob_worker.sandbox import Sandbox
+from videojob_worker.scratch import Scratch
+from videojob_worker.stop import Stop
+
+pytestmark = pytest.mark.ffmpeg
+ENDLESS = "ffmpeg -v error -re -f lavfi -i testsrc2 -f null -".split()
+
+
+def make(tools: Tools, *arguments: str, seconds: float = 1, log_name: str | None = None):
+    source = ["-f", "lavfi", "-i", f"testsrc2=s=320x240:d={seconds}"]
+    return tools.run(
+        ["ffmpeg", "-y", *source, *arguments], timeout_seconds=60, log_name=log_name
+    )
+
+
+def test_a_run_costs_and_logs(tools: Tools, scratch: Scratch):
+    done = make(tools, "-c:v", "libx264", "out/a b.mp4", log_name="pass-1")
+    assert done.exit_code == 0
+    assert done.cpu_seconds > 0
+    assert done.wall_seconds > 0
+    assert done.max_rss_bytes > 10 << 20
+    assert done.log is not None
+    assert "libx264" in done.log.read_text()
+    assert done.stderr_tail.strip().splitlines()[-1] in done.log.read_text()
+    assert "'out/a b.mp4'\n" in (scratch.logs / "commands.sh").read_text()
+    assert (scratch.out / "a b.mp4").stat().st_size > 1000
+
+
+def test_stdout_is_collected_or_read_line_by_line(tools: Tools):
+    listed = tools.run(["ffmpeg", "-hide_banner", "-filters"], timeout_seconds=20)
+    assert len(listed.stdout) > 1 << 14
+    lines: list[str] = []
+    done = tools.run(
+        ["ffmpeg", "-hide_banner", "-filters"], timeout_seconds=20, on_stdout_line=lines.append
+    )
+    assert done.stdout == b""
+    assert "\n".join(lines) + "\n" == listed.stdout.decode()
+
+
+def test_full_pipes_on_both_sides_never_block(tools: Tools, scratch: Scratch):
+    """A debug log of megabytes on stderr while raw frames fill stdout."""
+    done = make(
+        tools, *"-v debug -debug_ts -f rawvideo -pix_fmt yuv420p -".split(), log_name="noisy"
+    )
+    assert len(done.stdout) == 25 * 320 * 240 * 3 // 2
+    assert (scratch.logs / "noisy.log").stat().st_size > 1 << 16
+
+
+def test_too_much_stdout_is_an_error(tools: Tools):
+    with pytest.raises(FFmpegFailed, match="more than 1000 bytes"):
+        tools.run(["ffprobe", "-codecs"], timeout_seconds=20, max_stdout_bytes=1000)
+
+
+def test_a_failure_has_its_code_and_last_line(tools: Tools):
+    with pytest.raises(ChildFailed, match="No such file") as failed:
+        tools.run(["ffprobe", "-v", "error", "nothing-here"], timeout_seconds=20)
+    assert failed.value.exit_code_child == 1
+    assert "nothing-here" in (failed.value.log_tail or "")
+    done = tools.run(["ffprobe", "-v", "error", "nothing-here"], timeout_seconds=20, check=False)
+    assert done.exit_code == 1
+
+
+def test_the_network_is_out_of_reach(tools: Tools):
+    with pytest.raises(ChildFailed, match="Permission denied"):
+        tools.run(["ffprobe", "-v", "error", "http://127.0.0.1:1/x.mp4"], timeout_seconds=20)
+
+
+def test_time_is_limited(tools: Tools):
+    begun = time.monotonic()
+    with pytest.raises(FFmpegFailed, match=r"after 0\.7 s"):
+        tools.run(ENDLESS, timeout_seconds=0.7)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_request_to_stop_ends_the_child(tools: Tools, stop: Stop):
+    before = children()
+    threading.Timer(0.5, stop.request).start()
+    begun = time.monotonic()
+    with pytest.raises(Interrupted):
+        tools.run(ENDLESS, timeout_seconds=60)
+    assert time.monotonic() - begun < 5
+    assert children() == before
+    with pytest.raises(Interrupted):
+        tools.run(["ffprobe", "-version"], timeout_seconds=5)
+
+
+def test_an_error_in_the_callback_ends_the_child(tools: Tools):
+    def refuse(line: str) -> None:
+        raise ZeroDivisionError(line)
+
+    before = children()
+    with pytest.raises(ZeroDivisionError):
+        tools.run([*ENDLESS[:-3], "-progress", "-", *ENDLESS[-3:]], timeout_seconds=60, on_stdout_line=refuse)
+    assert children() == before
+
+
+def test_killed_for_memory_is_told(tools: Tools):
+    def kill_children() -> None:
+        for pid in children():
+            os.kill(pid, signal.SIGKILL)
+
+    threading.Timer(0.5, kill_children).start()
+    with pytest.raises(OutOfMemory, match="raise resources"):
+        tools.run(ENDLESS, timeout_seconds=60)
+
+
+def test_too_little_address_space_is_told(scratch: Scratch, stop: Stop):
+    small = Tools(scratch, Sandbox(scratch.root, threads=1, memory_bytes=1 << 20), stop)
+    with pytest.raises(OutOfMemory):
+        source = ["-f", "lavfi", "-i", "color=s=16384x16384:d=1"]
+        small.run(["ffmpeg", *source, "-c:v", "libx264", "out/a.mp4"], timeout_seconds=60)
+
+
+def test_a_full_scratch_is_told(scratch: Scratch, stop: Stop):
+    small = Tools(scratch, Sandbox(scratch.root, threads=1, file_bytes=1 << 16), stop)
+    with pytest.raises(ScratchFull):
+        make(small, "-f", "rawvideo", "out/a.raw")
+
+
+@pytest.mark.parametrize("name", ["sh", "/bin/sh", "../ffmpeg"])
+def test_no_other_program_is_run(tools: Tools, name: str):
+    with pytest.raises(NotDoable):
+        tools.run([name], timeout_seconds=1)
+
+
+def children() -> set[int]:
+    """Processes of ours that are alive."""
+    listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return {int(pid) for pid in listed}
