@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from .base import Model, Name
 
@@ -74,6 +74,14 @@ class Transcode(Model):
     audio_bitrate_kbps: Annotated[int, Field(ge=32, le=512)] = Field(
         default=128, description="Bitrate of the AAC audio."
     )
+
+    @field_validator("renditions")
+    @classmethod
+    def _heights_differ(cls, renditions: list[Rendition]) -> list[Rendition]:
+        heights = [rendition.height for rendition in renditions]
+        if len(set(heights)) != len(heights):
+            raise ValueError("two renditions have the same height; name each height once")
+        return renditions
 
 
 class Thumbnails(Model):

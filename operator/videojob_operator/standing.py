@@ -278,10 +278,9 @@ def _placed(observed: Observed) -> AcceleratorStatus | None:
 def _used(observed: Observed, accelerator: AcceleratorStatus | None) -> AcceleratorStatus | None:
     """What the workers found: a GPU that was given and could not be used is said, never hidden."""
     for result in observed.results.values():
-        if accelerator and result.accelerator_used and result.accelerator_reason:
-            return accelerator.model_copy(
-                update={"used": result.accelerator_used, "reason": result.accelerator_reason[:128]}
-            )
+        if accelerator and result.accelerator_reason:
+            used, reason = result.accelerator_used or "CPU", result.accelerator_reason[:128]
+            return accelerator.model_copy(update={"used": used, "reason": reason})
     return accelerator
 
 

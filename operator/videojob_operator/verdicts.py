@@ -160,7 +160,7 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
         message = f"its worker was killed from outside {attempt.kills + 1} times"
         return Verdict(index, failed, FailReason.WORKER_CRASHED, message, True, again=again)
     tries = (observed.spec.retry.limit if observed.spec else 0) + 1
-    message = said or f"the worker ended with exit code {code}"
+    message = said or _last_words(code, ending.message)
     return Verdict(
         index,
         failed,
@@ -168,3 +168,9 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
         f"{message} (after {tries} tries)" if tries > 1 else message,
         True,
     )
+
+
+def _last_words(code: int | None, log: str) -> str:
+    """What a worker that could not say more left behind: its exit code and its last line."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return f"the worker ended with exit code {code}" + (f": {lines[-1]}" if lines else "")

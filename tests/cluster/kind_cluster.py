@@ -30,7 +30,8 @@ def up() -> None:
             return
         print("the kind cluster does not answer; starting a new one", file=sys.stderr)
         down()
-    places.LOGS.mkdir(parents=True, exist_ok=True)
+    for folder in (places.LOGS, places.VOLUMES):
+        folder.mkdir(parents=True, exist_ok=True)
     print("kind: creating the cluster (one to three minutes)", file=sys.stderr, flush=True)
     template = string.Template((places.HERE / "kind.yaml").read_text())
     policy = places.HERE / "audit-policy.yaml"

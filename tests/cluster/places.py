@@ -29,6 +29,8 @@ CONTAINERD_STATE = STATE / "containerd"
 CONTAINERD_SOCKET = CONTAINERD_STATE / "containerd.sock"
 # Kept over `down`, so that the next `up` need not import the images again.
 IMAGE_STORE = CACHE / "containerd"
+# Folders that tests offer to pods as volumes; at the same path inside a kind node.
+VOLUMES = CACHE / "volumes"
 
 CLUSTER_NAME = "videojob"
 NODE_NAME = "videojob-node"

@@ -1,95 +1,18 @@
-"""Fixtures of the end-to-end tests: the shared cluster with VideoJob and MinIO on it.
-
-Everything is done as a user would: kubectl for what is applied, the S3 API for what is published.
-"""
+"""Fixtures of the end-to-end tests: the shared cluster with VideoJob and MinIO on it."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import secrets
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import bucket
+import demo
 import deploy
 import minio_server
 import pytest
-import yaml
 from minio import Minio
-
-STORE_NAMESPACE = "videojob-e2e"
-TERMINAL = ("Succeeded", "Failed", "Rejected")
-
-
-class Kubectl:
-    """kubectl in one namespace."""
-
-    def __init__(self, namespace: str) -> None:
-        self.namespace = namespace
-        self._environment = deploy.environment()
-
-    def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run it and give back what it said, whatever its exit status."""
-        return subprocess.run(
-            ["kubectl", "--namespace", self.namespace, *arguments],
-            env=self._environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def ok(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run it; it must succeed."""
-        done = self.run(*arguments, stdin=stdin)
-        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
-        return done.stdout
-
-    def apply(self, *bodies: dict[str, Any]) -> None:
-        """Apply objects; they must be accepted."""
-        self.ok("apply", "-f", "-", stdin=yaml.safe_dump_all(bodies))
-
-    def get(self, *arguments: str) -> dict[str, Any]:
-        """One object or list, as JSON."""
-        found: dict[str, Any] = json.loads(self.ok("get", *arguments, "-o", "json"))
-        return found
-
-    def items(self, *arguments: str) -> list[dict[str, Any]]:
-        """The items of a list."""
-        found: list[dict[str, Any]] = self.get(*arguments)["items"]
-        return found
-
-    def status(self, name: str) -> dict[str, Any]:
-        """The status of a VideoJob."""
-        found: dict[str, Any] = self.get("videojob", name).get("status", {})
-        return found
-
-    def wait(
-        self,
-        name: str,
-        until: Callable[[dict[str, Any]], bool],
-        *,
-        seconds: float = 90,
-    ) -> dict[str, Any]:
-        """The status of a VideoJob as soon as it is so; fails with the last one seen."""
-        limit = time.monotonic() + seconds
-        status: dict[str, Any] = {}
-        while time.monotonic() < limit:
-            status = self.status(name)
-            if until(status):
-                return status
-            time.sleep(0.2)
-        events = self.run("get", "events", "--sort-by=.lastTimestamp").stdout
-        pytest.fail(f"{name} after {seconds} s: {json.dumps(status, indent=1)}\n{events}")
-
-    def wait_end(self, name: str, *, seconds: float = 120) -> dict[str, Any]:
-        """The status of a VideoJob once it has ended."""
-        return self.wait(name, lambda s: s.get("phase") in TERMINAL, seconds=seconds)
+from on_cluster import STORE_NAMESPACE, Kubectl, a_secret, a_store, upload
 
 
 @pytest.fixture(scope="session")
@@ -131,57 +54,10 @@ def media(kube: Kubectl, store: Minio) -> Minio:
     return store
 
 
-def a_secret(name: str = "minio-credentials", key: str = minio_server.SECRET_KEY) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name},
-        "stringData": {"accessKeyID": minio_server.ACCESS_KEY, "secretAccessKey": key},
-    }
-
-
-def a_store(name: str = "media", **changes: Any) -> dict[str, Any]:
-    s3 = {
-        "endpoint": f"http://minio.{STORE_NAMESPACE}.svc:9000",
-        "bucket": bucket.BUCKET,
-        "credentialsSecretRef": {"name": "minio-credentials"},
-        **changes,
-    }
-    return {
-        "apiVersion": "videojob.dev/v1alpha1",
-        "kind": "VideoStore",
-        "metadata": {"name": name},
-        "spec": {"s3": s3},
-    }
-
-
-def a_videojob(name: str, *keys: str, prefix: str = "", **spec: Any) -> dict[str, Any]:
-    """A VideoJob that makes one picture of each input, unless told otherwise."""
-    return {
-        "apiVersion": "videojob.dev/v1alpha1",
-        "kind": "VideoJob",
-        "metadata": {"name": name},
-        "spec": {
-            "storeRef": {"name": "media"},
-            "inputs": [{"name": f"in{i}", "key": key} for i, key in enumerate(keys)],
-            "steps": [{"name": "poster", "thumbnails": {"count": 1}}],
-            "output": {"prefix": prefix or f"results/{secrets.token_hex(4)}/"},
-            **spec,
-        },
-    }
-
-
-def upload(store: Minio, path: Path, key: str | None = None) -> str:
-    """Put a file in the bucket; its key."""
-    key = key or f"uploads/{secrets.token_hex(4)}/{path.name}"
-    store.fput_object(bucket.BUCKET, key, os.fspath(path))
-    return key
-
-
-def published(store: Minio, prefix: str) -> set[str]:
-    """All keys below a prefix."""
-    found = store.list_objects(bucket.BUCKET, prefix=prefix, recursive=True)
-    return {item.object_name for item in found if item.object_name}
+@pytest.fixture(scope="session")
+def clip(store: Minio) -> str:
+    """The key of a film of five seconds, 720p, with sound."""
+    return upload(store, demo.find_clip(), demo.CLIP_KEY)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Kubectl, a_videojob
+from on_cluster import Kubectl, a_videojob
 
 Change = Callable[[dict[str, Any]], Any]
 

@@ -8,21 +8,14 @@ import signal
 import time
 from pathlib import Path
 
-import demo
 import deploy
-import pytest
-from conftest import Kubectl, a_videojob, upload
 from minio import Minio
+from on_cluster import Kubectl, a_videojob
 
 STEPS = [
     {"name": "web", "transcode": {"packaging": "HLS", "renditions": [{"height": 360}]}},
     {"name": "poster", "thumbnails": {"count": 3}},
 ]
-
-
-@pytest.fixture
-def clip(store: Minio) -> str:
-    return upload(store, demo.find_clip(), demo.CLIP_KEY)
 
 
 def processes(module: str, environment: str = "") -> list[int]:

@@ -5,16 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import demo
 import minio_server
 import pytest
-from conftest import Kubectl, a_secret, a_store, a_videojob, upload
 from minio import Minio
-
-
-@pytest.fixture
-def clip(store: Minio) -> str:
-    return upload(store, demo.find_clip(), demo.CLIP_KEY)
+from on_cluster import Kubectl, a_secret, a_store, a_videojob
 
 
 def condition(status: dict[str, Any], type_: str) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""What becomes of bad films on the cluster: Rejected, with the reason, at once, nothing published."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import assets
+import demo
+import places
+import pytest
+from minio import Minio
+from on_cluster import Kubectl, a_videojob, published, upload
+
+POSTER = [{"name": "poster", "thumbnails": {"count": 1}}]
+
+
+def wait_rejected(kube: Kubectl, media: Minio, body: dict[str, Any]) -> dict[str, Any]:
+    """Apply it; it must end Rejected after one pod, with nothing published."""
+    kube.apply(body)
+    name = body["metadata"]["name"]
+    status = kube.wait_end(name, seconds=60)
+    assert status["phase"] == "Rejected", status
+    assert status["indexes"] == {"succeeded": "", "failed": "", "rejected": "0"}
+    assert status["inputs"][0]["state"] == "Rejected"
+    assert len(kube.items("pods")) == 1, "a bad input is not tried again"
+    assert published(media, body["spec"]["output"]["prefix"]) == set()
+    return status
+
+
+@pytest.mark.parametrize("name", assets.BAD_FILES)
+def test_a_bad_film_is_rejected_with_its_own_reason(
+    kube: Kubectl, media: Minio, tmp_path: Path, name: str
+) -> None:
+    bad = assets.BAD_FILES[name]
+    key = upload(media, bad.make(tmp_path))
+    status = wait_rejected(kube, media, a_videojob("bad", key, steps=POSTER))
+    assert status["inputs"][0]["reason"] == bad.reason
+    assert status["failure"]["reason"] == bad.reason
+    assert len(status["message"]) > len(bad.reason), "a sentence, not a word"
+
+
+def test_a_missing_object_is_rejected_by_its_key(kube: Kubectl, media: Minio) -> None:
+    status = wait_rejected(kube, media, a_videojob("bad", "uploads/nowhere.mp4"))
+    assert status["inputs"][0]["reason"] == "NotFound"
+    assert "uploads/nowhere.mp4" in status["message"]
+
+
+def test_one_bad_input_among_three_stops_nobody(kube: Kubectl, media: Minio, clip: str) -> None:
+    prefix = f"results/{kube.namespace}/"
+    kube.apply(a_videojob("mixed", clip, "uploads/nowhere.mp4", clip, prefix=prefix))
+    status = kube.wait_end("mixed")
+    assert status["phase"] == "Failed"
+    assert status["inputCounts"] == {
+        "total": 3,
+        "active": 0,
+        "succeeded": 2,
+        "failed": 0,
+        "rejected": 1,
+    }
+    assert status["indexes"] == {"succeeded": "0,2", "failed": "", "rejected": "1"}
+    assert "2 of 3 inputs succeeded" in status["message"]
+    assert "in1" in status["message"]
+    assert [i["name"] for i in status["inputs"]] == ["in1", "in0", "in2"], "bad ones first"
+    assert {output["input"] for output in status["outputs"]} == {"in0", "in2"}
+    assert {f"{prefix}in0/manifest.json", f"{prefix}in2/manifest.json"} <= published(media, prefix)
+
+
+def test_as_many_bad_inputs_as_allowed_still_succeed(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    kube.apply(a_videojob("lenient", clip, "uploads/nowhere.mp4", maxFailedInputs=1))
+    status = kube.wait_end("lenient")
+    assert status["phase"] == "Succeeded"
+    assert status["indexes"]["rejected"] == "1"
+    ready = next(c for c in status["conditions"] if c["type"] == "Ready")
+    assert ready["reason"] == "SucceededWithBadInputs"
+
+
+@pytest.fixture
+def volume(kube: Kubectl) -> Iterator[Path]:
+    """A folder of this machine as the PersistentVolumeClaim `disk` of the test's namespace."""
+    folder = places.VOLUMES / kube.namespace
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    meta = {"name": kube.namespace}
+    common = {
+        "accessModes": ["ReadWriteMany"],
+        "storageClassName": "",
+        "volumeMode": "Filesystem",
+    }
+    kube.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": meta,
+            "spec": {
+                **common,
+                "capacity": {"storage": "1Gi"},
+                "hostPath": {"path": str(folder), "type": "Directory"},
+                "claimRef": {"namespace": kube.namespace, "name": "disk"},
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "disk"},
+            "spec": {
+                **common,
+                "volumeName": kube.namespace,
+                "resources": {"requests": {"storage": "1Gi"}},
+            },
+        },
+    )
+    yield folder
+    kube.ok("delete", "persistentvolume", kube.namespace, "--wait=false")
+    shutil.rmtree(folder)
+
+
+def test_a_volume_is_a_store_too(kube: Kubectl, volume: Path) -> None:
+    shutil.copy(demo.find_clip(), volume / "clip.mp4")
+    kube.apply(
+        {
+            "apiVersion": "videojob.dev/v1alpha1",
+            "kind": "VideoStore",
+            "metadata": {"name": "disk"},
+            "spec": {"volume": {"claimName": "disk"}},
+        }
+    )
+    kube.apply(a_videojob("onvolume", "clip.mp4", prefix="out/", storeRef={"name": "disk"}))
+    status = kube.wait_end("onvolume")
+    assert status["phase"] == "Succeeded", status
+    for output in status["outputs"]:
+        data = (volume / output["key"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == output["sha256"]
+    assert (volume / "out" / "in0" / "manifest.json").is_file()
