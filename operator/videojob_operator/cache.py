@@ -122,12 +122,13 @@ class Cache:
         """The VideoJob that a child belongs to, if it is known."""
         meta = body["metadata"]
         uid = meta.get("labels", {}).get(names.LABEL_UID)
-        for owner in meta.get("ownerReferences", []):
-            if owner.get("kind") == "VideoJob" and owner.get("uid") == uid:
-                return Key(meta["namespace"], owner["name"])
         # A pod's owner is the Job; its label holds the name, cut to 63 characters at most.
-        for job in self._jobs.of(uid or ""):
-            return self.key_of(job)
+        parents = {owner.get("uid") for owner in meta.get("ownerReferences", [])}
+        jobs = (job["metadata"] for job in self._jobs.of(uid or ""))
+        for owned in (meta, *(job for job in jobs if job["uid"] in parents)):
+            for owner in owned.get("ownerReferences", []):
+                if owner.get("kind") == "VideoJob" and owner.get("uid") == uid:
+                    return Key(owned["namespace"], owner["name"])
         return None
 
     def _put(self, children: _Children, body: Body) -> Key | None:

@@ -13,6 +13,7 @@ from .observed import Decision, Observed
 from .policies import (
     acceptance,
     admission,
+    asking,
     deadlines,
     finished,
     outcomes,
@@ -29,6 +30,7 @@ POLICIES: tuple[Policy, ...] = (
     deadlines.decide_deadline,
     outcomes.decide_outcome,  # attempts and pods → results → verdict or next attempt
     admission.decide_admit,  # nothing runs and something should: GPU placement, build the Job
+    asking.decide_asking,  # a store that refused has not answered yet
     waiting.explain_wait,  # a Job is there and no worker is at work
     running.describe_running,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from videojob_api.reasons import FailReason
 from videojob_api.status import Phase
 
 from ..manifests import build_attempt
@@ -44,11 +45,13 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
             observed,
             now,
             phase=Phase.PENDING if number == 1 else observed.status.phase,
-            reason="WaitingForWorker",
-            message=WAITING_FOR_WORKER,
+            # After a refusal its reason stands until the store has answered: see ``asking``.
+            reason=FailReason.STORAGE_REFUSED if waits else "WaitingForWorker",
+            message=(waits and observed.status.message) or WAITING_FOR_WORKER,
             verdicts=verdicts,
             accelerator=placement.to_status(),
             attempt=number,
+            stalled=waits > 0,
         ),
     )
 

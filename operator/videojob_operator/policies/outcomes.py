@@ -43,9 +43,10 @@ def _wait(
 ) -> Decision | None:
     if attempt is None or now >= (due := next_attempt_at(attempt, verdicts.again)):
         return None
-    first = next(v for v in verdicts.again if v.again is Again.STORE_REFUSED)
+    refused = (v for v in verdicts.again if v.again is Again.STORE_REFUSED)
+    first = next(refused, verdicts.again[0])
     until = deadline(observed)
-    message = f"{first.message or 'The store refused.'} Asked again at {format_time(due)}."
+    message = f"{first.message or first.reason} Asked again at {format_time(due)}."
     if until is not None:
         message += f" Given up at {format_time(until)}."
     return Decision(

@@ -36,8 +36,7 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     attempt = observed.attempt
     if attempt is None or attempt.ready:
         return None
-    pods = map(_settled, observed.waiting)
-    pod = next((p for p in pods if is_worth_telling(p)), None)
+    pod = _stuck_pod(observed)
     if pod is None and (observed.progress or observed.status.phase is Phase.RUNNING):
         return None
     message = WAITING_FOR_WORKER if pod is None else _sentence(pod, observed)
@@ -57,9 +56,16 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     )
 
 
-def is_worth_telling(pod: WaitingPod) -> bool:
-    """Starting up is no news; being stuck is."""
-    return pod.reason == _UNSCHEDULABLE or pod.reason in _PERSON_NEEDED
+def has_news(observed: Observed) -> bool:
+    """Whether a worker that should run is stuck. Starting up is no news."""
+    return _stuck_pod(observed) is not None
+
+
+def _stuck_pod(observed: Observed) -> WaitingPod | None:
+    for pod in map(_settled, observed.waiting):
+        if pod.reason == _UNSCHEDULABLE or pod.reason in _PERSON_NEEDED:
+            return pod
+    return None
 
 
 def _settled(pod: WaitingPod) -> WaitingPod:
