@@ -74,7 +74,7 @@ class Cluster:
             ClusterError: with the API server's message, as the subclass for its status.
         """
         headers = {**self._api.default_headers, "Content-Type": content_type}
-        headers["Accept"] = "application/json"
+        headers["Accept"] = "application/json, application/jwk-set+json"
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = f"{self._api.configuration.host}{path}"
         if query:

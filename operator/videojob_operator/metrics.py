@@ -21,6 +21,8 @@ BUILD = Info(f"{_P}_build", "Version of the operator")
 BUILD.info({"version": __version__})
 
 RECONCILES = Counter(f"{_P}_reconcile", "Reconciles by result", ["result"])
+for _result in ("success", "requeue_after", "error"):
+    RECONCILES.labels(result=_result)  # there from the start, so that a rate can be taken
 RECONCILE_TIME = Histogram(f"{_P}_reconcile_time_seconds", "Time of a reconcile", buckets=_SECONDS)
 DECISIONS = Counter(f"{_P}_decisions", "Decisions by the policy that spoke", ["policy"])
 CONFLICTS = Counter(f"{_P}_status_conflicts", "Status writes refused because the object was newer")

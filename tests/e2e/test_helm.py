@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import deploy
 import pytest
 from minio import Minio
-from on_cluster import Kubectl
+from on_cluster import Kubectl, a_videojob
+
+LADDER = [{"name": "web", "transcode": {"renditions": [{"height": 480}, {"height": 240}]}}]
 
 
 def helm_test() -> subprocess.CompletedProcess[str]:
@@ -42,3 +44,48 @@ def test_with_a_store_it_has_a_thumbnail_made(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Succeeded" in done.stdout
     assert kube.items("videojobs") == [], "the test's VideoJob was left behind"
+
+
+def metrics_of(release_namespace: str) -> dict[str, float]:
+    """The operator's metrics, through the API server."""
+    kubectl = Kubectl(release_namespace)
+    (service,) = kubectl.items("services")
+    path = f"/api/v1/namespaces/{release_namespace}/services"
+    text = kubectl.ok("get", "--raw", f"{path}/{service['metadata']['name']}:http/proxy/metrics")
+    samples = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, value in samples}
+
+
+@pytest.fixture
+def alone_in(kube: Kubectl, installed: None) -> Iterator[str]:
+    """An operator with rights in the test's namespace only; the cluster-wide one sleeps meanwhile."""
+    deploy.ensure(values=["replicas=0"])
+    namespace = f"{kube.namespace}-op"
+    deploy.ensure(
+        release="tenant",
+        namespace=namespace,
+        values=["crds.enabled=false", f"watchNamespaces={{{kube.namespace}}}"],
+    )
+    yield namespace
+    Kubectl("default").ok("delete", "namespace", namespace, "--wait=false")
+    deploy.ensure()
+
+
+def test_an_operator_of_one_namespace_needs_no_right_in_the_cluster(
+    kube: Kubectl, media: Minio, clip: str, alone_in: str
+) -> None:
+    kube.apply(a_videojob("own", clip, steps=LADDER))
+    Kubectl("default").apply(elsewhere := a_videojob("foreign", clip))
+    status = kube.wait_end("own")
+    assert status["phase"] == "Succeeded", status
+    assert status["accelerator"]["reason"] == "NodesUnknown"
+    assert Kubectl("default").status("foreign") == {"observedGeneration": -1}
+    Kubectl("default").ok("delete", "videojob", elsewhere["metadata"]["name"])
+    metrics = metrics_of(alone_in)
+    reports = {n: v for n, v in metrics.items() if n.startswith("videojob_operator_reports_total")}
+    taken = reports.get('videojob_operator_reports_total{result="taken"}', 0)
+    assert taken > 0, f"no report was let in by the cluster's public keys: {reports}"
+    assert metrics['videojob_operator_finished_total{phase="Succeeded"}'] == 1
+    assert metrics['videojob_operator_reconcile_total{result="error"}'] == 0
+    refused = [name for name in reports if 'result="4' in name]
+    assert refused == [], "the worker's own reports were refused"

@@ -36,6 +36,7 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
     )
     number = max(attempt.number if attempt else 0, observed.status.attempt or 0) + 1
     kills, waits = _counters(attempt, verdicts)
+    refused = any(verdict.again is Again.STORE_REFUSED for verdict in verdicts.again)
     create = build_attempt(
         observed, left, number=number, placement=placement, kills=kills, waits=waits
     )
@@ -46,12 +47,12 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
             now,
             phase=Phase.PENDING if number == 1 else observed.status.phase,
             # After a refusal its reason stands until the store has answered: see ``asking``.
-            reason=FailReason.STORAGE_REFUSED if waits else "WaitingForWorker",
-            message=(waits and observed.status.message) or WAITING_FOR_WORKER,
+            reason=FailReason.STORAGE_REFUSED if refused else "WaitingForWorker",
+            message=(refused and observed.status.message) or WAITING_FOR_WORKER,
             verdicts=verdicts,
             accelerator=placement.to_status(),
             attempt=number,
-            stalled=waits > 0,
+            stalled=refused,
         ),
     )
 

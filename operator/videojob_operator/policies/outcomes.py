@@ -46,7 +46,8 @@ def _wait(
     refused = (v for v in verdicts.again if v.again is Again.STORE_REFUSED)
     first = next(refused, verdicts.again[0])
     until = deadline(observed)
-    message = f"{first.message or first.reason} Asked again at {format_time(due)}."
+    story = (first.message or first.reason).rstrip(".")
+    message = f"{story}. Asked again at {format_time(due)}."
     if until is not None:
         message += f" Given up at {format_time(until)}."
     return Decision(
