@@ -158,10 +158,8 @@ class Situation(Observed):
     def running(self, *, ago: float = 60) -> Self:
         """All inputs are being worked on by the first attempt."""
         situation = self.at_phase(Phase.RUNNING, ago=ago, attempt=1, started_at=a_time(ago))
-        count = self.input_count
-        return situation.with_attempt(
-            created_at=NOW - seconds(ago), active=count, ready=min(count, 4)
-        )
+        pods = min(self.input_count, self.spec.parallelism if self.spec else 1)
+        return situation.with_attempt(created_at=NOW - seconds(ago), active=pods, ready=pods)
 
     def with_attempt(self, number: int | None = None, **changes: Any) -> Self:
         """One more Job, over all inputs unless told otherwise."""

@@ -106,7 +106,10 @@ def check_outputs(store: Any, status: dict[str, Any]) -> None:
             raise DemoError(f"{output['key']} is {found}, not as its status states: {output}")
         print(f"  {output['bytes']:>10}  {output['key']}")
     print(f"\n{len(outputs)} outputs, each with the size and sha256 that the resource states.")
-    for title, ending in (("Contact sheet", "contact-sheet.jpg"), ("First rendition", "download/480p.mp4")):
+    for title, ending in (
+        ("Contact sheet", "contact-sheet.jpg"),
+        ("First rendition", "download/480p.mp4"),
+    ):
         key = next(o["key"] for o in outputs if o["key"].endswith(ending))
         print(f"{title}: {RESULTS / key}")
 

@@ -72,10 +72,11 @@ def minio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
     binary = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        address = "127.0.0.1:{}".format(probe.getsockname()[1])
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    folder = str(tmp_path_factory.mktemp("minio"))
+    console = ("--console-address", "127.0.0.1:0")
     server = subprocess.Popen(
-        [binary, "server", "--quiet", "--address", address, "--console-address", "127.0.0.1:0"]
-        + [str(tmp_path_factory.mktemp("minio"))],
+        [binary, "server", "--quiet", "--address", address, *console, folder],
         env={
             **os.environ,
             "MINIO_ROOT_USER": ACCESS_KEY,

@@ -17,14 +17,12 @@ from videojob_worker.scratch import Scratch
 from videojob_worker.stop import Stop
 
 pytestmark = pytest.mark.ffmpeg
-ENDLESS = "ffmpeg -v error -re -f lavfi -i testsrc2 -f null -".split()
+ENDLESS = ["ffmpeg", "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2", "-f", "null", "-"]
 
 
 def make(tools: Tools, *arguments: str, seconds: float = 1, log_name: str | None = None):
     source = ["-f", "lavfi", "-i", f"testsrc2=s=320x240:d={seconds}"]
-    return tools.run(
-        ["ffmpeg", "-y", *source, *arguments], timeout_seconds=60, log_name=log_name
-    )
+    return tools.run(["ffmpeg", "-y", *source, *arguments], timeout_seconds=60, log_name=log_name)
 
 
 def test_a_run_costs_and_logs(tools: Tools, scratch: Scratch):
@@ -54,9 +52,12 @@ def test_stdout_is_collected_or_read_line_by_line(tools: Tools):
 def test_full_pipes_on_both_sides_never_block(tools: Tools, scratch: Scratch):
     """A debug log of megabytes on stderr while raw frames fill stdout."""
     done = make(
-        tools, *"-v debug -debug_ts -f rawvideo -pix_fmt yuv420p -".split(), log_name="noisy"
+        tools,
+        *["-v", "debug", "-debug_ts", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"],
+        seconds=4,
+        log_name="noisy",
     )
-    assert len(done.stdout) == 25 * 320 * 240 * 3 // 2
+    assert len(done.stdout) == 100 * 320 * 240 * 3 // 2
     assert (scratch.logs / "noisy.log").stat().st_size > 1 << 16
 
 
@@ -104,13 +105,19 @@ def test_an_error_in_the_callback_ends_the_child(tools: Tools):
 
     before = children()
     with pytest.raises(ZeroDivisionError):
-        tools.run([*ENDLESS[:-3], "-progress", "-", *ENDLESS[-3:]], timeout_seconds=60, on_stdout_line=refuse)
+        tools.run(
+            [*ENDLESS[:-3], "-progress", "-", *ENDLESS[-3:]],
+            timeout_seconds=60,
+            on_stdout_line=refuse,
+        )
     assert children() == before
 
 
 def test_killed_for_memory_is_told(tools: Tools):
+    before = children()
+
     def kill_children() -> None:
-        for pid in children():
+        for pid in children() - before:
             os.kill(pid, signal.SIGKILL)
 
     threading.Timer(0.5, kill_children).start()
@@ -120,8 +127,8 @@ def test_killed_for_memory_is_told(tools: Tools):
 
 def test_too_little_address_space_is_told(scratch: Scratch, stop: Stop):
     small = Tools(scratch, Sandbox(scratch.root, threads=1, memory_bytes=1 << 20), stop)
+    source = ["-f", "lavfi", "-i", "color=s=8192x8192:d=1"]
     with pytest.raises(OutOfMemory):
-        source = ["-f", "lavfi", "-i", "color=s=16384x16384:d=1"]
         small.run(["ffmpeg", *source, "-c:v", "libx264", "out/a.mp4"], timeout_seconds=60)
 
 

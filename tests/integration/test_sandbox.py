@@ -88,7 +88,9 @@ def test_no_socket_of_any_family(scratch: Scratch, family: str):
     import socket
 
     number = int(getattr(socket, family))
-    code = f"libc.socket({number}, 1, 0) < 0 or sys.exit('made a socket'); print(ctypes.get_errno())"
+    code = (
+        f"libc.socket({number}, 1, 0) < 0 or sys.exit('made a socket'); print(ctypes.get_errno())"
+    )
     assert attempt(scratch, code) == "13"
 
 
@@ -117,11 +119,19 @@ FORBIDDEN = {
 }
 
 
+REFUSALS = (
+    "PermissionError",
+    "OSError: [Errno 38]",
+    "OSError: [Errno 1]",
+    "ValueError: not allowed to raise maximum limit",
+)
+
+
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_forbidden_calls_fail(scratch: Scratch, name: str):
     scratch.source.write_bytes(b"film")
     ended = attempt(scratch, FORBIDDEN[name])
-    assert ended.startswith(("PermissionError", "OSError: [Errno 38]", "OSError: [Errno 1]")), ended
+    assert ended.startswith(REFUSALS), ended
 
 
 @pytest.mark.parametrize("program", ["/bin/true", str(PYTHON)])
@@ -161,16 +171,16 @@ from videojob_worker.sandbox import Sandbox
 box = Sandbox(Path(writable), readable=(Path(sys.base_prefix), Path("/proc")))
 python = str(Path(sys.executable).resolve())
 command = box.wrap(Path(python), [python, "-I", "-S", "-c", code, path], timeout_seconds=20)
-done = subprocess.run(command, capture_output=True, text=True, env={})
+done = subprocess.run(command, capture_output=True, text=True, env={}, cwd=writable)
 print(done.stdout, done.stderr)
 """
 
 
-@pytest.mark.parametrize("file", ["environ", "mem", "maps", "fd"])
+@pytest.mark.parametrize("file", ["environ", "mem", "maps", "fd/0"])
 def test_the_worker_keeps_its_secrets_even_without_landlock(scratch: Scratch, file: str):
     """Here /proc is allowed on purpose: what protects is that the worker is undumpable."""
     code = "import os, sys; f = f'/proc/{os.getppid()}/' + sys.argv[1]; "
-    code += "print(os.listdir(f) if f.endswith('fd') else open(f, 'rb').read(10))"
+    code += "print(os.readlink(f) if 'fd' in f else open(f, 'rb').read(10))"
     done = subprocess.run(
         [sys.executable, "-c", SECRETIVE, code, file, str(scratch.root)],
         capture_output=True,
@@ -183,7 +193,10 @@ def test_the_worker_keeps_its_secrets_even_without_landlock(scratch: Scratch, fi
 
 def test_a_file_has_a_largest_size(scratch: Scratch):
     code = "f = open('out/big', 'wb'); [f.write(bytes(1 << 20)) for _ in range(20)]"
-    assert attempt(scratch, code, file_bytes=4 << 20) in ("SIGXFSZ", "OSError: [Errno 27] File too large")
+    assert attempt(scratch, code, file_bytes=4 << 20) in (
+        "SIGXFSZ",
+        "OSError: [Errno 27] File too large",
+    )
     assert (scratch.out / "big").stat().st_size <= 4 << 20
 
 

@@ -1,1 +1,84 @@
-"""One file for each kind of step: what it adds to a pass, what must exist afterwards, how it is finished."""
+"""The kinds of step: one file each, found by the model it says it handles.
+
+``plan.py`` asks for a step's kind; ``validate.py`` for what it needs. To add a kind, write its
+model in ``videojob_api.steps`` and a file here that registers a class for it; nothing else in the
+worker knows kinds by name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+from videojob_api.base import Model
+from videojob_api.status import Warn
+from videojob_api.steps import Step
+
+from ..graph import Graph, Programme
+from ..outputs import Finished, PlannedOutput
+from ..scratch import Scratch
+
+
+class StepKind(ABC):
+    """One step of a job at work: adds to the pass before it, finishes files after it."""
+
+    needs_video: ClassVar[bool] = False
+    needs_audio: ClassVar[bool] = False
+
+    def __init__(self, step: Step, scratch: Scratch) -> None:
+        """Prepare the step; nothing is touched yet.
+
+        Args:
+            step: the step as the work order has it.
+            scratch: where it may write: its own folders in ``out`` and ``work``.
+        """
+        self.name = step.name
+        self.out = scratch.out / step.name
+        self.work = scratch.work / step.name
+        self.warnings: list[Warn] = []
+        """What the planner should tell the user; complete after ``contribute``."""
+
+    @abstractmethod
+    def contribute(self, graph: Graph, programme: Programme) -> Programme | None:
+        """Add to the pass what this step needs; return what other steps can be ``from``."""
+
+    @abstractmethod
+    def outputs(self) -> tuple[PlannedOutput, ...]:
+        """The media files that must exist after the pass."""
+
+    @abstractmethod
+    def finish(self) -> Finished:
+        """Make what is left to make from the files of the pass: playlists, choices, sheets."""
+
+    def warn(self, reason: str, message: str) -> Warn:
+        """A warning about this step."""
+        return Warn(step=self.name, reason=reason, message=message)
+
+
+_KINDS: dict[type[Model], type[StepKind]] = {}
+
+
+def handles(model: type[Model]) -> Callable[[type[StepKind]], type[StepKind]]:
+    """Register the decorated class for the steps of this model."""
+
+    def register(kind: type[StepKind]) -> type[StepKind]:
+        _KINDS[model] = kind
+        return kind
+
+    return register
+
+
+def kind_of(step: Step) -> type[StepKind]:
+    """The class that does this step.
+
+    Raises:
+        KeyError: if no file here handles the step's model.
+    """
+    return _KINDS[type(step.spec)]
+
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -1,0 +1,193 @@
+"""An API server in memory, as far as the operator can tell: versions, conflicts, preconditions.
+
+Used by the unit tests. It stands behind ``Cluster.request``, so that everything above is the real code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from builders import KEY, NOW, a_videojob_body
+
+from videojob_api.status import VideoJobStatus
+from videojob_operator.cluster import Body, Cluster
+from videojob_operator.errors import ClusterError, Conflict, Gone
+from videojob_operator.observed import Key
+from videojob_operator.settings import Settings
+from videojob_operator.world import World
+
+
+def apply_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396, word for word."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = apply_patch(result.get(name), value)
+    return result
+
+
+class FakeCluster(Cluster):
+    """Objects by plural, namespace and name; every request is remembered."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str, str], Body] = {}
+        self.requests: list[tuple[str, str]] = []
+        self.failures: list[ClusterError] = []
+        """Raised by the next requests, one each."""
+        self.reviews: dict[str, Body] = {}
+        """Token → the status of its review."""
+        self.token_keys: Body = {"keys": []}
+        self._version = 1000
+
+    # ---- what tests do
+
+    def put(self, plural: str, body: Body) -> Body:
+        """Make or replace an object, as somebody else would; the stored copy."""
+        self._version += 1
+        body = json.loads(json.dumps(body))
+        meta = body["metadata"]
+        meta["resourceVersion"] = str(self._version)
+        meta.setdefault("uid", f"uid-{self._version}")
+        meta.setdefault("creationTimestamp", NOW.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        self.objects[plural, meta.get("namespace", ""), meta["name"]] = body
+        return self._copy(body)
+
+    def all(self, plural: str) -> list[Body]:
+        """All objects of a kind."""
+        return [self._copy(b) for (kind, _, _), b in self.objects.items() if kind == plural]
+
+    def drop(self, plural: str, name: str, namespace: str = KEY.namespace) -> Body:
+        """Remove an object, as somebody else would."""
+        return self.objects.pop((plural, namespace, name))
+
+    @property
+    def writes(self) -> list[tuple[str, str]]:
+        """Requests that change something."""
+        return [(method, path) for method, path in self.requests if method != "GET"]
+
+    @property
+    def status_writes(self) -> int:
+        """How many of them were status patches."""
+        return sum(1 for method, path in self.writes if method == "PATCH")
+
+    # ---- what the operator does
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> Body:
+        """Answer as the API server would."""
+        self.requests.append((method, path))
+        if self.failures:
+            raise self.failures.pop(0)
+        if path.endswith("/tokenreviews"):
+            return {"status": self.reviews.get(body["spec"]["token"], {"authenticated": False})}
+        if path == "/openid/v1/jwks":
+            return self.token_keys
+        namespace, plural, name = self._parse(path)
+        if method == "POST":
+            return self._create(plural, body)
+        if method == "GET" and not name:
+            return {"items": self._list(plural, namespace, query or {})}
+        stored = self.objects.get((plural, namespace, name))
+        if stored is None:
+            raise Gone(f'{plural} "{name}" not found', 404)
+        if method == "PATCH":
+            assert content_type == "application/merge-patch+json"
+            return self._patch_status(plural, stored, body)
+        if method == "PUT":
+            self._must_be(stored, body["metadata"].get("resourceVersion"))
+            return self.put(plural, body)
+        if method == "DELETE":
+            if body["preconditions"]["uid"] != stored["metadata"]["uid"]:
+                raise Conflict("the UID in the precondition does not match", 409)
+            return self.objects.pop((plural, namespace, name))
+        return self._copy(stored)
+
+    @staticmethod
+    def _parse(path: str) -> tuple[str, str, str]:
+        parts = path.split("/")[3 if path.startswith("/api/") else 4 :]
+        namespace = ""
+        if parts[0] == "namespaces" and len(parts) > 2:
+            namespace, parts = parts[1], parts[2:]
+        return namespace, parts[0], parts[1] if len(parts) > 1 else ""
+
+    def _create(self, plural: str, body: Body) -> Body:
+        meta = body["metadata"]
+        if (plural, meta["namespace"], meta["name"]) in self.objects:
+            raise Conflict(f'{plural} "{meta["name"]}" already exists', 409)
+        return self.put(plural, body)
+
+    def _list(self, plural: str, namespace: str, query: Mapping[str, str]) -> list[Body]:
+        found = [b for b in self.all(plural) if namespace in ("", b["metadata"].get("namespace"))]
+        label, _, value = query.get("labelSelector", "").partition("=")
+        if not label:
+            return found
+        labels = [(b, b["metadata"].get("labels", {}).get(label)) for b in found]
+        return [b for b, has in labels if has is not None and (not value or has == value)]
+
+    def _patch_status(self, plural: str, stored: Body, patch: Body) -> Body:
+        self._must_be(stored, patch["metadata"]["resourceVersion"])
+        status = apply_patch(stored.get("status", {}), patch["status"])
+        VideoJobStatus.model_validate(status)
+        return self.put(plural, {**stored, "status": status})
+
+    @staticmethod
+    def _must_be(stored: Body, version: str | None) -> None:
+        if version != stored["metadata"]["resourceVersion"]:
+            raise Conflict("the object has been modified", 409)
+
+    @staticmethod
+    def _copy(body: Body) -> Body:
+        copy: Body = json.loads(json.dumps(body))
+        return copy
+
+
+@dataclass
+class StillWorld(World):
+    """A world whose clock stands still unless it is moved."""
+
+    moment: datetime = NOW
+
+    def now(self) -> datetime:
+        """The time it was set to."""
+        return self.moment
+
+
+def a_world(cluster: FakeCluster | None = None, **settings: Any) -> StillWorld:
+    """A world around a fake cluster."""
+    return StillWorld(cluster or FakeCluster(), Settings(worker_image="worker:1", **settings))
+
+
+def fake(world: World) -> FakeCluster:
+    """The fake behind a world."""
+    assert isinstance(world.cluster, FakeCluster)
+    return world.cluster
+
+
+def a_world_with_a_videojob(inputs: int = 1, **spec: Any) -> tuple[StillWorld, Key]:
+    """A store and a VideoJob that were just applied, the latter seen by the watch."""
+    world = a_world()
+    cluster = fake(world)
+    s3 = {
+        "endpoint": "http://minio:9000",
+        "bucket": "films",
+        "credentialsSecretRef": {"name": "minio"},
+    }
+    store = {"metadata": {"name": "media", "namespace": KEY.namespace}, "spec": {"s3": s3}}
+    cluster.put("videostores", store)
+    world.cache.put_videojob(cluster.put("videojobs", a_videojob_body(inputs, **spec)))
+    return world, KEY

@@ -1,0 +1,137 @@
+"""Kinds of step: one each, within bounds, from an earlier one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from videojob_api.steps import (
+    STEP_KINDS,
+    VIDEO_YIELDING_KINDS,
+    ExtractAudio,
+    Packaging,
+    Step,
+    Thumbnails,
+    Transcode,
+    check_steps,
+)
+
+TRANSCODE = {"renditions": [{"height": 360}]}
+THUMBNAILS = {"count": 3}
+KINDS: dict[str, dict[str, Any]] = {
+    "transcode": TRANSCODE,
+    "thumbnails": THUMBNAILS,
+    "extractAudio": {},
+}
+
+
+def a_step(name: str = "s", **kind: Any) -> Step:
+    return Step.model_validate({"name": name, **(kind or {"transcode": TRANSCODE})})
+
+
+def steps(*manifests: dict[str, Any]) -> list[Step]:
+    return check_steps(TypeAdapter(list[Step]).validate_python(list(manifests)))
+
+
+@pytest.mark.parametrize("kind", STEP_KINDS)
+def test_every_kind_is_understood_alone(kind: str) -> None:
+    step = Step.model_validate({"name": "s", kind: KINDS[kind]})
+    assert step.yields_video is (kind in VIDEO_YIELDING_KINDS)
+    assert isinstance(step.spec, Transcode | Thumbnails | ExtractAudio)
+
+
+def test_defaults_are_filled() -> None:
+    transcode = a_step(transcode=TRANSCODE).transcode
+    assert transcode is not None
+    assert (transcode.packaging, transcode.preset) == (Packaging.MP4, "veryfast")
+    assert (transcode.segment_seconds, transcode.renditions[0].crf) == (4, 23)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [({}, 0), ({"transcode": TRANSCODE, "thumbnails": THUMBNAILS}, 2)],
+    ids=["none", "two"],
+)
+def test_a_step_has_exactly_one_kind(kind: dict[str, Any], count: int) -> None:
+    with pytest.raises(ValidationError, match=f"step 's' has {count} kinds; it needs exactly one"):
+        Step.model_validate({"name": "s", **kind})
+
+
+@pytest.mark.parametrize("thumbnails", [{}, {"count": 3, "intervalSeconds": 5}])
+def test_pictures_are_counted_in_exactly_one_way(thumbnails: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="exactly one of count and intervalSeconds"):
+        a_step(thumbnails=thumbnails)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"cloak": {}},
+        {"transcode": {"renditions": []}},
+        {"transcode": {"renditions": [{"height": 0}]}},
+        {"transcode": {"renditions": [{"height": 63}]}},
+        {"transcode": {"renditions": [{"height": 4321}]}},
+        {"transcode": {"renditions": [{"height": 64 + i} for i in range(9)]}},
+        {"transcode": {"renditions": [{"height": 360, "crf": 52}]}},
+        {"transcode": {**TRANSCODE, "packaging": "DASH"}},
+        {"transcode": {**TRANSCODE, "preset": "placebo"}},
+        {"transcode": {**TRANSCODE, "segmentSeconds": 0}},
+        {"transcode": {**TRANSCODE, "audioBitrateKbps": 8}},
+        {"thumbnails": {"count": 0}},
+        {"thumbnails": {"count": 501}},
+        {"thumbnails": {"intervalSeconds": 0}},
+        {"thumbnails": {"count": 3, "width": 31}},
+        {"extractAudio": {"format": "MP3"}},
+        {"extractAudio": {"bitrateKbps": 1000}},
+    ],
+    ids=str,
+)
+def test_what_is_out_of_bounds_is_refused(kind: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        a_step(**kind)
+
+
+def test_each_height_is_made_once() -> None:
+    with pytest.raises(ValidationError, match="name each height once"):
+        a_step(transcode={"renditions": [{"height": 360}, {"height": 360, "crf": 30}]})
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "a_b", "-a", "a-", "x" * 33, "a/b", "é"])
+def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError):
+        a_step(name)
+
+
+def test_a_step_can_be_from_a_transcode_above_it() -> None:
+    found = steps(
+        {"name": "a", "transcode": TRANSCODE}, {"name": "b", "from": "a", "thumbnails": THUMBNAILS}
+    )
+    assert found[1].from_ == "a"
+
+
+@pytest.mark.parametrize(
+    "manifests",
+    [
+        [{"name": "b", "from": "a", "thumbnails": {"count": 1}}],
+        [
+            {"name": "b", "from": "a", "thumbnails": {"count": 1}},
+            {"name": "a", "transcode": TRANSCODE},
+        ],
+        [
+            {"name": "a", "extractAudio": {}},
+            {"name": "b", "from": "a", "thumbnails": {"count": 1}},
+        ],
+        [{"name": "a", "from": "a", "transcode": TRANSCODE}],
+    ],
+    ids=["missing", "later", "no video", "itself"],
+)
+def test_from_must_name_an_earlier_step_that_yields_video(manifests: list[dict[str, Any]]) -> None:
+    with pytest.raises(ValueError, match="name a transcode above it, or leave `from` out"):
+        steps(*manifests)
+
+
+def test_two_steps_can_not_share_a_name() -> None:
+    with pytest.raises(ValueError, match="two steps are called 'a'; give each its own name"):
+        steps({"name": "a", "transcode": TRANSCODE}, {"name": "a", "extractAudio": {}})

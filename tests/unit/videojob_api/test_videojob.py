@@ -1,0 +1,119 @@
+"""Which manifests are understood, and what the others are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from builders import a_manifest, a_spec
+from pydantic import ValidationError
+
+from videojob_api.status import Phase, VideoJobStatus
+from videojob_api.videojob import AcceleratorMode, VideoJob, VideoJobSpec
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda p: str(p.name))
+def test_the_examples_are_understood(path: Path) -> None:
+    jobs = [d for d in yaml.safe_load_all(path.read_text()) if d["kind"] == "VideoJob"]
+    for document in jobs:
+        VideoJob.model_validate(document)
+
+
+def test_there_are_examples() -> None:
+    assert list(EXAMPLES.rglob("videojob.yaml"))
+
+
+def test_what_is_left_out_is_filled() -> None:
+    spec = a_spec()
+    assert spec.accelerator.mode is AcceleratorMode.AUTO
+    assert spec.accelerator.resource_name == "nvidia.com/gpu"
+    assert (spec.parallelism, spec.retry.limit, spec.max_failed_inputs) == (4, 3, 0)
+    assert spec.limits.max_bytes == "2Gi"
+    assert spec.active_deadline_seconds == 86400
+    assert spec.resources.limits.memory == "2Gi"
+
+
+def test_what_the_api_server_adds_is_passed_over() -> None:
+    body = a_manifest() | {"somethingNew": 1}
+    body["metadata"] |= {"uid": "u", "managedFields": []}
+    job = VideoJob.model_validate(body)
+    assert job.status == VideoJobStatus()
+    assert (job.status.phase, job.status.observed_generation) == (Phase.PENDING, -1)
+
+
+def an_input(**changes: Any) -> dict[str, Any]:
+    return {"name": "in", "key": "in.mp4", **changes}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"inputs": []}, "at least 1 item"),
+        ({"inputs": [an_input(name=f"i{i}") for i in range(501)]}, "at most 500 items"),
+        ({"inputs": [an_input(), an_input()]}, "two inputs have the same name; give each its own"),
+        ({"inputs": [an_input(key="")]}, "at least 1 character"),
+        ({"inputs": [an_input(key="/absolute.mp4")]}, "should match pattern"),
+        ({"inputs": [an_input(key="line\nbreak.mp4")]}, "should match pattern"),
+        ({"inputs": [an_input(key="x" * 1025)]}, "at most 1024 characters"),
+        ({"inputs": [an_input(key="../secret.mp4")]}, r"write it without \.\./"),
+        ({"inputs": [an_input(key="a/../../b.mp4")]}, r"write it without \.\./"),
+        ({"inputs": [an_input(sha256="abc")]}, "should match pattern"),
+        ({"inputs": [an_input(sha256="AB" * 32)]}, "should match pattern"),
+        ({"inputs": [an_input(name="In")]}, "should match pattern"),
+        ({"inputs": [an_input(url="http://x")]}, "Extra inputs are not permitted"),
+        ({"steps": []}, "at least 1 item"),
+        ({"steps": [{"name": "s"}]}, "needs exactly one of transcode, thumbnails, extractAudio"),
+        ({"steps": [{"name": "s", "from": "t", "extractAudio": {}}]}, "no earlier step"),
+        ({"output": {"prefix": "no-slash"}}, "should match pattern"),
+        ({"output": {"prefix": "/absolute/"}}, "should match pattern"),
+        ({"output": {"prefix": "a/../../b/"}}, r"write it without \.\./"),
+        ({"output": {}}, "Field required"),
+        ({"storeRef": None}, "valid dictionary"),
+        ({"storeRef": {"name": ""}}, "at least 1 character"),
+        ({"parallelism": 0}, "greater than or equal to 1"),
+        ({"retry": {"limit": 11}}, "less than or equal to 10"),
+        ({"maxFailedInputs": -1}, "greater than or equal to 0"),
+        ({"activeDeadlineSeconds": 5}, "greater than or equal to 10"),
+        ({"limits": {"maxBytes": "2GB"}}, "should match pattern"),
+        ({"limits": {"maxPixels": 1}}, "greater than or equal to 4096"),
+        ({"accelerator": {"mode": "On"}}, "'Auto', 'Required' or 'Off'"),
+        ({"accelerator": {"resourceName": "gpu"}}, "should match pattern"),
+        ({"accelerator": {"count": 0}}, "greater than or equal to 1"),
+        ({"resources": {"limits": {"memory": "lots"}}}, "should match pattern"),
+        (
+            {"resources": {"limits": {"memory": "256Mi"}}},
+            r"requests.memory \(512Mi\) is more than limits.memory \(256Mi\); lower the request",
+        ),
+        ({"resources": {"requests": {"cpu": "3"}}}, r"requests.cpu \(3\) is more than"),
+        ({"priority": 3}, "Extra inputs are not permitted"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_wrong_manifest_is_refused_with_a_sentence(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        VideoJobSpec.model_validate(a_manifest()["spec"] | change)
+
+
+def test_a_store_must_be_named() -> None:
+    spec = a_manifest()["spec"]
+    del spec["storeRef"]
+    with pytest.raises(ValidationError, match="storeRef"):
+        VideoJobSpec.model_validate(spec)
+
+
+def test_a_request_without_a_limit_is_fine() -> None:
+    spec = a_spec(resources={"requests": {"memory": "8Gi"}, "limits": {"cpu": "1"}})
+    assert spec.resources.limits.memory is None
+
+
+def test_five_hundred_inputs_are_fine() -> None:
+    assert len(a_spec(500).inputs) == 500
+
+
+def test_a_spec_comes_back_from_its_wire_form() -> None:
+    spec = a_spec(3)
+    assert VideoJobSpec.model_validate(spec.wire()) == spec

@@ -1,0 +1,71 @@
+"""Which stores are understood, and what the others are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from videojob_api.videostore import AddressingStyle, VideoStore, VideoStoreSpec
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+S3: dict[str, Any] = {
+    "endpoint": "http://minio:9000",
+    "bucket": "films",
+    "credentialsSecretRef": {"name": "minio"},
+}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda p: str(p.name))
+def test_the_examples_are_understood(path: Path) -> None:
+    stores = [d for d in yaml.safe_load_all(path.read_text()) if d["kind"] == "VideoStore"]
+    for document in stores:
+        VideoStore.model_validate(document)
+
+
+def test_a_bucket_gets_its_defaults() -> None:
+    s3 = VideoStoreSpec.model_validate({"s3": S3}).s3
+    assert s3 is not None
+    assert (s3.region, s3.prefix, s3.addressing_style) == ("us-east-1", "", AddressingStyle.AUTO)
+
+
+def test_a_claim_is_a_store_too() -> None:
+    spec = VideoStoreSpec.model_validate({"volume": {"claimName": "films", "prefix": "a/"}})
+    assert spec.volume is not None
+    assert spec.volume.prefix == "a/"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{}, {"s3": S3, "volume": {"claimName": "films"}}],
+    ids=["neither", "both"],
+)
+def test_exactly_one_kind_is_needed(spec: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="exactly one of s3 and volume"):
+        VideoStoreSpec.model_validate(spec)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"endpoint": "minio:9000"},
+        {"endpoint": "ftp://minio"},
+        {"endpoint": "http://minio:9000/bucket"},
+        {"endpoint": "http://user:secret@minio"},
+        {"bucket": "Films"},
+        {"bucket": "a"},
+        {"bucket": "-films"},
+        {"prefix": "/absolute/"},
+        {"prefix": "no-slash"},
+        {"addressingStyle": "Guess"},
+        {"credentialsSecretRef": {"name": "Minio!"}},
+        {"accessKey": "in the open"},
+    ],
+    ids=str,
+)
+def test_a_wrong_bucket_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        VideoStoreSpec.model_validate({"s3": {**S3, **change}})

@@ -1,0 +1,95 @@
+"""Doing a thing twice is doing it once."""
+
+from __future__ import annotations
+
+from builders import KEY, NOW, UID, a_videojob
+from fake_cluster import StillWorld, a_world, fake
+
+from videojob_operator.act import act, build_event
+from videojob_operator.decide import decide
+from videojob_operator.observed import Action, CreateJob, DeleteJob, EmitEvent, Observed
+
+RUNNING = EmitEvent("Normal", "Running", "Working on the input on the CPU.")
+
+
+def a_job_to_make(inputs: int = 1) -> tuple[Observed, CreateJob]:
+    observed = a_videojob(inputs).with_store()
+    (create,) = decide(observed, NOW).actions
+    assert isinstance(create, CreateJob)
+    return observed, create
+
+
+async def twice(observed: Observed, action: Action) -> StillWorld:
+    world = a_world()
+    for _ in range(2):
+        await act(observed, (action,), world)
+    return world
+
+
+async def test_a_job_is_made_once_and_is_known_at_once() -> None:
+    observed, create = a_job_to_make()
+    world = await twice(observed, create)
+    (job,) = fake(world).all("jobs")
+    assert world.cache.jobs_of(UID) == (job,)
+
+
+async def test_a_job_that_an_earlier_operator_made_is_learnt() -> None:
+    observed, create = a_job_to_make()
+    world = await twice(observed, create)
+    other = StillWorld(world.cluster, world.settings)
+    await act(observed, (create,), other)
+    assert len(other.cache.jobs_of(UID)) == 1
+
+
+async def test_the_config_map_is_there_before_the_job_and_is_made_once() -> None:
+    observed, create = a_job_to_make(500)
+    world = await twice(observed, create)
+    assert len(fake(world).all("configmaps")) == 1
+    assert [path.rsplit("/", 1)[1] for _, path in fake(world).writes[:2]] == ["configmaps", "jobs"]
+
+
+async def test_a_job_is_deleted_by_its_uid_and_what_is_gone_is_gone() -> None:
+    observed, create = a_job_to_make()
+    world = a_world()
+    await act(observed, (create,), world)
+    (job,) = fake(world).all("jobs")
+    name = job["metadata"]["name"]
+    await act(observed, (DeleteJob(name, "another one of that name"),), world)
+    assert len(fake(world).all("jobs")) == 1
+    for _ in range(2):
+        await act(observed, (DeleteJob(name, job["metadata"]["uid"]),), world)
+    assert fake(world).all("jobs") == []
+
+
+async def test_an_event_is_told_once() -> None:
+    world = await twice(a_videojob(), RUNNING)
+    assert len(fake(world).all("events")) == 1
+
+
+def test_an_event_is_named_by_what_it_says() -> None:
+    observed = a_videojob()
+    name = build_event(observed, RUNNING, NOW)["metadata"]["name"]
+    assert name == build_event(observed, RUNNING, NOW.replace(hour=20))["metadata"]["name"]
+    other = EmitEvent("Normal", "Running", "Working on the input on nvidia.com/gpu.")
+    assert name != build_event(observed, other, NOW)["metadata"]["name"]
+
+
+def test_an_event_is_about_the_videojob_and_fits() -> None:
+    event = build_event(a_videojob(), EmitEvent("Warning", "Failed", "x" * 5000), NOW)
+    assert event["involvedObject"] == {
+        "apiVersion": "videojob.dev/v1alpha1",
+        "kind": "VideoJob",
+        "namespace": KEY.namespace,
+        "name": KEY.name,
+        "uid": UID,
+        "resourceVersion": "100",
+    }
+    assert len(event["message"]) == 1024
+    assert (event["type"], event["firstTimestamp"]) == ("Warning", "2026-03-01T12:00:00Z")
+
+
+async def test_actions_are_done_in_order() -> None:
+    observed, create = a_job_to_make()
+    world = a_world()
+    await act(observed, (RUNNING, create), world)
+    assert [path.rsplit("/", 1)[1] for _, path in fake(world).writes] == ["events", "jobs"]

@@ -1,0 +1,122 @@
+"""What the API server answers becomes one of four errors, or every page of a list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from builders import KEY
+
+from videojob_operator.cluster import Body, Cluster, _as_ours
+from videojob_operator.errors import ClusterError, Conflict, Forbidden, Gone
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, Forbidden),
+        (403, Forbidden),
+        (404, Gone),
+        (409, Conflict),
+        (422, ClusterError),
+        (500, ClusterError),
+    ],
+)
+def test_a_status_is_one_kind_of_error_with_the_servers_message(
+    status: int, kind: type[ClusterError]
+) -> None:
+    error = _as_ours(status, json.dumps({"kind": "Status", "message": "spec.x: Invalid"}).encode())
+    assert type(error) is kind
+    assert (str(error), error.status) == ("spec.x: Invalid", status)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no JSON", "no JSON"),
+        (b"\xff", "\ufffd"),
+        ("[1]", "[1]"),
+        (None, "None"),
+        ('{"a": 1}', '{"a": 1}'),
+    ],
+)
+def test_an_answer_that_is_no_status_is_quoted(text: object, message: str) -> None:
+    assert str(_as_ours(502, text)) == message
+
+
+def test_a_very_long_answer_is_cut() -> None:
+    assert len(str(_as_ours(500, "x" * 10_000))) == 2000
+
+
+class Recording(Cluster):
+    """Answers from a list and remembers what was asked."""
+
+    def __init__(self, *answers: Body) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, str, dict[str, str], Any, str]] = []
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+    ) -> Body:
+        self.asked.append((method, path, dict(query or {}), body, content_type))
+        return self.answers.pop(0) if self.answers else {}
+
+
+async def test_every_page_of_a_list_is_read() -> None:
+    cluster = Recording(
+        {"items": [{"n": 1}], "metadata": {"continue": "next"}},
+        {"items": [{"n": 2}], "metadata": {"continue": ""}},
+    )
+    assert await cluster.list_jobs("films") == [{"n": 1}, {"n": 2}]
+    first, second = (query for _, _, query, _, _ in cluster.asked)
+    assert first == {"limit": "500", "labelSelector": "videojob.dev/uid"}
+    assert second == {**first, "continue": "next"}
+
+
+async def test_an_empty_namespace_is_all_of_them() -> None:
+    cluster = Recording()
+    await cluster.list_videojobs("")
+    await cluster.list_videojobs("films")
+    await cluster.list_jobs("")
+    assert [path for _, path, *_ in cluster.asked] == [
+        "/apis/videojob.dev/v1alpha1/videojobs",
+        "/apis/videojob.dev/v1alpha1/namespaces/films/videojobs",
+        "/apis/batch/v1/jobs",
+    ]
+
+
+async def test_a_status_is_merged_only_at_the_version_that_was_read() -> None:
+    cluster = Recording()
+    await cluster.patch_status(*KEY, "123", {"phase": "Running"})
+    assert cluster.asked == [
+        (
+            "PATCH",
+            "/apis/videojob.dev/v1alpha1/namespaces/films/videojobs/keynote/status",
+            {},
+            {"metadata": {"resourceVersion": "123"}, "status": {"phase": "Running"}},
+            "application/merge-patch+json",
+        )
+    ]
+
+
+async def test_a_job_is_deleted_with_its_pods_and_only_if_it_is_that_one() -> None:
+    cluster = Recording()
+    await cluster.delete_job("films", "job", "uid-1")
+    (_, _, _, body, _) = cluster.asked[0]
+    assert body == {"propagationPolicy": "Background", "preconditions": {"uid": "uid-1"}}
+
+
+async def test_a_token_is_reviewed_for_its_audience() -> None:
+    cluster = Recording({"status": {"authenticated": True}})
+    assert await cluster.review_token("secret", "videojob.dev/u") == {"authenticated": True}
+    (_, path, _, body, _) = cluster.asked[0]
+    assert path == "/apis/authentication.k8s.io/v1/tokenreviews"
+    assert body["spec"] == {"token": "secret", "audiences": ["videojob.dev/u"]}

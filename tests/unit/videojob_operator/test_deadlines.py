@@ -1,0 +1,94 @@
+"""The deadline runs from acceptance to the end, waiting included."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from builders import NOW, Situation, a_videojob, seconds
+
+from videojob_api.status import Phase
+from videojob_operator.decide import decide
+from videojob_operator.observed import DeleteJob, EmitEvent, StoreMissing
+from videojob_operator.policies.deadlines import deadline, decide_deadline
+
+
+def a_short_job(inputs: int = 1) -> Situation:
+    return a_videojob(inputs, activeDeadlineSeconds=100)
+
+
+SITUATIONS = {
+    "running": a_short_job(3).running(ago=100).with_succeeded(0),
+    "no node": a_short_job().waiting_for_worker(ago=100).with_waiting("Unschedulable", "no GPU"),
+    "no store": a_short_job().at_phase(Phase.PENDING, ago=100).with_store(StoreMissing("media")),
+    "store refuses": a_short_job().running(ago=100).with_index(0, exit_code=44),
+    "killed again and again": a_short_job().running(ago=100).with_index(0, exit_code=137),
+}
+
+
+def test_there_is_no_deadline_before_acceptance() -> None:
+    assert deadline(a_short_job()) is None
+    assert decide_deadline(a_short_job(), NOW + timedelta(days=999)) is None
+
+
+def test_it_runs_from_acceptance() -> None:
+    assert deadline(a_short_job().running(ago=30)) == NOW + seconds(70)
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_a_second_before_nothing_is_said(name: str) -> None:
+    assert decide_deadline(SITUATIONS[name], NOW - seconds(1)) is None
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_at_the_deadline_whatever_waits_or_works_fails(name: str) -> None:
+    decision = decide(SITUATIONS[name], NOW)
+    assert decision.policy == "decide_deadline"
+    status = decision.status
+    assert status is not None
+    assert status.phase is Phase.FAILED
+    assert status.failure is not None
+    assert (status.failure.reason, status.failure.retryable) == ("DeadlineExceeded", True)
+    assert status.message is not None
+    assert status.message.startswith("Not done within activeDeadlineSeconds (100).")
+    assert status.finished_at == "2026-03-01T12:00:00Z"
+    (event,) = (a for a in decision.actions if isinstance(a, EmitEvent))
+    assert (event.type, event.reason) == ("Warning", "DeadlineExceeded")
+
+
+def test_workers_are_stopped_and_what_they_finished_still_counts() -> None:
+    decision = decide(SITUATIONS["running"], NOW)
+    job = SITUATIONS["running"].attempts[0]
+    assert decision.actions[0] == DeleteJob(job.name, job.uid)
+    assert decision.status is not None
+    assert decision.status.input_counts is not None
+    assert decision.status.input_counts.succeeded == 1
+    assert decision.status.indexes is not None
+    assert decision.status.indexes.succeeded == "0"
+
+
+def test_what_it_waited_for_is_said() -> None:
+    decision = decide(SITUATIONS["no store"].with_status(message="No store."), NOW)
+    assert decision.status is not None
+    assert (decision.status.message or "").endswith("Last: No store.")
+
+
+def test_work_that_ended_in_time_is_judged_by_its_outcome() -> None:
+    done = a_short_job(2).running(ago=100).with_succeeded(0).with_index(1, exit_code=42)
+    assert decide_deadline(done, NOW) is None
+    assert decide(done, NOW).policy == "decide_outcome"
+
+
+def test_jobs_that_are_over_are_not_deleted_early() -> None:
+    situation = SITUATIONS["store refuses"].with_attempt()
+    (job,) = (a for a in decide(situation, NOW).actions if isinstance(a, DeleteJob))
+    assert job.uid == "job-2"
+
+
+def test_a_job_whose_jobs_are_gone_can_still_run_out_of_time() -> None:
+    situation = replace(SITUATIONS["running"], attempts=())
+    decision = decide(situation, NOW)
+    assert decision.status is not None
+    assert decision.status.phase is Phase.FAILED
+    assert not [a for a in decision.actions if isinstance(a, DeleteJob)]

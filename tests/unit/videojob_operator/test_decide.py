@@ -1,0 +1,59 @@
+"""The chain: the first policy with an opinion wins, and its name is on the decision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from builders import NOW, Situation, a_time, a_videojob
+
+from videojob_api.status import Phase
+from videojob_operator.decide import POLICIES, decide
+from videojob_operator.observed import StoreMissing
+
+
+@pytest.mark.parametrize(
+    ("situation", "policy"),
+    [
+        (a_videojob().at_phase(Phase.FAILED, finished_at=a_time()), "decide_finished"),
+        (replace(a_videojob(), spec=None, invalid="no"), "decide_accept"),
+        (a_videojob().running(ago=86400), "decide_deadline"),
+        (a_videojob().running().with_succeeded(0), "decide_outcome"),
+        (a_videojob().with_store(), "decide_admit"),
+        (a_videojob().with_store(StoreMissing("media")), "decide_admit"),
+        (a_videojob().at_phase(Phase.PENDING).with_attempt(waits=1), "decide_asking"),
+        (a_videojob().waiting_for_worker(), "explain_wait"),
+        (a_videojob().running(), "describe_running"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_situation_is_one_policys(situation: Situation, policy: str) -> None:
+    assert decide(situation, NOW).policy == policy
+
+
+def test_every_policy_is_one_that_a_test_above_names() -> None:
+    assert [policy.__name__ for policy in POLICIES] == [
+        "decide_finished",
+        "decide_accept",
+        "decide_deadline",
+        "decide_outcome",
+        "decide_admit",
+        "decide_asking",
+        "explain_wait",
+        "describe_running",
+    ]
+
+
+@pytest.mark.parametrize("inputs", [1, 3, 120, 500])
+def test_a_whole_life_settles_after_each_step(inputs: int) -> None:
+    """Deciding twice about the same situation says nothing new the second time."""
+    life = [
+        a_videojob(inputs).waiting_for_worker(),
+        a_videojob(inputs).waiting_for_worker().with_newest(active=1, ready=1),
+        a_videojob(inputs).running().with_succeeded(*range(inputs)),
+    ]
+    for situation in life:
+        first = decide(situation, NOW)
+        assert first.status is not None
+        second = decide(situation.written(first), NOW)
+        assert (second.status, second.actions) == (None, ())

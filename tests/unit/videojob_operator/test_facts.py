@@ -1,0 +1,254 @@
+"""Kubernetes objects → the small values that decisions use."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from builders import NOW, UID, a_job_body, a_pod_body, a_result, a_time, an_ended_pod
+
+from videojob_api import names
+from videojob_operator.facts import (
+    has_ended,
+    is_at_work,
+    is_owned_by,
+    parse_attempt,
+    parse_endings,
+    parse_job_index,
+    parse_nodes,
+    parse_result,
+    parse_waiting_pod,
+)
+from videojob_operator.manifests import ANNOTATION_KILLS, ANNOTATION_WAITS
+from videojob_operator.observed import Ending
+
+# ---- Jobs
+
+
+def test_job_indexes_become_input_indexes() -> None:
+    attempt = parse_attempt(
+        a_job_body(
+            indexes=(2, 5, 7, 9), completedIndexes="0,2", failedIndexes="3", active=1, ready=1
+        )
+    )
+    assert attempt.indexes == (2, 5, 7, 9)
+    assert attempt.completed == {2, 7}
+    assert attempt.failed == {9}
+    assert attempt.open == {5}
+    assert (attempt.active, attempt.ready, attempt.is_over) == (1, 1, False)
+
+
+def test_indexes_beyond_the_list_are_passed_over() -> None:
+    assert parse_attempt(a_job_body(indexes=(4,), completedIndexes="0-3")).completed == {4}
+
+
+def test_a_new_job_has_nothing_to_tell() -> None:
+    attempt = parse_attempt(a_job_body(indexes=(0, 1)))
+    assert attempt.open == {0, 1}
+    assert (attempt.active, attempt.ready, attempt.kills, attempt.waits) == (0, 0, 0, 0)
+    assert (attempt.ended_at, attempt.failed_reason, attempt.accelerator) == (None, None, None)
+    assert attempt.created_at == NOW - timedelta(seconds=60)
+
+
+@pytest.mark.parametrize("kind", ["Complete", "Failed"])
+def test_a_job_is_over_when_its_condition_says_so(kind: str) -> None:
+    condition = {
+        "type": kind,
+        "status": "True",
+        "reason": "FailedIndexes",
+        "message": "m",
+        "lastTransitionTime": a_time(7),
+    }
+    attempt = parse_attempt(a_job_body(indexes=(0, 1), conditions=[condition]))
+    assert attempt.ended_at == NOW - timedelta(seconds=7)
+    assert attempt.is_over
+    assert attempt.failed_reason == ("FailedIndexes" if kind == "Failed" else None)
+
+
+def test_a_condition_that_is_false_ends_nothing() -> None:
+    condition = {"type": "Failed", "status": "False", "lastTransitionTime": a_time(7)}
+    assert not parse_attempt(a_job_body(conditions=[condition])).is_over
+
+
+def test_a_job_is_over_when_no_index_is_open_though_no_condition_is_written_yet() -> None:
+    attempt = parse_attempt(a_job_body(indexes=(0, 1), completedIndexes="0", failedIndexes="1"))
+    assert attempt.is_over
+    assert attempt.ended_at == attempt.created_at
+
+
+def test_a_job_remembers_its_counters_and_its_placement() -> None:
+    body = a_job_body()
+    body["metadata"]["annotations"] |= {
+        ANNOTATION_KILLS: "3",
+        ANNOTATION_WAITS: "2",
+        names.ANNOTATION_ACCELERATOR: "Offered",
+    }
+    limits = {"cpu": "2", "memory": "2Gi", "nvidia.com/gpu": "1"}
+    body["spec"]["template"]["spec"]["containers"][0]["resources"] = {"limits": limits}
+    attempt = parse_attempt(body)
+    assert (attempt.kills, attempt.waits) == (3, 2)
+    assert (attempt.accelerator, attempt.accelerator_reason) == ("nvidia.com/gpu", "Offered")
+
+
+def test_a_job_on_its_way_out_is_told() -> None:
+    body = a_job_body()
+    body["metadata"]["deletionTimestamp"] = a_time()
+    assert parse_attempt(body).deleted
+
+
+@pytest.mark.parametrize(
+    ("owners", "owned"),
+    [
+        ([{"uid": UID, "controller": True}], True),
+        ([{"uid": "other", "controller": True}, {"uid": UID, "controller": True}], True),
+        ([{"uid": UID}], False),
+        ([{"uid": "other", "controller": True}], False),
+        ([], False),
+    ],
+)
+def test_only_the_controller_owns(owners: list[dict[str, Any]], owned: bool) -> None:
+    assert is_owned_by({"metadata": {"ownerReferences": owners}}, UID) is owned
+
+
+# ---- pods that wait
+
+
+def test_the_schedulers_words() -> None:
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": "0/1 nodes",
+    }
+    pod = parse_waiting_pod(a_pod_body(phase="Pending", conditions=[condition]))
+    assert (pod.name, pod.reason, pod.message) == ("pod-0", "Unschedulable", "0/1 nodes")
+
+
+def test_the_kubelets_words_come_before_the_schedulers() -> None:
+    waiting = {"reason": "CreateContainerConfigError", "message": 'secret "x" not found'}
+    scheduled = {"type": "PodScheduled", "status": "True"}
+    pod = parse_waiting_pod(
+        a_pod_body(
+            conditions=[scheduled],
+            containerStatuses=[{"name": "worker", "state": {"waiting": waiting}}],
+        )
+    )
+    assert (pod.reason, pod.message) == ("CreateContainerConfigError", 'secret "x" not found')
+
+
+def test_a_pod_that_nobody_has_looked_at_says_nothing() -> None:
+    pod = parse_waiting_pod(a_pod_body())
+    assert (pod.reason, pod.message) == ("", "")
+
+
+# ---- pods that ended
+
+
+def test_the_last_pod_of_an_index_counts() -> None:
+    pods = [
+        an_ended_pod(1, "first", ago=30, name="a"),
+        an_ended_pod(137, "third", ago=10, name="c", reason="OOMKilled"),
+        an_ended_pod(47, "second", ago=20, name="b"),
+        an_ended_pod(0, "other", ago=40, name="d", index=1),
+    ]
+    for order in (pods, pods[::-1]):
+        found = parse_endings(order)
+        assert found[0] == (Ending(137, "OOMKilled", "third", "c"), None)
+        assert found[1][0].exit_code == 0
+
+
+def test_a_terminated_container_is_an_end_before_the_pod_says_so() -> None:
+    pod = an_ended_pod(0)
+    pod["status"]["phase"] = "Running"
+    assert has_ended(pod)
+    assert parse_endings([pod])[0][0].exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "at_work"), [({"running": {}}, True), ({"waiting": {}}, False), ({}, False)]
+)
+def test_a_worker_is_at_work_while_its_container_runs(state: dict[str, Any], at_work: bool) -> None:
+    assert is_at_work(a_pod_body(containerStatuses=[{"name": "worker", "state": state}])) is at_work
+    assert not is_at_work(a_pod_body(containerStatuses=[{"name": "proxy", "state": state}]))
+    assert not is_at_work(a_pod_body())
+
+
+def test_pods_still_at_work_are_no_ending() -> None:
+    pods = [an_ended_pod(1, ago=30), a_pod_body(name="b", phase="Running")]
+    assert parse_endings(pods)[0][0].pod == "pod-0"
+    assert parse_endings([a_pod_body(phase="Running"), a_pod_body(phase="Pending")]) == {}
+
+
+def test_a_termination_message_is_read() -> None:
+    result = a_result(3, outputs=2)
+    ending, told = parse_endings([an_ended_pod(0, result.to_termination_message(), index=2)])[2]
+    assert told == result
+    assert ending.message == ""
+
+
+def test_log_lines_after_a_crash_are_kept_as_they_are() -> None:
+    ending, told = parse_endings([an_ended_pod(1, "Traceback …\nKeyError: 3")])[0]
+    assert told is None
+    assert ending.message == "Traceback …\nKeyError: 3"
+
+
+def test_an_evicted_pod_says_why_of_itself() -> None:
+    pod = an_ended_pod(137, "last log line")
+    pod["status"] |= {"reason": "Evicted", "message": "Pod ephemeral local storage usage exceeds"}
+    ending, _ = parse_endings([pod])[0]
+    assert (ending.exit_code, ending.reason) == (137, "Evicted")
+    assert "ephemeral" in ending.message
+
+
+def test_a_pod_that_ended_before_its_container_began_has_no_exit_code() -> None:
+    pod = a_pod_body(phase="Failed", reason="Evicted", message="The node was low on memory")
+    ending, told = parse_endings([pod])[0]
+    assert ending == Ending(None, "Evicted", "The node was low on memory", "pod-0")
+    assert told is None
+
+
+def test_a_pod_of_no_indexed_job_is_passed_over() -> None:
+    pod = an_ended_pod(0)
+    del pod["metadata"]["annotations"]
+    assert parse_job_index(pod) == -1
+    assert parse_endings([pod]) == {}
+
+
+@pytest.mark.parametrize("text", ["", "panic", "{", "{}", '{"index": "many"}', "[1]", "null"])
+def test_what_is_no_result_is_none(text: str) -> None:
+    assert parse_result(text) is None
+
+
+# ---- nodes
+
+
+def a_node(
+    allocatable: dict[str, str], *, ready: str = "True", cordoned: bool = False
+) -> dict[str, Any]:
+    spec = {"unschedulable": True} if cordoned else {}
+    return {
+        "spec": spec,
+        "status": {
+            "allocatable": allocatable,
+            "conditions": [{"type": "Ready", "status": ready}],
+        },
+    }
+
+
+def test_the_most_that_one_ready_node_has() -> None:
+    nodes = parse_nodes(
+        [
+            a_node({"cpu": "8", "memory": "32Gi", "nvidia.com/gpu": "2"}),
+            a_node({"nvidia.com/gpu": "4", "amd.com/gpu": "1"}),
+            a_node({"nvidia.com/gpu": "8"}, ready="False"),
+            a_node({"nvidia.com/gpu": "8"}, ready="Unknown"),
+            a_node({"nvidia.com/gpu": "8"}, cordoned=True),
+        ]
+    )
+    assert nodes.allocatable == {"nvidia.com/gpu": 4, "amd.com/gpu": 1}
+
+
+def test_a_node_that_has_just_come_offers_nothing_yet() -> None:
+    assert parse_nodes([{"status": {}}]).allocatable == {}
+    assert parse_nodes([]).allocatable == {}

@@ -1,0 +1,63 @@
+"""After the end: nothing is made any more, children go after a while."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from builders import NOW, Situation, a_time, a_videojob
+
+from videojob_api.status import Phase
+from videojob_operator.decide import decide
+from videojob_operator.observed import Decision, DeleteJob
+from videojob_operator.policies.finished import decide_finished
+
+ENDS = [Phase.SUCCEEDED, Phase.FAILED, Phase.REJECTED]
+
+
+def ended(phase: Phase = Phase.SUCCEEDED, *, ago: float = 0) -> Situation:
+    situation = a_videojob().running().with_succeeded(0)
+    return situation.with_status(phase=phase, finished_at=a_time(ago))
+
+
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.RUNNING])
+def test_what_has_not_ended_is_for_others_to_say(phase: Phase) -> None:
+    assert decide_finished(a_videojob().running().with_status(phase=phase), NOW) is None
+
+
+@pytest.mark.parametrize("phase", ENDS)
+def test_children_are_kept_for_a_look(phase: Phase) -> None:
+    assert decide_finished(ended(phase, ago=600), NOW) == Decision(requeue_seconds=3000)
+
+
+@pytest.mark.parametrize("phase", ENDS)
+@pytest.mark.parametrize("ago", [3600, 90000])
+def test_children_go_when_they_have_been_kept(phase: Phase, ago: float) -> None:
+    job = ended(phase).attempts[0]
+    assert decide_finished(ended(phase, ago=ago), NOW) == Decision(
+        actions=(DeleteJob(job.name, job.uid),)
+    )
+
+
+def test_every_attempt_goes_except_those_on_their_way() -> None:
+    situation = ended(ago=4000).with_newest(deleted=True).with_attempt()
+    decision = decide_finished(situation, NOW)
+    assert decision is not None
+    assert [a.uid for a in decision.actions if isinstance(a, DeleteJob)] == ["job-2"]
+
+
+def test_without_children_there_is_nothing_to_come_back_for() -> None:
+    assert decide_finished(replace(ended(), attempts=()), NOW) == Decision()
+
+
+@pytest.mark.parametrize("phase", ENDS)
+def test_an_end_is_sticky_whatever_is_found_later(phase: Phase) -> None:
+    situation = replace(ended(phase, ago=5), attempts=(), results={}).with_store()
+    decision = decide(situation, NOW)
+    assert (decision.actions, decision.status) == ((), None)
+    assert decision.policy == "decide_finished"
+
+
+def test_what_is_being_deleted_is_left_to_the_owner_references() -> None:
+    situation = replace(a_videojob().with_store(), deleting=True)
+    assert decide(situation, NOW) == Decision(policy="decide_finished")

@@ -1,0 +1,169 @@
+"""An event says only "look at this one again"; and what the probes say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from builders import KEY, UID, a_job_body, a_pod_body, a_videojob_body, an_ended_pod
+from fake_cluster import StillWorld, a_world, a_world_with_a_videojob, fake
+
+from videojob_operator import web
+from videojob_operator.handlers import (
+    REGISTRY,
+    build_kopf_settings,
+    job_seen,
+    live_pod_seen,
+    videojob_seen,
+)
+from videojob_operator.observed import Key
+from videojob_operator.reconcile import reconcile
+from videojob_operator.settings import Settings
+from videojob_operator.web import build_health_app
+
+
+def tell(
+    handler: Any, body: dict[str, Any], world: StillWorld, type_: str | None = "MODIFIED"
+) -> None:
+    """Hand an event to a handler, as kopf does; whatever a handler returned kopf would write."""
+    assert handler(event={"type": type_, "object": body}, memo=world, logger=None) is None
+
+
+def queued(world: StillWorld) -> set[Key]:
+    return set(world.queue._waiting)
+
+
+@pytest.mark.parametrize("type_", [None, "ADDED", "MODIFIED"])
+def test_a_videojob_that_changed_is_remembered_and_queued(type_: str | None) -> None:
+    world = a_world()
+    tell(videojob_seen, a_videojob_body(), world, type_)
+    assert world.cache.videojob(KEY) is not None
+    assert queued(world) == {KEY}
+
+
+def test_a_videojob_that_is_gone_is_forgotten_with_its_pods() -> None:
+    world = a_world()
+    tell(videojob_seen, a_videojob_body(), world)
+    world.cache.put_pod(an_ended_pod(0))
+    tell(videojob_seen, a_videojob_body(), world, "DELETED")
+    assert world.cache.videojob(KEY) is None
+    assert world.cache.pods_of(UID) == ()
+
+
+def test_jobs_and_pods_queue_their_videojob() -> None:
+    world = a_world()
+    tell(job_seen, a_job_body(), world)
+    assert queued(world) == {KEY}
+    world = a_world()
+    world.cache.put_job(a_job_body())
+    tell(live_pod_seen, a_pod_body(), world)
+    assert queued(world) == {KEY}
+
+
+def test_a_job_that_is_gone_makes_its_videojob_look_again() -> None:
+    world = a_world()
+    world.cache.put_job(a_job_body())
+    tell(job_seen, a_job_body(), world, "DELETED")
+    assert world.cache.jobs_of(UID) == ()
+    assert queued(world) == {KEY}
+
+
+def test_a_child_of_nobody_queues_nothing() -> None:
+    world = a_world()
+    tell(live_pod_seen, a_pod_body(), world)
+    tell(live_pod_seen, a_pod_body(), world, "DELETED")
+    assert queued(world) == set()
+
+
+async def test_a_pod_that_ended_is_believed_before_its_job_says_so() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    (job,) = fake(world).all("jobs")
+    running = a_pod_body(
+        job_uid=job["metadata"]["uid"],
+        phase="Running",
+        containerStatuses=[{"name": "worker", "state": {"running": {}}}],
+    )
+    tell(live_pod_seen, running, world)
+    await reconcile(key, world)
+    assert fake(world).all("videojobs")[0]["status"]["phase"] == "Running"
+
+    ended = an_ended_pod(0, job_uid=job["metadata"]["uid"])
+    tell(live_pod_seen, ended, world, "DELETED")
+    await reconcile(key, world)
+    assert fake(world).all("videojobs")[0]["status"]["phase"] == "Succeeded"
+    assert world.cache.pods_of(UID) == ()
+
+
+async def test_a_pod_that_failed_is_left_for_its_job_to_judge() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    (job,) = fake(world).all("jobs")
+    failed = an_ended_pod(47, job_uid=job["metadata"]["uid"])
+    tell(live_pod_seen, failed, world, "DELETED")
+    await reconcile(key, world)
+    assert fake(world).all("videojobs")[0]["status"]["phase"] == "Pending"
+
+
+def test_kopf_writes_nothing_anywhere() -> None:
+    settings = build_kopf_settings(Settings())
+    assert settings.posting.enabled is False
+    assert settings.scanning.disabled is True
+    for group in (REGISTRY._changing, REGISTRY._spawning, REGISTRY._indexing):
+        assert group.get_all_handlers() == []
+    assert len(REGISTRY._watching.get_all_handlers()) == 3
+
+
+# ---- probes
+
+
+async def probe(world: StillWorld, path: str) -> tuple[int, str]:
+    async with TestClient(TestServer(build_health_app(world))) as client:
+        response = await client.get(path)
+        return response.status, await response.text()
+
+
+async def test_a_live_process_says_so() -> None:
+    assert await probe(a_world(), "/healthz") == (200, "ok\n")
+
+
+async def test_a_standby_is_ready() -> None:
+    assert await probe(a_world(), "/readyz") == (200, "standing by\n")
+
+
+async def test_a_leader_is_ready_once_its_watches_are_up() -> None:
+    world = a_world()
+    world.leading.set()
+    assert (await probe(world, "/readyz"))[0] == 503
+    world.watching.set()
+    assert await probe(world, "/readyz") == (200, "ok\n")
+
+
+async def test_a_leader_whose_queue_stands_still_is_not_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = a_world()
+    world.leading.set()
+    world.watching.set()
+    world.queue.add(KEY)
+    monkeypatch.setattr(web, "_STUCK_SECONDS", -1)
+    status, text = await probe(world, "/readyz")
+    assert status == 503
+    assert "has waited" in text
+
+
+async def test_metrics_have_the_shapes_that_dashboards_know_and_no_names_of_jobs() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    status, text = await probe(world, "/metrics")
+    assert status == 200
+    for name in (
+        "videojob_operator_reconcile_total",
+        "videojob_operator_reconcile_time_seconds_bucket",
+        "videojob_operator_workqueue_depth",
+        "videojob_operator_workqueue_adds_total",
+        'videojob_operator_decisions_total{policy="decide_admit"}',
+    ):
+        assert name in text
+    assert KEY.name not in text

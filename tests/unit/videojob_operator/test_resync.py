@@ -1,0 +1,101 @@
+"""The cluster is compared with the memory: ghosts go, what was missed is looked at."""
+
+from __future__ import annotations
+
+from builders import KEY, UID, a_job_body, a_report, a_result, a_videojob_body, an_ended_pod
+from fake_cluster import StillWorld, a_world, fake
+
+from videojob_api.report import Report
+from videojob_operator.observed import Key
+from videojob_operator.resync import resync
+
+
+def queued(world: StillWorld) -> set[Key]:
+    return set(world.queue._waiting)
+
+
+async def test_a_memory_that_is_right_has_no_ghosts_and_is_looked_through_once_more() -> None:
+    world = a_world()
+    world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body()))
+    world.cache.put_job(fake(world).put("jobs", a_job_body()))
+    assert await resync(world) == 0
+    assert queued(world) == {KEY}
+    assert fake(world).writes == []
+
+
+async def test_a_videojob_deleted_while_nobody_looked_is_forgotten() -> None:
+    world = a_world()
+    body = a_videojob_body()
+    world.cache.put_videojob(body)
+    world.cache.put_job(fake(world).put("jobs", a_job_body()))
+    world.cache.put_pod(an_ended_pod(0))
+    report = Report(run_id="r", attempt=1, index=0, progress=a_report(), result=a_result())
+    world.book.record(UID, report)
+    world.queue.add_after(KEY, 60)
+    assert await resync(world) == 1
+    assert world.cache.videojob(KEY) is None
+    assert world.cache.pods_of(UID) == ()
+    assert world.book.results(UID) == ({}, {})
+    assert world.queue._timers == {}
+
+
+async def test_a_job_deleted_while_nobody_looked_makes_its_videojob_look_again() -> None:
+    world = a_world()
+    world.cache.put_job(a_job_body())
+    assert await resync(world) == 1
+    assert world.cache.jobs_of(UID) == ()
+    assert queued(world) == {KEY}
+
+
+async def test_what_was_missed_is_found() -> None:
+    world = a_world()
+    fake(world).put("videojobs", a_videojob_body())
+    fake(world).put("jobs", a_job_body())
+    assert await resync(world) == 0
+    assert world.cache.videojob(KEY) is not None
+    assert len(world.cache.jobs_of(UID)) == 1
+    assert queued(world) == {KEY}
+
+
+async def test_an_object_made_anew_replaces_the_one_of_the_same_name() -> None:
+    world = a_world()
+    world.cache.put_videojob(a_videojob_body(uid="old", version=9))
+    fake(world).put("videojobs", a_videojob_body(uid="new"))
+    assert await resync(world) == 1
+    body = world.cache.videojob(KEY)
+    assert body is not None
+    assert body["metadata"]["uid"] == "new"
+
+
+async def test_what_comes_while_the_lists_are_read_is_no_ghost() -> None:
+    world = a_world()
+    real = fake(world).request
+
+    async def request(method: str, path: str, **more: object) -> dict[str, object]:
+        answer = await real(method, path, **more)  # type: ignore[arg-type]
+        world.cache.put_videojob(a_videojob_body())  # the watch, just after the list
+        return answer
+
+    fake(world).request = request  # type: ignore[method-assign]
+    assert await resync(world) == 0
+    assert world.cache.videojob(KEY) is not None
+
+
+async def test_only_the_namespaces_that_are_served_are_listed() -> None:
+    world = a_world(watch_namespaces=("one", "two"))
+    await resync(world)
+    assert [path.split("/namespaces/")[1] for _, path in fake(world).requests] == [
+        "one/videojobs",
+        "one/jobs",
+        "two/videojobs",
+        "two/jobs",
+    ]
+
+
+async def test_jobs_of_others_are_not_taken() -> None:
+    world = a_world()
+    body = a_job_body()
+    body["metadata"]["labels"] = {}
+    fake(world).put("jobs", body)
+    await resync(world)
+    assert world.cache.jobs() == []

@@ -1,0 +1,51 @@
+"""Environment → settings, or the variable that is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from videojob_operator.settings import Settings
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.from_environment({}) == Settings()
+
+
+def test_every_kind_of_setting_is_read() -> None:
+    settings = Settings.from_environment(
+        {
+            "VIDEOJOB_WORKER_IMAGE": "registry/worker:1",
+            "VIDEOJOB_CONCURRENCY": "7",
+            "VIDEOJOB_LEADER_ELECT": "True",
+            "VIDEOJOB_READ_NODES": "false",
+            "VIDEOJOB_WATCH_NAMESPACES": "one, two,,",
+            "VIDEOJOB_SOMETHING_ELSE": "x",
+            "HOME": "/root",
+        }
+    )
+    assert settings == Settings(
+        worker_image="registry/worker:1",
+        concurrency=7,
+        leader_elect=True,
+        read_nodes=False,
+        watch_namespaces=("one", "two"),
+    )
+
+
+def test_an_empty_list_is_the_whole_cluster() -> None:
+    assert Settings.from_environment({"VIDEOJOB_WATCH_NAMESPACES": ""}).watch_namespaces == ()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "wanted"),
+    [
+        ("VIDEOJOB_CONCURRENCY", "many", "write a whole number"),
+        ("VIDEOJOB_CONCURRENCY", "-1", "write a whole number"),
+        ("VIDEOJOB_HTTP_PORT", "", "write a whole number"),
+        ("VIDEOJOB_LEADER_ELECT", "yes", "write true or false"),
+        ("VIDEOJOB_READ_NODES", "1", "write true or false"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_to_write(variable: str, text: str, wanted: str) -> None:
+    with pytest.raises(ValueError, match=f"{variable} is '{text}'; {wanted}"):
+        Settings.from_environment({variable: text})

@@ -1,0 +1,159 @@
+"""What the end of an input means: final, or worth another attempt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from builders import NOW, Situation, a_result, a_videojob
+
+from videojob_api.status import InputState
+from videojob_operator.observed import Ending
+from videojob_operator.verdicts import MAX_KILLS, Again, Verdict, judge
+
+REJECTED, FAILED = InputState.REJECTED, InputState.FAILED
+
+
+def the_verdict(situation: Situation) -> Verdict:
+    return judge(situation).by_index[0]
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "reason", "retryable", "again", "words"),
+    [
+        (42, REJECTED, "Truncated", False, None, "the file ends before"),
+        (43, FAILED, "NotDoable", False, None, "needs 9 GiB"),
+        (44, FAILED, "StorageRefused", True, Again.STORE_REFUSED, "bucket 'films'"),
+        (45, FAILED, "OutOfMemory", True, None, "raise resources.limits.memory"),
+        (46, FAILED, "ScratchFull", True, None, "lower limits.maxBytes"),
+        (47, FAILED, "OutputUnverified", True, None, "should have 250 (after 4 tries)"),
+        (137, FAILED, "WorkerCrashed", True, Again.KILLED, "killed from outside"),
+        (None, FAILED, "WorkerCrashed", True, Again.KILLED, "killed from outside"),
+        (143, FAILED, "WorkerCrashed", True, None, "exit code 143 (after 4 tries)"),
+        (1, FAILED, "WorkerCrashed", True, None, "exit code 1 (after 4 tries)"),
+        (0, FAILED, "WorkerCrashed", True, None, "exit code 0"),
+    ],
+)
+def test_an_exit_code_has_one_meaning(
+    code: int | None,
+    state: InputState,
+    reason: str,
+    retryable: bool,
+    again: Again | None,
+    words: str,
+) -> None:
+    verdict = the_verdict(a_videojob().running().with_index(0, exit_code=code))
+    assert (verdict.state, verdict.reason, verdict.retryable) == (state, reason, retryable)
+    assert verdict.again is again
+    assert words in verdict.message
+
+
+@pytest.mark.parametrize("code", [137, 1, 143])
+def test_out_of_memory_is_told_by_the_kernels_word_too(code: int) -> None:
+    situation = a_videojob().running().with_index(0, exit_code=code, reason="OOMKilled")
+    assert the_verdict(situation).reason == "OutOfMemory"
+    assert the_verdict(situation).again is None
+
+
+def test_an_eviction_for_a_full_scratch_is_not_a_kill() -> None:
+    message = "Pod ephemeral local storage usage exceeds the total limit of containers 5Gi."
+    for code in (137, None):
+        situation = (
+            a_videojob().running().with_index(0, exit_code=code, reason="Evicted", message=message)
+        )
+        assert the_verdict(situation).reason == "ScratchFull"
+
+
+def test_another_eviction_is_a_kill() -> None:
+    situation = (
+        a_videojob()
+        .running()
+        .with_index(0, exit_code=None, reason="Evicted", message="memory pressure")
+    )
+    assert the_verdict(situation).again is Again.KILLED
+
+
+def test_a_pod_that_is_gone_is_judged_by_what_its_worker_reported() -> None:
+    situation = a_videojob().running().with_index(0, exit_code=42)
+    assert the_verdict(replace(situation, endings={})).reason == "Truncated"
+
+
+def test_a_pod_that_is_gone_without_a_word_is_a_kill() -> None:
+    situation = a_videojob().running().with_index(0, exit_code=1)
+    assert the_verdict(replace(situation, endings={}, results={})).again is Again.KILLED
+
+
+@pytest.mark.parametrize("kills", range(MAX_KILLS + 2))
+def test_kills_are_made_good_five_times_and_then_it_is_final(kills: int) -> None:
+    situation = a_videojob().running().with_newest(kills=kills).with_index(0, exit_code=137)
+    verdict = the_verdict(situation)
+    assert verdict.again is (Again.KILLED if kills < 5 else None)
+    assert verdict.message == f"its worker was killed from outside {kills + 1} times"
+
+
+def test_a_refusing_store_is_asked_again_for_ever() -> None:
+    situation = a_videojob().running().with_newest(waits=1000).with_index(0, exit_code=44)
+    assert the_verdict(situation).again is Again.STORE_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"), [(0, "with exit code 1"), (2, "with exit code 1 (after 3 tries)")]
+)
+def test_the_number_of_tries_is_said(limit: int, words: str) -> None:
+    situation = a_videojob(retry={"limit": limit}).running().with_index(0, exit_code=1)
+    assert the_verdict(situation).message.endswith(words)
+
+
+def test_an_input_that_goes_on_has_no_final_verdict() -> None:
+    verdicts = judge(a_videojob(2).running().with_index(0, exit_code=137))
+    assert verdicts.get(0) is None
+    assert [v.index for v in verdicts.again] == [0]
+    assert verdicts.failed == frozenset()
+
+
+def test_inputs_left_open_by_a_job_that_failed_as_a_whole_are_judged() -> None:
+    situation = a_videojob(2).running().with_succeeded(0).with_newest(ended_at=NOW)
+    verdicts = judge(situation)
+    assert verdicts.succeeded == {0}
+    assert [v.index for v in verdicts.again] == [1]
+
+
+def test_what_was_written_stands_though_pods_and_jobs_are_gone() -> None:
+    situation = a_videojob(4).with_status(
+        indexes={"succeeded": "0-1", "failed": "2", "rejected": "3"},
+        inputs=[{"name": "in-3", "state": "Rejected", "reason": "Empty", "message": "0 bytes"}],
+    )
+    verdicts = judge(situation)
+    assert verdicts.succeeded == {0, 1}
+    assert verdicts.failed == {2}
+    assert verdicts.rejected == {3}
+    assert verdicts.by_index[3].reason == "Empty"
+    assert [v.index for v in verdicts.bad] == [2, 3]
+
+
+def test_success_is_never_taken_back() -> None:
+    first = a_videojob(2).running().with_succeeded(0).with_index(1, exit_code=137)
+    again = first.with_attempt(kills=1).with_newest(failed=frozenset({0}), ended_at=NOW)
+    again = replace(again, endings={0: Ending(1), 1: Ending(1)})
+    assert judge(again).succeeded == {0}
+
+
+def test_an_attempt_that_works_on_an_input_again_leaves_it_open() -> None:
+    again = a_videojob().running().with_index(0, exit_code=137).with_attempt(kills=1)
+    verdicts = judge(again)
+    assert verdicts.get(0) is None
+    assert verdicts.again == ()
+
+
+def test_a_final_verdict_of_an_earlier_attempt_stays() -> None:
+    first = a_videojob(2).running().with_index(0, exit_code=42).with_index(1, exit_code=137)
+    second = first.with_attempt(indexes=(1,), kills=1).with_succeeded(1)
+    verdicts = judge(second)
+    assert verdicts.rejected == {0}
+    assert verdicts.succeeded == {1}
+
+
+def test_the_next_attempt_succeeds_where_the_first_was_killed() -> None:
+    first = a_videojob().running().with_index(0, exit_code=137)
+    second = replace(first.with_attempt(kills=1), results={0: a_result()}).with_succeeded(0)
+    assert judge(second).succeeded == {0}

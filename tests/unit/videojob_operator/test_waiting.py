@@ -1,0 +1,146 @@
+"""Waiting, explained: what the scheduler or the kubelet says, and only when it is news."""
+
+from __future__ import annotations
+
+import pytest
+from builders import NOW, Situation, a_report, a_videojob
+
+from videojob_api.status import Phase, VideoJobStatus
+from videojob_operator.decide import decide
+from videojob_operator.policies.waiting import explain_wait
+
+
+def said(situation: Situation) -> VideoJobStatus:
+    decision = decide(situation, NOW)
+    assert decision.policy == "explain_wait"
+    assert decision.status is not None
+    return decision.status
+
+
+def conditions(status: VideoJobStatus) -> dict[str, tuple[str, str]]:
+    return {c.type: (c.status, c.reason) for c in status.conditions}
+
+
+def test_a_worker_at_work_is_no_wait() -> None:
+    assert explain_wait(a_videojob().running(), NOW) is None
+
+
+def test_without_a_job_there_is_nothing_to_explain() -> None:
+    assert explain_wait(a_videojob(), NOW) is None
+
+
+@pytest.mark.parametrize("reason", ["", "ContainerCreating", "PodInitializing"])
+def test_starting_up_is_no_news(reason: str) -> None:
+    fresh = a_videojob().waiting_for_worker()
+    situation = fresh.written(decide(fresh, NOW)).with_waiting(reason)
+    assert decide(situation, NOW).status is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "sentence", "told", "stalled"),
+    [
+        (
+            "Unschedulable",
+            "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+            "No node for a worker yet: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+            "Unschedulable",
+            "False",
+        ),
+        (
+            "CreateContainerConfigError",
+            'secret "minio" not found',
+            'A worker can\'t start: secret "minio" not found',
+            "CreateContainerConfigError",
+            "True",
+        ),
+        (
+            "ErrImagePull",
+            "not found: worker:1",
+            "A worker can't start: not found: worker:1",
+            "ImagePullFailed",
+            "True",
+        ),
+        (
+            "ImagePullBackOff",
+            "Back-off pulling image",
+            "A worker can't start: Back-off pulling image",
+            "ImagePullFailed",
+            "True",
+        ),
+        (
+            "InvalidImageName",
+            "",
+            "A worker can't start: InvalidImageName",
+            "InvalidImageName",
+            "True",
+        ),
+        ("RunContainerError", "no", "A worker can't start: no", "RunContainerError", "True"),
+    ],
+)
+def test_being_stuck_is_said_in_the_words_of_who_knows(
+    reason: str, message: str, sentence: str, told: str, stalled: str
+) -> None:
+    status = said(a_videojob().waiting_for_worker().with_waiting(reason, message))
+    assert (status.phase, status.message) == (Phase.PENDING, sentence)
+    assert conditions(status)["Ready"] == ("False", told)
+    assert conditions(status)["Stalled"][0] == stalled
+
+
+def test_no_node_is_not_scheduled_and_other_waits_do_not_know() -> None:
+    waiting = a_videojob().waiting_for_worker()
+    assert conditions(said(waiting.with_waiting("Unschedulable")))["Scheduled"][0] == "False"
+    assert "Scheduled" not in conditions(said(waiting.with_waiting("ErrImagePull")))
+
+
+def test_the_stuck_pod_is_told_of_among_others_that_start() -> None:
+    situation = a_videojob(2).waiting_for_worker().with_waiting("ContainerCreating")
+    status = said(situation.with_waiting("CreateContainerConfigError", "no secret"))
+    assert "no secret" in (status.message or "")
+
+
+def test_the_kubelets_change_of_words_about_a_missing_image_is_no_news() -> None:
+    first = a_videojob().waiting_for_worker()
+    written = first.written(decide(first.with_waiting("ErrImagePull", "not found"), NOW))
+    for reason, message in (
+        ("ImagePullBackOff", "Back-off pulling"),
+        ("ErrImagePull", "not found, request id 2"),
+    ):
+        assert decide(written.with_waiting(reason, message), NOW).status is None
+
+
+def test_a_new_reason_is_news() -> None:
+    first = a_videojob().waiting_for_worker()
+    written = first.written(decide(first.with_waiting("Unschedulable", "no node"), NOW))
+    status = said(written.with_waiting("ErrImagePull", "not found"))
+    assert conditions(status)["Ready"][1] == "ImagePullFailed"
+
+
+def test_a_pause_between_two_pods_is_still_running() -> None:
+    between = a_videojob(2).running().with_succeeded(0).with_newest(ready=0)
+    assert explain_wait(between, NOW) is None
+    assert decide(between, NOW).policy == "describe_running"
+
+
+def test_a_report_proves_work_before_the_job_says_so() -> None:
+    situation = a_videojob().waiting_for_worker().with_progress()
+    decision = decide(situation, NOW)
+    assert decision.policy == "describe_running"
+
+
+def test_a_replacement_that_finds_no_node_is_said_though_its_forerunner_reported() -> None:
+    lost = a_videojob().running().with_newest(ready=0).with_progress({0: a_report(45)})
+    status = said(lost.with_waiting("Unschedulable", "0/3 nodes are available"))
+    assert "No node for a worker yet" in (status.message or "")
+
+
+def test_a_second_attempt_keeps_the_phase_that_was_reached() -> None:
+    situation = a_videojob().running().with_index(0, exit_code=137).with_attempt(kills=1)
+    status = said(situation.with_waiting("Unschedulable", "no node"))
+    assert status.phase is Phase.RUNNING
+
+
+def test_the_deadline_wakes_it_at_the_latest() -> None:
+    situation = a_videojob(activeDeadlineSeconds=100).waiting_for_worker(ago=40)
+    decision = explain_wait(situation, NOW)
+    assert decision is not None
+    assert decision.requeue_seconds == 60

@@ -1,0 +1,227 @@
+"""The queue: each key once, once more if it is added meanwhile, ever more slowly after errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
+
+import pytest
+import structlog.testing
+from virtual_time import in_virtual_time
+
+from videojob_operator import workqueue
+from videojob_operator.errors import Conflict
+from videojob_operator.observed import Key
+from videojob_operator.workqueue import WorkQueue
+
+A, B = Key("films", "a"), Key("films", "b")
+Work = Callable[[Key], Awaitable[float | None]]
+
+
+@asynccontextmanager
+async def working(queue: WorkQueue, work: Work, workers: int = 1) -> AsyncIterator[None]:
+    task = asyncio.create_task(queue.run(work, workers))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def settle() -> None:
+    """Let everything that is ready run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+class Notes:
+    """Work that notes what it is given."""
+
+    def __init__(self, answer: float | None = None) -> None:
+        self.seen: list[Key] = []
+        self.answer = answer
+
+    async def __call__(self, key: Key) -> float | None:
+        self.seen.append(key)
+        return self.answer
+
+
+@in_virtual_time
+async def test_a_key_added_twice_is_worked_on_once() -> None:
+    queue, notes = WorkQueue(), Notes()
+    for key in (A, B, A, A):
+        queue.add(key)
+    async with working(queue, notes):
+        await settle()
+    assert notes.seen == [A, B]
+
+
+@in_virtual_time
+async def test_a_key_added_while_it_is_worked_on_is_worked_on_once_more_after() -> None:
+    queue, seen, at_once = WorkQueue(), list[Key](), list[int]()
+    running = 0
+
+    async def work(key: Key) -> None:
+        nonlocal running
+        running += 1
+        at_once.append(running)
+        seen.append(key)
+        if len(seen) == 1:
+            queue.add(key)
+            queue.add(key)
+        await asyncio.sleep(0)
+        running -= 1
+
+    queue.add(A)
+    async with working(queue, work, workers=5):
+        await settle()
+    assert seen == [A, A]
+    assert max(at_once) == 1
+
+
+@in_virtual_time
+async def test_different_keys_are_worked_on_at_once() -> None:
+    queue, running, most = WorkQueue(), 0, 0
+
+    async def work(_: Key) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+
+    for number in range(6):
+        queue.add(Key("films", str(number)))
+    async with working(queue, work, workers=3):
+        await settle()
+    assert most == 3
+
+
+@in_virtual_time
+async def test_a_key_comes_back_when_its_work_says_so() -> None:
+    queue, notes = WorkQueue(), Notes(answer=5)
+    queue.add(A)
+    async with working(queue, notes):
+        await settle()
+        assert notes.seen == [A]
+        await asyncio.sleep(30)
+    assert len(notes.seen) > 1
+
+
+@in_virtual_time
+async def test_of_two_appointments_the_earlier_stands() -> None:
+    queue, notes = WorkQueue(), Notes()
+    async with working(queue, notes):
+        queue.add_after(A, 5)
+        queue.add_after(A, 500)
+        queue.add_after(B, 500)
+        queue.add_after(B, 5)
+        await asyncio.sleep(30)
+    assert sorted(notes.seen) == [A, B]
+
+
+@in_virtual_time
+async def test_looking_at_a_key_now_replaces_its_appointment() -> None:
+    queue, notes = WorkQueue(), Notes()
+    async with working(queue, notes):
+        queue.add_after(A, 5)
+        queue.add(A)
+        await asyncio.sleep(30)
+    assert notes.seen == [A]
+
+
+@in_virtual_time
+async def test_a_key_that_is_gone_has_no_appointment() -> None:
+    queue, notes = WorkQueue(), Notes()
+    async with working(queue, notes):
+        queue.add_after(A, 5)
+        queue.forget(A)
+        queue.forget(B)
+        await asyncio.sleep(30)
+    assert notes.seen == []
+
+
+@pytest.fixture
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The delays that are asked for; time is not waited for."""
+    asked: list[float] = []
+
+    def at_once(self: WorkQueue, key: Key, seconds: float) -> None:
+        asked.append(seconds)
+        self.add(key)
+
+    monkeypatch.setattr(WorkQueue, "add_after", at_once)
+    return asked
+
+
+@in_virtual_time
+async def test_errors_are_tried_again_ever_more_slowly_and_success_forgets_them(
+    delays: list[float],
+) -> None:
+    queue, seen = WorkQueue(), list[Key]()
+
+    async def work(key: Key) -> None:
+        seen.append(key)
+        if len(seen) not in (12, 14):
+            raise Conflict("changed", 409)
+        if len(seen) == 12:
+            queue.add(key)
+
+    queue.add(A)
+    async with working(queue, work):
+        for _ in range(10):
+            await settle()
+    assert delays[:4] == [0.2, 0.4, 0.8, 1.6]
+    assert delays == [*sorted(delays[:11]), 0.2]
+    assert max(delays) == 60
+
+
+@in_virtual_time
+async def test_an_error_that_never_ends_does_not_end_the_queue(
+    delays: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2 to the power of the number of errors is soon more than a float can hold."""
+    queue = WorkQueue()
+    done = asyncio.Event()
+
+    async def work(_: Key) -> None:
+        if len(delays) > 1100:
+            done.set()
+            return
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(workqueue, "log", structlog.testing.CapturingLogger())
+    queue.add(A)
+    async with working(queue, work):
+        await asyncio.wait_for(done.wait(), 5)
+    assert delays[-1] == 60
+
+
+@in_virtual_time
+async def test_one_keys_error_is_not_anothers() -> None:
+    queue, notes = WorkQueue(), Notes()
+
+    async def work(key: Key) -> float | None:
+        if key == A:
+            raise ValueError("a bug")
+        return await notes(key)
+
+    queue.add(A)
+    queue.add(B)
+    async with working(queue, work):
+        await settle()
+    assert notes.seen == [B]
+
+
+@in_virtual_time
+async def test_the_age_of_the_oldest_key_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue, time = WorkQueue(), 100.0
+    monkeypatch.setattr(workqueue, "time", SimpleNamespace(monotonic=lambda: time))
+    assert queue.oldest_seconds() == 0
+    queue.add(A)
+    time = 107.0
+    queue.add(B)
+    assert queue.oldest_seconds() == 7

@@ -1,0 +1,96 @@
+"""What a person who runs a manifest without a cluster is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from videojob_worker.errors import NotDoable
+from videojob_worker.local import build_order, in_words, parse_folder, read_manifest, worst
+
+GOOD = """
+apiVersion: v1
+kind: Secret
+---
+apiVersion: videojob.dev/v1alpha1
+kind: VideoJob
+metadata: {name: first}
+spec:
+  storeRef: {name: media}
+  inputs: [{name: a, key: a.mp4}, {name: b, key: b.mp4}]
+  steps: [{name: web, transcode: {renditions: [{height: 360}]}}]
+  output: {prefix: out/}
+"""
+
+
+def manifest(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "job.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_manifest_becomes_an_order_for_all_inputs(tmp_path: Path):
+    order = build_order(read_manifest(manifest(tmp_path, GOOD)), f"file://{tmp_path}")
+    assert [(i.index, i.key) for i in order.inputs] == [(0, "a.mp4"), (1, "b.mp4")]
+    assert order.folder is not None
+    assert order.folder.path == str(tmp_path)
+    assert order.output_prefix == "out/"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kind: Pod", "has Pod; exactly one VideoJob was wanted"),
+        ("", "has nothing; exactly one VideoJob"),
+        ("a: [", "is not YAML"),
+        (GOOD.replace("v1alpha1", "v9"), "videojob.dev/v9; videojob.dev/v1alpha1 was wanted"),
+        (GOOD.replace("360", "0"), r"spec\.steps\[0\]\.transcode\.renditions\[0\]\.height: .*64"),
+        (GOOD.replace("storeRef", "store"), r"spec\.storeRef: Field required"),
+        (GOOD.replace("name: b", "name: a"), "two inputs have the same name"),
+        (GOOD.replace("transcode", "transmogrify"), r"spec\.steps\[0\]\.transmogrify"),
+    ],
+)
+def test_a_wrong_manifest_is_explained(tmp_path: Path, text: str, message: str):
+    with pytest.raises(NotDoable, match=message):
+        read_manifest(manifest(tmp_path, text))
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(NotDoable, match=r"none\.yaml can't be read: No such file"):
+        read_manifest(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("file:///a/b%20c", "/a/b c"),
+        ("file://a/b", "a/b"),
+        ("some/where", "some/where"),
+        ("/x", "/x"),
+    ],
+)
+def test_folders_are_urls_or_paths(text: str, path: str):
+    assert parse_folder(text) == Path(path)
+
+
+def test_other_urls_are_refused():
+    with pytest.raises(NotDoable, match="s3://bucket is no folder"):
+        parse_folder("s3://bucket")
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"),
+    [([0, 0], 0), ([0, 42], 42), ([42, 1, 0], 1), ([42, 47], 47), ([1, 143], 143)],
+)
+def test_the_worst_code_counts(codes: list[int], code: int):
+    assert worst(codes) == code
+
+
+def test_sizes_are_for_people():
+    assert [in_words(n) for n in (5, 2048, 3 << 20, 5 << 30)] == [
+        "5 B",
+        "2.0 KiB",
+        "3.0 MiB",
+        "5.0 GiB",
+    ]

@@ -1,0 +1,131 @@
+"""From steps and films to passes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from media_builders import BUDGET, SCRATCH, a_film, a_step, a_video, an_audio, hls, mp4, planned
+
+from videojob_worker.budget import Budget
+from videojob_worker.errors import NotDoable
+from videojob_worker.media import Size
+from videojob_worker.plan import build_plan
+
+POSTER = a_step("poster", thumbnails={"count": 6})
+AUDIO = a_step("audio", extractAudio={})
+
+
+def test_all_steps_share_one_pass() -> None:
+    plan = planned(hls("hls", 720, 480), mp4("web", 360), POSTER, AUDIO)
+    (stage,) = plan.passes
+    assert stage.steps == ("hls", "web", "poster", "audio")
+    assert [f"{o.step}/{o.path.name}" for o in stage.outputs] == [
+        *("hls/720p.mp4", "hls/480p.mp4", "hls/audio.mp4", "web/360p.mp4", "audio/audio.m4a")
+    ]
+    assert set(stage.folders) == {
+        *(Path("/s/out/hls"), Path("/s/out/web"), Path("/s/out/audio"), Path("/s/work/poster"))
+    }
+    assert stage.expected_frames == 1500
+    assert stage.decodes_all_frames
+
+
+@pytest.mark.parametrize(
+    ("coded", "rotation", "heights", "sizes", "reasons"),
+    [
+        (Size(1920, 1080), 0, (1080, 720), ["1920x1080", "1280x720"], []),
+        (Size(1920, 1080), 90, (1080, 720), ["1080x1920", "720x1280"], []),
+        (Size(1280, 720), 0, (1080, 720), ["1280x720"], ["RenditionLeftOut"]),
+        (Size(641, 359), 0, (1080, 720), ["640x358"], ["RenditionAtSourceSize"]),
+        (Size(639, 360), 0, (360,), ["638x360"], []),
+        (Size(1920, 800), 0, (1080, 480), ["1152x480"], ["RenditionLeftOut"]),
+        (Size(1920, 1080), 0, (481, 480), ["854x480"], []),
+    ],
+)
+def test_renditions_never_exceed_the_source(
+    coded: Size, rotation: int, heights: tuple[int, ...], sizes: list[str], reasons: list[str]
+) -> None:
+    film = a_film(video=a_video(coded=coded, rotation=rotation))
+    plan = planned(mp4("web", *heights), film=film)
+    assert [str(o.video.size) for o in plan.passes[0].outputs if o.video] == sizes
+    assert [warning.reason for warning in plan.warnings] == reasons
+
+
+def test_from_takes_what_the_other_passes_on() -> None:
+    late = a_step("small", **{"from": "web"}, transcode={"renditions": [{"height": 1080}]})
+    plan = planned(mp4("web", 480), late)
+    assert [str(o.video.size) for o in plan.passes[0].outputs if o.video] == ["854x480", "854x480"]
+    assert [w.step for w in plan.warnings] == ["small"]
+
+
+def test_a_skipped_step_still_passes_on_its_size() -> None:
+    late = a_step("small", **{"from": "web"}, transcode={"renditions": [{"height": 1080}]})
+    steps = [mp4("web", 480), late]
+    plan = build_plan(steps, a_film(), SCRATCH, BUDGET, skip=frozenset({"web"}))
+    assert plan.passes[0].steps == ("small",)
+    assert [o.path.name for o in plan.passes[0].outputs] == ["480p.mp4"]
+    assert build_plan(steps, a_film(), SCRATCH, BUDGET, skip=frozenset({"web", "small"})) == (
+        type(plan)((), (), 0)
+    )
+
+
+def test_every_language_is_in_hls_and_the_default_in_mp4() -> None:
+    tracks = (an_audio(is_default=False, language="eng"), an_audio(index=2, language="deu"))
+    outputs = planned(hls("hls", 720), mp4("web", 720), film=a_film(audio=tracks)).passes[0].outputs
+    sound = {o.path.name: [e.track.language for e in o.audio] for o in outputs if o.audio}
+    assert sound == {"audio.mp4": ["deu"], "audio-2.mp4": ["eng"], "720p.mp4": ["deu"]}
+
+
+def test_no_sound_no_sound_files() -> None:
+    outputs = planned(hls("hls", 720), film=a_film(audio=())).passes[0].outputs
+    assert [o.path.name for o in outputs] == ["720p.mp4"]
+
+
+def test_pictures_and_sound_alone_count_no_frames() -> None:
+    (stage,) = planned(POSTER, AUDIO).passes
+    assert stage.expected_frames is None
+    assert not stage.decodes_all_frames
+    assert stage.name == "fused"
+
+
+def test_high_dynamic_range_is_warned_of() -> None:
+    film = a_film(video=a_video(transfer="smpte2084"))
+    assert [w.reason for w in planned(mp4("web", 720), film=film).warnings] == ["HDRNotToneMapped"]
+    assert planned(AUDIO, film=film).warnings == ()
+
+
+def test_threads_give_way_to_memory() -> None:
+    small = Budget(threads=64, memory_bytes=300 << 20, scratch_bytes=None)
+    argv = planned(mp4("web", 1080), budget=small).passes[0].argv
+    assert 1 <= int(argv[argv.index("-threads") + 1]) < 30
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        (Budget(2, 80 << 20, None), "resources.limits.memory"),
+        (Budget(2, None, 1 << 20), "scratch space"),
+    ],
+)
+def test_a_budget_that_is_too_small_is_refused_naming_what_is_needed(
+    budget: Budget, words: str
+) -> None:
+    with pytest.raises(NotDoable, match=words):
+        planned(mp4("web", 1080), budget=budget)
+
+
+def test_more_work_weighs_more_and_may_take_longer() -> None:
+    little, much = planned(mp4("web", 360)).passes[0], planned(hls("hls", 1080, 720)).passes[0]
+    assert little.weight < much.weight
+    assert little.timeout_seconds < much.timeout_seconds
+
+
+def test_reading_stops_past_any_length_the_film_could_have() -> None:
+    film = a_film(duration=Fraction(10))
+    assert planned(AUDIO, film=film).passes[0].max_seconds == 75
+
+
+def test_equal_orders_give_equal_commands() -> None:
+    steps = (hls("hls", 720, 480), mp4("web", 480), POSTER, AUDIO)
+    assert planned(*steps).passes[0].argv == planned(*steps).passes[0].argv

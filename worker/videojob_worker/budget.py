@@ -1,0 +1,83 @@
+"""What this container may use: threads, memory, scratch space.
+
+Read once by ``__main__`` and ``local``; planning and the sandbox obey it. ffmpeg itself would count
+the machine's cores. It must not guess: what isn't limited is None.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from videojob_api import names
+
+_CGROUP = Path("/sys/fs/cgroup")
+_UNLIMITED_FROM = 1 << 60
+"""Version 1 of cgroups writes a huge number for *no limit*."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run may use."""
+
+    threads: int
+    memory_bytes: int | None
+    """None: as much as the machine has."""
+    scratch_bytes: int | None
+    """Free space in the scratch folder when the run began."""
+
+
+def read_budget(
+    scratch: Path, environment: Mapping[str, str] = os.environ, cgroup: Path = _CGROUP
+) -> Budget:
+    """Find out what we may use.
+
+    The container's limits come by the downward API; without it (a local run), from the cgroup, and
+    else from the cores that this process may run on.
+    """
+    return Budget(
+        threads=_positive(environment.get(names.ENV_CPU_LIMIT))
+        or _cgroup_threads(cgroup)
+        or len(os.sched_getaffinity(0)),
+        memory_bytes=_positive(environment.get(names.ENV_MEMORY_LIMIT)) or _cgroup_memory(cgroup),
+        scratch_bytes=shutil.disk_usage(scratch).free,
+    )
+
+
+def _positive(text: str | None) -> int | None:
+    try:
+        number = float(text or 0)
+    except ValueError:
+        return None
+    return math.ceil(number) if 0 < number < _UNLIMITED_FROM else None
+
+
+def _read(path: Path) -> list[str]:
+    try:
+        return path.read_text().split()
+    except OSError:
+        return []
+
+
+def _cgroup_threads(cgroup: Path) -> int | None:
+    """The CPU quota in whole cores, rounded up."""
+    version_2 = _read(cgroup / "cpu.max")
+    if version_2:
+        return _cores(*version_2)
+    quota, period = (_read(cgroup / "cpu" / f"cpu.cfs_{n}_us") for n in ("quota", "period"))
+    return _cores(*quota, *period)
+
+
+def _cores(quota: str = "max", period: str = "100000") -> int | None:
+    if quota == "max" or int(quota) <= 0 or int(period) <= 0:
+        return None
+    return max(1, math.ceil(int(quota) / int(period)))
+
+
+def _cgroup_memory(cgroup: Path) -> int | None:
+    values = _read(cgroup / "memory.max") or _read(cgroup / "memory" / "memory.limit_in_bytes")
+    return _positive(values[0]) if values and values[0] != "max" else None

@@ -1,0 +1,265 @@
+"""Compares what a pass made with what it read and with the plan.
+
+Called by ``run.py`` after each pass, before anything is published. It reads our own outputs only:
+their boxes here, their layout by a sandboxed ffprobe. An exit code of 0 proves nothing: ffmpeg
+ends well on half a film.
+"""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from videojob_api.reasons import RejectReason
+from videojob_api.status import Warn
+
+from .boxes import Movie, NotMp4, read_movie
+from .errors import FFmpegFailed, Rejected, Unverified
+from .graph import Container, VideoEncoding
+from .media import MediaInfo, VideoStream
+from .outputs import PlannedOutput
+from .passes import PassResult
+from .plan import Pass
+from .tally import Tally
+
+if TYPE_CHECKING:
+    from .ffmpeg import Tools
+
+MAX_LOSS_SHARE = Fraction(1, 100)
+MAX_LOSS_SECONDS = Fraction(1)
+_ALWAYS_ALLOWED_SECONDS = Fraction(1, 4)
+"""Rounding at both ends of a film, and sound that ends a little before or after the pictures."""
+_ALWAYS_ALLOWED_FRAMES = 2
+_PROBE_SECONDS = 60.0
+_MP4 = (Container.FASTSTART_MP4, Container.FRAGMENTED_MP4)
+_ENDED_EARLY = ("partial file", "ended prematurely", "truncat", "end of file")
+_HIDDEN_FRAME_CODECS = frozenset({"vp8", "mpeg4", "msmpeg4v3"})
+"""Their packets need not each show a frame."""
+
+
+def check(stage: Pass, result: PassResult, media: MediaInfo, tools: Tools) -> list[Warn]:
+    """Check a pass.
+
+    Returns:
+        What the user should know though the results are good.
+
+    Raises:
+        Unverified: an output is missing, broken, short or not as planned.
+        Rejected: too much of the input was lost to damage.
+    """
+    movies = {
+        output.path: _read(output) for output in stage.outputs if output.file.container in _MP4
+    }
+    _check_source(stage, result.tally, media, list(movies.values()))
+    warnings = _check_frames(stage, result.tally, media, movies)
+    for output in stage.outputs:
+        _check_layout(output, tools)
+        if output.path in movies:
+            _check_sound(output, movies[output.path], result.tally)
+    return [*_complaints(result.tally), *warnings]
+
+
+def tolerated_frames(frames: int, rate: Fraction) -> int:
+    """How many of so many frames may be missing."""
+    share, second = int(frames * MAX_LOSS_SHARE), int(rate * MAX_LOSS_SECONDS)
+    return max(_ALWAYS_ALLOWED_FRAMES, min(share, second))
+
+
+def tolerated_seconds(seconds: Fraction) -> Fraction:
+    """How much of so long a film may be missing."""
+    return max(_ALWAYS_ALLOWED_SECONDS, min(seconds * MAX_LOSS_SHARE, MAX_LOSS_SECONDS))
+
+
+def _read(output: PlannedOutput) -> Movie:
+    if not output.path.exists():
+        raise Unverified(f"{_name(output)} was planned and is missing.")
+    try:
+        return read_movie(output.path)
+    except NotMp4 as error:
+        raise Unverified(f"{_name(output)} is not a whole MP4 file: {error}.") from error
+
+
+def _check_source(stage: Pass, tally: Tally, media: MediaInfo, movies: list[Movie]) -> None:
+    """Whether the input could be read to its end."""
+    if media.video is not None and stage.decodes_all_frames:
+        _check_video_source(media.video, stage, tally, media, movies)
+    elif media.video is None and media.duration_is_exact and movies:
+        missing = media.duration - max(movie.duration for movie in movies)
+        if missing > tolerated_seconds(media.duration):
+            raise _rejected(tally, f"{float(missing):.1f} s of {float(media.duration):.1f} s")
+
+
+def _check_video_source(
+    video: VideoStream, stage: Pass, tally: Tally, media: MediaInfo, movies: list[Movie]
+) -> None:
+    read = tally.read.get(video.index)
+    if read is None:
+        if tally.error_count:
+            raise _rejected(tally, "an uncounted part")
+        raise Unverified("ffmpeg did not say how many frames it decoded; its log may be cut off.")
+    if read.frames == 0:
+        raise _rejected(tally, "every frame")
+    expected = video.frames
+    if tally.error_count and expected is None and video.codec not in _HIDDEN_FRAME_CODECS:
+        expected = None if video.interlaced else read.packets
+    lost = None if expected is None else expected - read.frames
+    frames_lost = lost is not None and lost > tolerated_frames(expected or 0, video.frame_rate)
+    length = video.duration or media.duration
+    made = max((_picture_seconds(movie) for movie in movies), default=None) or None
+    if made is not None and made >= stage.max_seconds - 1:
+        raise Rejected(
+            RejectReason.DAMAGED,
+            f"The film says that it lasts {float(length):.1f} s and its timestamps go on beyond "
+            f"{stage.max_seconds} s. Export it again, and upload that.",
+        )
+    seconds = length - made if made is not None else Fraction(0)
+    time_lost = media.duration_is_exact and seconds > tolerated_seconds(length)
+    # An edit list may hide frames on purpose, and a last frame may stand still for long: where
+    # both can be known, both must be short.
+    if frames_lost and (time_lost or made is None or video.frames is None):
+        raise _rejected(tally, f"{lost} of {expected} frames")
+    if time_lost and expected is None:
+        raise _rejected(tally, f"{float(seconds):.1f} s of {float(length):.1f} s")
+
+
+def _rejected(tally: Tally, what: str) -> Rejected:
+    early = any(words in line for line in tally.complaints for words in _ENDED_EARLY)
+    how = "the file ends before the film does" if early else "the data are damaged"
+    return Rejected(
+        RejectReason.TRUNCATED if early else RejectReason.DAMAGED,
+        f"Of the film, {what} could not be read: {how}. Upload it again, whole, or export it anew.",
+        log_tail="\n".join(tally.complaints) or None,
+    )
+
+
+def _check_frames(
+    stage: Pass, tally: Tally, media: MediaInfo, movies: dict[Path, Movie]
+) -> list[Warn]:
+    """Decoded, encoded and stored frames against each other."""
+    if media.video is None or not stage.encodings:
+        return []
+    video, decoded = media.video, tally.read[media.video.index].frames
+    encoded: dict[VideoEncoding, int] = {}
+    warnings = []
+    for encoding, file_number, stream in stage.encodings:
+        encoded[encoding] = frames = tally.encoded.get((file_number, stream), 0)
+        if frames == 0:
+            raise Unverified(f"No frame of the {encoding.size} rendition was encoded.")
+        if encoding.resampled:
+            _check_resampled(encoding, frames, media)
+        if encoding.resampled or frames == decoded:
+            continue
+        allowed = tolerated_frames(decoded, video.frame_rate)
+        if abs(decoded - frames) > allowed:
+            raise Unverified(
+                f"Of {decoded} decoded frames, {frames} are in the {encoding.size} rendition; at "
+                f"most {allowed} may be missing."
+            )
+        message = f"{decoded - frames} frames with times of others are not in the {encoding.size}."
+        warnings.append(Warn(reason="FramesDropped", message=message))
+    for resampled in (False, True):  # those may begin earlier than these, with a still
+        alike = [o for o in stage.outputs if o.video and o.video.resampled is resampled]
+        longest = max((_picture_seconds(movies[o.path]) for o in alike), default=Fraction(0))
+        for output in alike:
+            if output.video:
+                _check_stored(output, movies[output.path], encoded[output.video], longest)
+    return warnings
+
+
+def _check_resampled(encoding: VideoEncoding, frames: int, media: MediaInfo) -> None:
+    """Frames that were dropped and repeated on purpose still last as long as the film."""
+    seconds = frames / (encoding.frame_rate or Fraction(25))
+    length = (media.video.duration if media.video else None) or media.duration
+    if media.duration_is_exact and length - seconds > max(MAX_LOSS_SECONDS, length / 20):
+        raise Unverified(
+            f"The {encoding.size} rendition lasts {float(seconds):.1f} s, and the film "
+            f"{float(length):.1f} s."
+        )
+
+
+def _picture_seconds(movie: Movie) -> Fraction:
+    track = movie.track("vide")
+    return track.duration if track else Fraction(0)
+
+
+def _check_stored(output: PlannedOutput, movie: Movie, encoded: int, longest: Fraction) -> None:
+    track = movie.track("vide")
+    stored = track.samples if track else 0
+    if stored != encoded:
+        raise Unverified(f"{_name(output)} holds {stored} frames of {encoded} that were encoded.")
+    seconds = _picture_seconds(movie)
+    if longest - seconds > tolerated_seconds(longest):
+        raise Unverified(
+            f"{_name(output)} lasts {float(seconds):.2f} s and another one "
+            f"{float(longest):.2f} s; they should be the same."
+        )
+    if any(not fragment.starts_with_key for fragment in movie.fragments):
+        raise Unverified(f"{_name(output)} has a fragment that begins without a key frame.")
+
+
+def _check_sound(output: PlannedOutput, movie: Movie, tally: Tally) -> None:
+    """Whether what was decoded of a sound track is all in the file."""
+    for encoding in output.audio:
+        read, track = tally.read.get(encoding.track.index), movie.track("soun")
+        if track is None or track.samples == 0:
+            raise Unverified(f"{_name(output)} has no sound, and was planned to.")
+        if read is None or not read.samples or encoding.bitrate_kbps is None:
+            continue
+        decoded = Fraction(read.samples, encoding.track.sample_rate)
+        if decoded - track.duration > tolerated_seconds(decoded):
+            raise Unverified(
+                f"{_name(output)} has {float(track.duration):.2f} s of sound, of "
+                f"{float(decoded):.2f} s that were decoded."
+            )
+
+
+def _check_layout(output: PlannedOutput, tools: Tools) -> None:
+    """Whether another program sees the streams that were planned."""
+    if not output.path.exists() or output.path.stat().st_size == 0:
+        raise Unverified(f"{_name(output)} was planned and is missing or empty.")
+    entries = "stream=codec_type,codec_name,width,height,pix_fmt,channels"
+    argv = ("ffprobe", "-v", "error", "-show_entries", entries, "-of", "json", str(output.path))
+    try:
+        text = tools.run(argv, timeout_seconds=_PROBE_SECONDS).stdout
+    except FFmpegFailed as error:
+        raise Unverified(
+            f"{_name(output)} can't be opened again.", log_tail=error.log_tail
+        ) from error
+    streams = json.loads(text).get("streams", [])
+    seen = [_seen(stream) for stream in streams]
+    planned = [_planned_video(output.video)] if output.video else []
+    planned += [
+        f"{'aac' if e.bitrate_kbps else e.track.codec} {e.channels} channels" for e in output.audio
+    ]
+    if seen != planned:
+        raise Unverified(
+            f"{_name(output)} should hold {'; '.join(planned)} and holds {'; '.join(seen)}."
+        )
+
+
+def _planned_video(encoding: VideoEncoding) -> str:
+    return f"h264 {encoding.size} yuv420p"
+
+
+def _seen(stream: dict[str, Any]) -> str:
+    codec = stream.get("codec_name")
+    if stream.get("codec_type") == "video":
+        return f"{codec} {stream.get('width')}x{stream.get('height')} {stream.get('pix_fmt')}"
+    return f"{codec} {stream.get('channels')} channels"
+
+
+def _complaints(tally: Tally) -> list[Warn]:
+    if not tally.error_count:
+        return []
+    return [
+        Warn(
+            reason="DecoderErrors",
+            message=f"ffmpeg complained {tally.error_count} times; first: {tally.complaints[0]}",
+        )
+    ]
+
+
+def _name(output: PlannedOutput) -> str:
+    return f"{output.step}/{output.path.name}"

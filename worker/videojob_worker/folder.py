@@ -1,0 +1,180 @@
+"""A folder as a store: a mounted volume in the cluster, ``file://`` in a local run.
+
+Made by ``storage.open_storage``. It must not follow a key or a link out of its folder.
+
+The source is not worked on in place: children may write to all of their scratch folder, so a hard
+link there would put the original into their hands. It is cloned where the file system can share
+blocks, else copied inside the kernel.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from .errors import ScratchFull, StorageRefused, StorageUnreachable
+from .objects import CHUNK_BYTES, NotThere, ObjectInfo, Replaced
+
+_FICLONE = 0x40049409
+_COPY_BYTES = 64 << 20
+
+
+class FolderStorage:
+    """Objects as files below a folder."""
+
+    def __init__(self, folder: Path, prefix: str, stop_check: Callable[[], None]) -> None:
+        self._root = folder.resolve()
+        self._prefix = prefix
+        self._check = stop_check
+        if not self._root.is_dir():
+            raise StorageRefused(
+                f"The store's folder {self._root} does not exist; make it, or name another."
+            )
+
+    def stat(self, key: str) -> ObjectInfo:
+        """See ``Storage.stat``."""
+        path = self._path(key)
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotThere(f"there is no file {path}") from None
+        except OSError as error:
+            raise _refused(path, error) from error
+        if not path.is_file():
+            raise NotThere(f"{path} is not a file")
+        return _info(found)
+
+    def exists(self, key: str) -> bool:
+        """See ``Storage.exists``."""
+        return self._path(key).is_file()
+
+    def read(self, key: str, etag: str, offset: int, length: int) -> Iterator[bytes]:
+        """See ``Storage.read``."""
+        path = self._path(key)
+        try:
+            with path.open("rb", buffering=0) as file:
+                if _info(os.fstat(file.fileno())).etag != etag:
+                    raise Replaced
+                file.seek(offset)
+                while length > 0:
+                    self._check()
+                    chunk = file.read(min(CHUNK_BYTES, length))
+                    if not chunk:
+                        raise Replaced
+                    length -= len(chunk)
+                    yield chunk
+        except OSError as error:
+            raise _refused(path, error) from error
+
+    def copy_out(self, key: str, etag: str, target: Path) -> bool:
+        """See ``Storage.copy_out``."""
+        path = self._path(key)
+        try:
+            source = path.open("rb")
+        except OSError as error:
+            raise _refused(path, error) from error
+        with source, target.open("wb") as copy:
+            try:
+                _clone(source.fileno(), copy.fileno(), self._check)
+            except OSError as error:
+                raise _cannot_write(target, error) from error
+            if _info(os.fstat(source.fileno())).etag != etag:
+                raise Replaced
+        return True
+
+    def put(
+        self,
+        key: str,
+        source: Path | bytes,
+        *,
+        content_type: str,
+        cache_control: str,
+        check: Callable[[], None],
+    ) -> None:
+        """See ``Storage.put``; a folder has no place for the headers."""
+        path = self._path(key)
+        part = path.with_name(f".{path.name}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                if isinstance(source, bytes):
+                    file.write(source)
+                    file.flush()
+                else:
+                    with source.open("rb") as made:
+                        _clone(made.fileno(), file.fileno(), check)
+                os.fdatasync(file.fileno())
+            part.replace(path)
+        except OSError as error:
+            raise _refused(path, error) from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    def list(self, prefix: str) -> list[str]:
+        """See ``Storage.list``."""
+        top = self._root / self._prefix
+        keys = (p.relative_to(top).as_posix() for p in top.rglob("*") if p.is_file())
+        return sorted(key for key in keys if key.startswith(prefix))
+
+    def locate(self, key: str) -> str:
+        """See ``Storage.locate``."""
+        return str(self._root / (self._prefix + key))
+
+    def delete(self, key: str) -> None:
+        """See ``Storage.delete``."""
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise _refused(self._path(key), error) from error
+
+    def _path(self, key: str) -> Path:
+        path = self._root / (self._prefix + key)
+        if not path.resolve().is_relative_to(self._root):
+            raise NotThere(f"{key!r} leads out of the store's folder {self._root}")
+        return path
+
+
+class ReadHereWriteThere:
+    """Two folders as one store: inputs from the first, results into the second."""
+
+    def __init__(self, inputs: FolderStorage, results: FolderStorage) -> None:
+        self.stat, self.read, self.copy_out = inputs.stat, inputs.read, inputs.copy_out
+        self.exists, self.put, self.list = results.exists, results.put, results.list
+        self.delete, self.locate = results.delete, results.locate
+
+
+def _info(found: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(found.st_size, f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}")
+
+
+def _clone(source: int, target: int, check: Callable[[], None]) -> None:
+    """Make the target hold the source's bytes, sharing blocks where the file system can."""
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError:
+        try:
+            while os.copy_file_range(source, target, _COPY_BYTES):
+                check()
+        except OSError:
+            if os.lseek(target, 0, os.SEEK_CUR) > 0:
+                raise
+            while chunk := os.read(source, CHUNK_BYTES):
+                os.write(target, chunk)
+                check()
+
+
+def _cannot_write(path: Path, error: OSError) -> ScratchFull | StorageUnreachable:
+    if error.errno in (28, 122):  # ENOSPC, EDQUOT
+        return ScratchFull(f"No room for the input in the scratch folder ({path.parent}).")
+    return StorageUnreachable(f"Copying the input from the volume failed: {error}.")
+
+
+def _refused(path: Path, error: OSError) -> StorageRefused | StorageUnreachable:
+    if isinstance(error, PermissionError) or error.errno == 30:  # EROFS
+        return StorageRefused(
+            f"The store's volume refuses access to {path} ({error.strerror}); let the user "
+            f"{os.getuid()} read inputs and write results there."
+        )
+    return StorageUnreachable(f"The store's volume failed at {path}: {error.strerror}.")

@@ -1,0 +1,242 @@
+"""The worker without a cluster: a VideoJob's manifest over local folders, with a progress bar.
+
+Started by ``__main__`` as ``python -m videojob_worker run``. The same pipeline as in a pod works on
+one input after another. It must not need a cluster, a network or credentials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import ValidationError
+
+from videojob_api import names
+from videojob_api.reasons import ExitCode
+from videojob_api.report import ProgressReport, Result
+from videojob_api.videojob import VideoJob
+from videojob_api.work_order import FolderTarget, JobIdentity, OrderInput, WorkOrder
+
+from .budget import read_budget
+from .cluster import build_tools
+from .errors import NotDoable, WorkerError
+from .folder import FolderStorage, ReadHereWriteThere
+from .objects import Storage
+from .outcome import Findings, Task, build_result
+from .reporting import Reporter
+from .run import run
+from .sandbox import describe, hide_from_children
+from .scratch import open_scratch
+from .stop import Stop
+
+
+def main(arguments: list[str], stop: Stop) -> int:
+    """Work on every input of a manifest; the exit code of the worst."""
+    asked = _parse_arguments(arguments)
+    hide_from_children()
+    try:
+        job = read_manifest(Path(asked.manifest))
+        store = _open_stores(asked.store, asked.output, stop)
+    except WorkerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    if describe()["landlock"] == "unavailable":
+        print("note: this kernel has no Landlock; ffmpeg can read your files", file=sys.stderr)
+    order = build_order(job, asked.store)
+    codes = []
+    for item in order.inputs:
+        codes.append(_work(order, item, store, stop))
+        if stop.is_requested:
+            break
+    return worst(codes)
+
+
+def read_manifest(path: Path) -> VideoJob:
+    """The VideoJob in a YAML file; other documents in it are passed over.
+
+    Raises:
+        NotDoable: if there is none, or it isn't valid; the text names each field.
+    """
+    import yaml
+
+    try:
+        documents = [d for d in yaml.safe_load_all(path.read_text()) if isinstance(d, dict)]
+    except OSError as error:
+        raise NotDoable(f"{path} can't be read: {error.strerror}.") from error
+    except yaml.YAMLError as error:
+        raise NotDoable(f"{path} is not YAML: {error}") from error
+    jobs = [d for d in documents if d.get("kind") == "VideoJob"]
+    if len(jobs) != 1:
+        kinds = ", ".join(str(d.get("kind")) for d in documents) or "nothing"
+        raise NotDoable(f"{path} has {kinds}; exactly one VideoJob was wanted.")
+    if jobs[0].get("apiVersion") != names.API_VERSION:
+        raise NotDoable(
+            f"{path} has apiVersion {jobs[0].get('apiVersion')}; {names.API_VERSION} was wanted."
+        )
+    try:
+        return VideoJob.model_validate(jobs[0])
+    except ValidationError as error:
+        raise NotDoable(f"{path} is not a valid VideoJob:\n" + explain(error)) from error
+
+
+def explain(error: ValidationError) -> str:
+    """What is wrong with a manifest: one line for each field, as kubectl would name it."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        path = ""
+        for part in problem["loc"]:
+            path += f"[{part}]" if isinstance(part, int) else f".{part}"
+        message = str(problem["msg"]).removeprefix("Value error, ")
+        got = problem.get("input")
+        said = f" (got {got!r})" if isinstance(got, str | int | float) else ""
+        lines.append(f"  {path.lstrip('.') or 'manifest'}: {message}{said}")
+    return "\n".join(lines)
+
+
+def build_order(job: VideoJob, store: str) -> WorkOrder:
+    """The order that the operator would write for the whole job."""
+    return WorkOrder(
+        job=JobIdentity(
+            namespace=str(job.metadata.get("namespace", "default")),
+            name=str(job.metadata.get("name", "local")),
+            uid="local",
+            run_id="local",
+            attempt=1,
+        ),
+        inputs=[OrderInput(index=i, **item.model_dump()) for i, item in enumerate(job.spec.inputs)],
+        steps=job.spec.steps,
+        limits=job.spec.limits,
+        output_prefix=job.spec.output.prefix,
+        folder=FolderTarget(path=str(parse_folder(store))),
+    )
+
+
+def parse_folder(text: str) -> Path:
+    """The folder of a ``file://`` URL, or a plain path.
+
+    Raises:
+        NotDoable: for any other URL.
+    """
+    url = urlsplit(text)
+    if url.scheme not in ("", "file"):
+        raise NotDoable(f"{text} is no folder; write file:///some/folder, or a path.")
+    return Path(unquote(url.netloc + url.path) if url.scheme else text).expanduser()
+
+
+def worst(codes: list[int]) -> int:
+    """A stop before a failure, a failure before a rejection, a rejection before success."""
+    ranked = sorted(codes, key=lambda c: (c == ExitCode.INTERRUPTED, c not in (0, 42), c))
+    return ranked[-1]
+
+
+def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m videojob_worker",
+        description="Work on videos. Without arguments: in a pod, by its work order.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="run")
+    command = commands.add_parser("run", help="work on a VideoJob's manifest without a cluster")
+    command.add_argument("--manifest", required=True, metavar="FILE", help="YAML of a VideoJob")
+    command.add_argument(
+        "--store", required=True, metavar="FOLDER", help="file://FOLDER that the input keys are in"
+    )
+    command.add_argument(
+        "--output", metavar="FOLDER", help="folder for the results; the store by default"
+    )
+    return parser.parse_args(arguments)
+
+
+def _open_stores(store: str, output: str | None, stop: Stop) -> Storage:
+    inputs = FolderStorage(parse_folder(store), "", stop.check)
+    if output is None:
+        return inputs
+    folder = parse_folder(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    return ReadHereWriteThere(inputs, FolderStorage(folder, "", stop.check))
+
+
+def _work(order: WorkOrder, item: OrderInput, store: Storage, stop: Stop) -> int:
+    found, error = Findings(), None
+    with _Bar(item.name) as bar:
+        try:
+            with open_scratch() as scratch:
+                budget = read_budget(scratch.root, os.environ)
+                tools = build_tools(scratch, budget, order, stop)
+                run(Task(order, item, store, scratch, budget, tools, stop, bar), found)
+        except (Exception, KeyboardInterrupt) as problem:
+            error = problem
+        result = build_result(order, item, found, error)
+        bar.finish(result)
+    _tell(result, store)
+    return result.exit_code
+
+
+def _tell(result: Result, store: Storage) -> None:
+    for warning in result.warnings:
+        print(f"  warning: {warning.message}")
+    if result.exit_code != 0:
+        print(f"{result.input}: {result.state.value}, {result.reason}: {result.message}")
+        if result.log_tail:
+            print("\n".join(f"  | {line}" for line in result.log_tail.strip().splitlines()[-8:]))
+        return
+    width = max((len(output.key) for output in result.outputs), default=0)
+    for output in result.outputs:
+        print(f"  {output.key:<{width}}  {in_words(output.bytes):>9}")
+    print(f"{result.input}: {result.output_count} objects, {in_words(result.output_bytes)}")
+    print(f"  described in {store.locate(str(result.manifest_key))}")
+
+
+def in_words(size_bytes: int) -> str:
+    """A size for people."""
+    size = float(size_bytes)
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
+
+
+class _Bar(Reporter):
+    """A progress bar on the terminal; a line at the end where there is no terminal."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[more]}"),
+        )
+        self._name = name
+        self._progress: Any = Progress(*columns, disable=not sys.stdout.isatty())
+        self._id = self._progress.add_task(name, total=100.0, more="")
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def _show(self, report: ProgressReport) -> None:
+        eta = f"{report.eta_seconds:.0f} s left" if report.eta_seconds is not None else ""
+        speed = f"{report.speed:.1f}x" if report.speed else ""
+        step = f" {report.step}" if report.step else ""
+        self._progress.update(
+            self._id,
+            completed=report.percent,
+            description=f"{self._name}: {report.stage.value}{step}",
+            more=" ".join(filter(None, (speed, eta))),
+        )
+
+    def finish(self, result: Result) -> None:
+        """Fill the bar, or leave it where it ended."""
+        if result.exit_code == 0:
+            self._progress.update(self._id, completed=100.0, more="")
+        self._progress.update(self._id, description=f"{self._name}: {result.state.value}")

@@ -1,0 +1,87 @@
+"""What every store of objects can do, whatever it is made of.
+
+Pure types: ``storage.py`` (S3) and ``folder.py`` (a mounted volume, a local folder) do it; ``fetch``
+and ``publish`` ask for it. Keys here are whole, the store's own prefix excepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """An object as it is now."""
+
+    size_bytes: int
+    etag: str
+    """Changes whenever the bytes do."""
+
+
+class NotThere(Exception):
+    """The store answers, and has no such object. The text says where was looked."""
+
+
+class Replaced(Exception):
+    """The object is no longer the one that the ETag names."""
+
+
+class Storage(Protocol):
+    """A store. Every method may raise StorageRefused, StorageUnreachable and Interrupted."""
+
+    def stat(self, key: str) -> ObjectInfo:
+        """Look at an object.
+
+        Raises:
+            NotThere: if there is none.
+        """
+
+    def exists(self, key: str) -> bool:
+        """Whether there is a result of this key already."""
+
+    def read(self, key: str, etag: str, offset: int, length: int) -> Iterator[bytes]:
+        """Exactly ``length`` bytes of an object, in chunks.
+
+        Raises:
+            Replaced: if its ETag is another one by now.
+        """
+
+    def copy_out(self, key: str, etag: str, target: Path) -> bool:
+        """Put a private copy at ``target``, if that beats reading; False if it doesn't.
+
+        Raises:
+            Replaced: if its ETag is another one by now.
+        """
+
+    def put(
+        self,
+        key: str,
+        source: Path | bytes,
+        *,
+        content_type: str,
+        cache_control: str,
+        check: Callable[[], None],
+    ) -> None:
+        """Store a file or a few bytes; all of it or nothing.
+
+        Args:
+            key: replaces what is there.
+            source: a file, or bytes.
+            content_type: as it shall be served.
+            cache_control: as it shall be served.
+            check: called often; what it raises ends the transfer, and leaves nothing behind.
+        """
+
+    def list(self, prefix: str) -> list[str]:
+        """All keys that begin with a prefix."""
+
+    def locate(self, key: str) -> str:
+        """Where a key is, for people."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object, if it is there."""

@@ -1,0 +1,58 @@
+"""What a step promises before a pass, and what it hands over after it.
+
+Made by the steps; checked by ``check.py``, published by whoever runs the plan. Pure values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from videojob_api.status import Warn
+
+from .graph import AudioEncoding, File, VideoEncoding
+
+
+@dataclass(frozen=True)
+class PlannedOutput:
+    """A media file that must exist after the pass, just as it was planned."""
+
+    step: str
+    file: File
+    mime_type: str
+
+    @property
+    def path(self) -> Path:
+        """Where it is written."""
+        return self.file.path
+
+    @property
+    def video(self) -> VideoEncoding | None:
+        """The pictures in it."""
+        return next((e for e in self.file.encodings if isinstance(e, VideoEncoding)), None)
+
+    @property
+    def audio(self) -> tuple[AudioEncoding, ...]:
+        """The sound tracks in it."""
+        return tuple(e for e in self.file.encodings if isinstance(e, AudioEncoding))
+
+
+@dataclass(frozen=True)
+class Produced:
+    """A finished file, ready to be published as ``<step>/<name>``."""
+
+    path: Path
+    step: str
+    name: str
+    mime_type: str
+    width: int | None = None
+    height: int | None = None
+    duration_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a step, or a whole pass, came to."""
+
+    produced: tuple[Produced, ...]
+    warnings: tuple[Warn, ...] = ()

@@ -1,0 +1,104 @@
+"""Runs a planned pass, and afterwards has its steps finish their files.
+
+Called by ``run.py`` for each pass of the plan. It reads ffmpeg's account of what it did, but does
+not judge it: ``check.py`` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from videojob_api.reasons import RejectReason
+
+from .errors import FFmpegFailed, Rejected
+from .ffmpeg import MAX_LOG_BYTES, Completed, Tools
+from .outputs import Finished
+from .plan import Pass
+from .progress import PassProgress, ProgressParser
+from .tally import Tally, parse_tally
+
+_FAULTS_OF_THE_INPUT = (
+    "Invalid data found when processing input",
+    "Cannot determine format of input stream",
+    "Error while decoding stream",
+    "Error submitting packet to decoder",
+    "Error during demuxing",
+    "moov atom not found",
+)
+
+
+@dataclass(frozen=True)
+class PassResult:
+    """What a pass came to, as ffmpeg says."""
+
+    completed: Completed
+    tally: Tally
+
+
+def run_pass(
+    stage: Pass, tools: Tools, on_progress: Callable[[PassProgress], None] = lambda _: None
+) -> PassResult:
+    """Run one ffmpeg process to its end.
+
+    Args:
+        stage: the pass.
+        tools: runs the process in its sandbox.
+        on_progress: is told, about twice a second.
+
+    Raises:
+        Rejected: if the input is too damaged to be worked on.
+        FFmpegFailed: for any other failure of the process.
+    """
+    for folder in stage.folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    parser = ProgressParser(stage.expected_frames, stage.expected_seconds)
+
+    def take(line: str) -> None:
+        progress = parser.feed(line)
+        if progress is not None:
+            on_progress(progress)
+
+    try:
+        completed = tools.run(
+            stage.argv,
+            timeout_seconds=stage.timeout_seconds,
+            on_stdout_line=take,
+            log_name=stage.name,
+        )
+    except FFmpegFailed as error:
+        raise _explained(error) from error
+    return PassResult(completed, parse_tally(_lines(completed.log, completed.stderr_tail)))
+
+
+def finish_pass(stage: Pass) -> Finished:
+    """Have every step of a checked pass make what is left to make: playlists, pictures, sheets."""
+    finished = [kind.finish() for kind in stage.kinds]
+    return Finished(
+        tuple(file for each in finished for file in each.produced),
+        tuple(warning for each in finished for warning in each.warnings),
+    )
+
+
+def _explained(error: FFmpegFailed) -> FFmpegFailed | Rejected:
+    """The error as one of the input, if ffmpeg's last words say so."""
+    tail = error.log_tail or ""
+    if not any(words in tail for words in _FAULTS_OF_THE_INPUT):
+        return error
+    return Rejected(
+        RejectReason.DAMAGED,
+        "The film could not be decoded: its data do not fit the format that it claims. Export it "
+        "again, and upload that.",
+        log_tail=tail,
+    )
+
+
+def _lines(log: Path | None, tail: str) -> Iterator[str]:
+    """The full log, and the last lines too where it was cut off."""
+    if log is not None and log.exists():
+        with log.open(encoding="utf-8", errors="replace") as file:
+            yield from file
+        if log.stat().st_size < MAX_LOG_BYTES:
+            return
+    yield from tail.splitlines()

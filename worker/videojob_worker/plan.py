@@ -1,0 +1,207 @@
+"""From steps and a film to passes: which ffmpeg processes to run, and what must come of them.
+
+Called by ``run.py`` once the film is validated. Pure: equal steps, film and budget give equal
+passes; it neither runs nor reads anything.
+
+All steps share one pass, in which the film is decoded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+from videojob_api.status import Warn
+from videojob_api.steps import Step
+from videojob_api.videojob import Limits
+
+from . import costs
+from .budget import Budget
+from .commands import build_command
+from .encoders import VideoEncoder
+from .errors import NotDoable
+from .graph import Graph, Programme, VideoEncoding
+from .media import MediaInfo
+from .outputs import PlannedOutput
+from .scratch import Scratch
+from .steps import StepKind, kind_of
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One ffmpeg process and all that is known of it beforehand."""
+
+    name: str
+    argv: tuple[str, ...]
+    kinds: tuple[StepKind, ...]
+    """The steps at work in it."""
+    outputs: tuple[PlannedOutput, ...]
+    encodings: tuple[tuple[VideoEncoding, int, int], ...]
+    """Video encodings with the numbers of their output and stream in the command."""
+    folders: tuple[Path, ...]
+    """Must exist before it runs."""
+    decodes_all_frames: bool
+    """False when it looks at key frames, or at sound alone."""
+    expected_frames: int | None
+    """Of the first video output."""
+    expected_seconds: Fraction
+    max_seconds: int
+    """Reading stops there."""
+    timeout_seconds: float
+    weight: float
+    """Estimated CPU seconds: its share of the whole."""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Names of the steps in it."""
+        return tuple(kind.name for kind in self.kinds)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All passes, in order."""
+
+    passes: tuple[Pass, ...]
+    warnings: tuple[Warn, ...]
+    estimated_bytes: int
+    """What the outputs may take together, likely less."""
+
+
+def build_plan(
+    steps: Sequence[Step],
+    media: MediaInfo,
+    scratch: Scratch,
+    budget: Budget,
+    encoder: VideoEncoder = VideoEncoder.X264,
+    *,
+    limits: Limits | None = None,
+    skip: frozenset[str] = frozenset(),
+) -> Plan:
+    """Plan everything.
+
+    Args:
+        steps: as the work order has them, each after the one that it is ``from``.
+        media: the validated film.
+        scratch: where files go.
+        budget: threads, memory and space.
+        encoder: of H.264.
+        limits: what may be read; the defaults if None.
+        skip: names of steps that are done already.
+
+    Raises:
+        NotDoable: if the budget is too small, naming what is needed.
+    """
+    graph = Graph(media)
+    kinds = _contribute(steps, graph, scratch, skip)
+    if not kinds:
+        return Plan((), (), 0)
+    threads = costs.affordable_threads(graph, budget)
+    estimated_bytes = costs.estimate_bytes(graph)
+    if budget.scratch_bytes is not None and estimated_bytes > budget.scratch_bytes:
+        raise NotDoable(
+            f"The results may take {costs.in_words(estimated_bytes)} of scratch space and "
+            f"{costs.in_words(budget.scratch_bytes)} are free; give the worker more, or ask for "
+            "fewer or smaller renditions."
+        )
+    stage = _build_pass(graph, kinds, scratch, threads, encoder, limits or Limits())
+    warnings = tuple(warning for kind in kinds for warning in kind.warnings)
+    return Plan((stage,), (*_film_warnings(graph), *warnings), estimated_bytes)
+
+
+def _contribute(
+    steps: Sequence[Step], graph: Graph, scratch: Scratch, skip: frozenset[str]
+) -> tuple[StepKind, ...]:
+    """Let each step add to the graph; a skipped one only says what it would have passed on."""
+    video = graph.media.video
+    source = Programme(video.shown if video else None, graph.media.audio)
+    yielded: dict[str, Programme] = {}
+    kinds = []
+    for step in steps:
+        kind = kind_of(step)(step, scratch)
+        taken = yielded[step.from_] if step.from_ else source
+        is_done = step.name in skip
+        programme = kind.contribute(Graph(graph.media) if is_done else graph, taken)
+        if programme is not None:
+            yielded[step.name] = programme
+        if not is_done:
+            kinds.append(kind)
+    return tuple(kinds)
+
+
+def _build_pass(
+    graph: Graph,
+    kinds: tuple[StepKind, ...],
+    scratch: Scratch,
+    threads: int,
+    encoder: VideoEncoder,
+    limits: Limits,
+) -> Pass:
+    media = graph.media
+    seconds = media.duration
+    # A film may run longer than its container says, but not as long as a gap of hours would have
+    # it. What is cut here is found by the check.
+    max_seconds = ceil(seconds * Fraction(3, 2)) + 60
+    cpu_seconds = costs.estimate_cpu_seconds(graph)
+    encodings = _numbered(graph)
+    return Pass(
+        name="fused" if len(kinds) > 1 else kinds[0].name,
+        argv=build_command(
+            graph,
+            scratch.source,
+            threads=threads,
+            max_seconds=max_seconds,
+            max_pixels=limits.max_pixels,
+            encoder=encoder,
+        ),
+        kinds=kinds,
+        outputs=tuple(output for kind in kinds for output in kind.outputs()),
+        encodings=encodings,
+        folders=tuple(
+            dict.fromkeys(
+                [*(file.path.parent for file in graph.files), *(p.folder for p in graph.pictures)]
+            )
+        ),
+        decodes_all_frames=graph.needs_video and not graph.keyframes_only,
+        expected_frames=_expected_frames(graph, encodings),
+        expected_seconds=seconds,
+        max_seconds=max_seconds,
+        timeout_seconds=300 + 50 * cpu_seconds,
+        weight=cpu_seconds,
+    )
+
+
+def _numbered(graph: Graph) -> tuple[tuple[VideoEncoding, int, int], ...]:
+    """Where in the command each video encoding is: commands.py keeps the order of the groups."""
+    found = []
+    for output, group in enumerate(graph.groups):
+        encodings = dict.fromkeys(e for file in group for e in file.encodings)
+        video = [e for e in encodings if isinstance(e, VideoEncoding)]
+        found += [(encoding, output, stream) for stream, encoding in enumerate(video)]
+    return tuple(found)
+
+
+def _expected_frames(
+    graph: Graph, encodings: tuple[tuple[VideoEncoding, int, int], ...]
+) -> int | None:
+    video = graph.media.video
+    if video is None or not encodings:
+        return None
+    rate = encodings[0][0].frame_rate or video.frame_rate
+    seconds = video.duration or graph.media.duration
+    return max(1, round(seconds * rate))
+
+
+def _film_warnings(graph: Graph) -> tuple[Warn, ...]:
+    video = graph.media.video
+    if video is None or not video.is_hdr or not graph.needs_video:
+        return ()
+    return (
+        Warn(
+            reason="HDRNotToneMapped",
+            message="The film has high dynamic range; it was converted to 8 bit without tone "
+            "mapping, so colours may look pale.",
+        ),
+    )

@@ -1,0 +1,238 @@
+"""Finds out what a file is, with a sandboxed ffprobe.
+
+Called by ``run.py`` on the fetched file. Python itself reads nothing of it but the sizes of its
+parts (``structure.py``) and a few first bytes for the wording of a refusal.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from videojob_api.reasons import RejectReason
+from videojob_api.videojob import Limits
+
+from . import refusals
+from .errors import FFmpegFailed, Rejected
+from .media import NO_CODEC, AudioStream, MediaInfo, Size, VideoStream
+from .packets import ENTRIES, PacketMeter
+from .structure import find_cut
+from .whitelists import input_options, input_url
+
+if TYPE_CHECKING:
+    from .ffmpeg import Tools
+
+_TIMEOUT_SECONDS = 120.0
+_SAMPLE_SECONDS = 20
+_EXACT = frozenset({"mov", "matroska", "avi", "asf", "flv", "wav", "w64", "flac", "ogg", "aiff"})
+"""Containers that say how long they are; of others, ffmpeg estimates it."""
+_LANGUAGE = re.compile(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+_CLOCK = re.compile(r"^(\d+):(\d\d):(\d\d(?:\.\d+)?)$")
+_MAX_RATE = 250
+
+Document = Mapping[str, Any]
+
+
+def probe(source: Path, tools: Tools, limits: Limits) -> MediaInfo:
+    """Describe a file.
+
+    Args:
+        source: the fetched file.
+        tools: runs ffprobe in its sandbox.
+        limits: of the job; frames with more pixels are never allocated.
+
+    Raises:
+        Rejected: if it is no film that is accepted here.
+    """
+    size_bytes = source.stat().st_size
+    if size_bytes == 0:
+        raise Rejected(
+            RejectReason.EMPTY, "The file has 0 bytes. Check how it was uploaded, and do it again."
+        )
+    options = _input_options(limits)
+    argv = ("ffprobe", "-v", "error", *options, "-show_format", "-show_streams", "-of", "json")
+    completed = tools.run(
+        (*argv, "-i", input_url(source)), timeout_seconds=_TIMEOUT_SECONDS, check=False
+    )
+    cut = find_cut(source)
+    document = json.loads(completed.stdout or b"{}") if completed.exit_code == 0 else {}
+    video = choose_video(document.get("streams", ()))
+    has_no_size = video is not None and not video.get("width")
+    if not document.get("streams") or has_no_size:
+        with source.open("rb") as file:
+            head = file.read(refusals.HEAD_BYTES)
+        raise refusals.explain(completed.stderr_tail, head, cut, limits)
+    if cut is not None:
+        raise refusals.ends_early(cut)
+    meter = _measure_packets(document, source, tools, options)
+    return parse_probe(document, size_bytes, meter)
+
+
+def parse_probe(document: Document, size_bytes: int, meter: PacketMeter) -> MediaInfo:
+    """Turn ffprobe's JSON, and what its packets showed, into facts."""
+    form, streams = document["format"], document["streams"]
+    video = choose_video(streams)
+    said = _fraction(form.get("duration"))
+    start = _fraction(form.get("start_time")) or Fraction(0)
+    measured = meter.end - max(start, Fraction(0))
+    duration = said if said is not None and said > 0 and meter.count else measured
+    names = str(form.get("format_name", "")).split(",")
+    return MediaInfo(
+        format_name=",".join(names),
+        brand=_tags(form).get("major_brand"),
+        size_bytes=size_bytes,
+        start=start,
+        duration=max(Fraction(0), duration if meter.count else Fraction(0)),
+        duration_is_exact=bool(_EXACT & set(names)),
+        video=_parse_video(video, meter) if video else None,
+        audio=tuple(
+            _parse_audio(s) for s in streams if s.get("codec_type") == "audio" and _has_sound(s)
+        ),
+        stream_count=len(streams),
+        encrypted=meter.encrypted,
+    )
+
+
+def choose_video(streams: Sequence[Document]) -> Document | None:
+    """The stream of moving pictures that a player would show; cover pictures are none."""
+    found = [
+        stream
+        for stream in streams
+        if stream.get("codec_type") == "video"
+        and not stream.get("disposition", {}).get("attached_pic")
+        and not stream.get("disposition", {}).get("still_image")
+    ]
+    default = [stream for stream in found if stream.get("disposition", {}).get("default")]
+    return next(iter(default or found), None)
+
+
+def _input_options(limits: Limits) -> tuple[str, ...]:
+    pairs = input_options(limits.max_pixels).items()
+    return tuple(word for name, value in pairs for word in (f"-{name}", str(value)))
+
+
+def _measure_packets(
+    document: Document, source: Path, tools: Tools, options: tuple[str, ...]
+) -> PacketMeter:
+    """Look at the packets of the first seconds; at all of them if the length is not said.
+
+    Recordings that were streamed into a file (as browsers do) do not say how long they are.
+    """
+    streams = document["streams"]
+    audio = next((s for s in streams if s.get("codec_type") == "audio"), None)
+    chosen = choose_video(streams) or audio
+    meter = PacketMeter()
+    if chosen is None:
+        return meter
+    said = _fraction(document["format"].get("duration"))
+    interval = ("-read_intervals", f"%+{_SAMPLE_SECONDS}") if said else ()
+    for extent in dict.fromkeys((interval, ())):
+        argv = ("ffprobe", "-v", "error", *options, "-select_streams", str(chosen["index"]))
+        command = (*argv, *extent, "-show_entries", ENTRIES, "-of", "csv", "-i", input_url(source))
+        try:
+            tools.run(command, timeout_seconds=_TIMEOUT_SECONDS, on_stdout_line=meter.feed)
+        except FFmpegFailed as error:
+            raise Rejected(
+                RejectReason.DAMAGED,
+                "The file could be opened, but not read. Export it again, and upload that.",
+                log_tail=error.log_tail,
+            ) from error
+        if meter.count:
+            break
+    return meter
+
+
+def _parse_video(stream: Document, meter: PacketMeter) -> VideoStream:
+    rate = _frame_rate(stream, meter)
+    pixel_format = str(stream.get("pix_fmt", ""))
+    typical = meter.typical_distance
+    drifts = bool(typical) and abs((typical or 1) * rate - 1) > Fraction(2, 100)
+    interlaced = stream.get("field_order", "progressive") in ("tt", "bb", "tb", "bt")
+    return VideoStream(
+        index=int(stream["index"]),
+        codec=str(stream.get("codec_name", "unknown")),
+        coded=Size(int(stream.get("width", 0)), int(stream.get("height", 0))),
+        rotation=_rotation(stream),
+        pixel_aspect=_pixel_aspect(stream),
+        pixel_format=pixel_format,
+        frame_rate=rate,
+        start=_fraction(stream.get("start_time")) or Fraction(0),
+        duration=_duration(stream),
+        frames=_frames(stream),
+        variable=meter.is_uneven() or (drifts and not interlaced),
+        interlaced=interlaced,
+        full_range=stream.get("color_range") == "pc" or pixel_format.startswith("yuvj"),
+        transfer=stream.get("color_transfer"),
+        keyframe_seconds=meter.keyframe_seconds,
+    )
+
+
+def _parse_audio(stream: Document) -> AudioStream:
+    tags = _tags(stream)
+    language = tags.get("language", "")
+    return AudioStream(
+        index=int(stream["index"]),
+        codec=str(stream.get("codec_name", "unknown")),
+        channels=int(stream.get("channels", 0)),
+        sample_rate=int(stream.get("sample_rate", 0)),
+        language=language if _LANGUAGE.match(language) and language != "und" else None,
+        title=tags.get("title"),
+        is_default=bool(stream.get("disposition", {}).get("default")),
+        duration=_duration(stream),
+    )
+
+
+def _has_sound(stream: Document) -> bool:
+    """False for a track that is declared and has no data: ffmpeg can't tell its sample rate."""
+    unknown = stream.get("codec_name", "unknown") in NO_CODEC
+    return unknown or (int(stream.get("sample_rate", 0)) > 0 and int(stream.get("channels", 0)) > 0)
+
+
+def _frame_rate(stream: Document, meter: PacketMeter) -> Fraction:
+    """The average, as far as it is believable."""
+    said = [_fraction(stream.get(key)) for key in ("avg_frame_rate", "r_frame_rate")]
+    for rate in (said[0], meter.mean_rate, said[1]):
+        if rate is not None and 0 < rate <= _MAX_RATE:
+            return rate
+    return Fraction(25)
+
+
+def _rotation(stream: Document) -> int:
+    for side in stream.get("side_data_list", ()):
+        if "rotation" in side:
+            return round(float(side["rotation"])) % 360
+    return int(_fraction(_tags(stream).get("rotate")) or 0) % 360
+
+
+def _pixel_aspect(stream: Document) -> Fraction:
+    aspect = _fraction(str(stream.get("sample_aspect_ratio", "1:1")).replace(":", "/"))
+    return aspect if aspect is not None and Fraction(1, 16) <= aspect <= 16 else Fraction(1)
+
+
+def _duration(stream: Document) -> Fraction | None:
+    """Of the stream; Matroska has it in a tag."""
+    said = _fraction(stream.get("duration"))
+    if said is None and (match := _CLOCK.match(_tags(stream).get("duration", ""))):
+        said = int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])
+    return said if said is not None and said > 0 else None
+
+
+def _frames(stream: Document) -> int | None:
+    text = str(stream.get("nb_frames") or _tags(stream).get("number_of_frames") or "")
+    return int(text) if text.isdecimal() and int(text) > 0 else None
+
+
+def _tags(part: Document) -> dict[str, str]:
+    return {str(key).lower(): str(value) for key, value in part.get("tags", {}).items()}
+
+
+def _fraction(value: object) -> Fraction | None:
+    """``25/1``, ``1.5`` or nothing sensible."""
+    try:
+        return Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        return None

@@ -1,0 +1,87 @@
+"""Why a file could not be opened: from ffprobe's complaints and its first bytes to a reason.
+
+Called by ``probe`` when ffprobe has failed. Pure, but for looking at the first bytes it is given.
+"""
+
+from __future__ import annotations
+
+import re
+
+from videojob_api.reasons import RejectReason
+from videojob_api.videojob import Limits
+
+from .errors import Rejected
+from .validate import too_many_pixels
+from .whitelists import FORMATS_IN_WORDS
+
+HEAD_BYTES = 512
+_TOO_LARGE = re.compile(r"Picture size (\d+x\d+) exceeds")
+_CODEC = re.compile(r"Codec \((\S+)\) not on whitelist")
+_FORMAT = re.compile(r"\[(\S+) @ [^\]]*\](?: \[\w+\])? Format not on whitelist")
+_LOOKS_LIKE = (
+    (b"#EXTM3U", "an HLS playlist"),
+    (b"ffconcat", "an ffconcat script"),
+    (b"v=0", "an SDP description"),
+    (b"<?xml", "an XML document, such as a DASH manifest"),
+    (b"<MPD", "a DASH manifest"),
+    (b"<!DOCTYPE html", "a web page"),
+    (b"<html", "a web page"),
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+)
+
+
+def explain(stderr: str, head: bytes, cut: str | None, limits: Limits) -> Rejected:
+    """The refusal that fits best.
+
+    Args:
+        stderr: the last lines that ffprobe wrote.
+        head: the first bytes of the file.
+        cut: what is known to be missing of it, in words.
+        limits: of the job.
+    """
+    if match := _TOO_LARGE.search(stderr):
+        refusal = too_many_pixels(match[1], limits)
+    elif match := _CODEC.search(stderr):
+        refusal = Rejected(
+            RejectReason.UNSUPPORTED_CODEC,
+            f"The file has a stream of codec {match[1]}, which is not accepted. Export it as H.264 "
+            "with AAC.",
+        )
+    elif cut is not None:
+        refusal = ends_early(cut)
+    elif match := _FORMAT.search(stderr):
+        refusal = unsupported(_describe(head) or f"of the format {match[1]}")
+    else:
+        refusal = unsupported(_describe(head) or "of no format that is known here")
+    refusal.log_tail = stderr or None
+    return refusal
+
+
+def ends_early(cut: str) -> Rejected:
+    """The refusal of a file whose end is missing."""
+    return Rejected(
+        RejectReason.TRUNCATED,
+        f"The file ends early: {cut}. It was probably not uploaded whole; upload it again.",
+    )
+
+
+def unsupported(what: str) -> Rejected:
+    """The refusal of what is no film."""
+    return Rejected(
+        RejectReason.UNSUPPORTED_FORMAT,
+        f"The file is {what}, by its content and whatever its name; accepted are "
+        f"{FORMATS_IN_WORDS}. Upload the film itself.",
+    )
+
+
+def _describe(head: bytes) -> str | None:
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    for start, words in _LOOKS_LIKE:
+        if text[: len(start)].lower() == start.lower():
+            return words
+    printable = sum(byte in b"\t\r\n" or 32 <= byte < 127 or byte >= 0xC2 for byte in text)
+    return "plain text" if text and printable == len(text) else None

@@ -1,0 +1,81 @@
+"""THE pipeline: one input, from bytes in a store to verified, published results.
+
+Called by ``__main__`` for the one input of a pod, and by ``local`` for each input of a manifest. It
+composes the stages and knows how none of them works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from videojob_api.manifest import Manifest
+from videojob_api.status import Stage
+
+from .check import check
+from .device import choose_device
+from .fetch import fetch
+from .outcome import Findings, Task, build_manifest
+from .outputs import Produced
+from .passes import finish_pass, run_pass
+from .plan import Pass, Plan, build_plan
+from .probe import probe
+from .progress import PassProgress
+from .publish import publish, publish_logs, publish_manifest
+from .reporting import Reporter
+from .validate import validate
+
+
+def run(task: Task, found: Findings) -> Manifest:
+    """Work on one input.
+
+    Args:
+        task: what to do, and with what.
+        found: is filled in on the way, so that a failure leaves what was known by then.
+
+    Raises:
+        WorkerError: see ``errors``.
+    """
+    order, report, timings = task.order, task.report, found.timings
+    report.begin(Stage.FETCHING)
+    with timings.stage("fetch", key=task.item.key):
+        found.source = source = fetch(
+            task.item, order.limits, task.store, task.scratch.source, report.progress
+        )
+    report.begin(Stage.PROBING)
+    with timings.stage("probe", bytes=source.size_bytes):
+        media = probe(source.path, task.tools, order.limits)
+        found.facts = media.facts()
+        validate(media, order.limits, order.steps)
+        found.device = device = choose_device(order.accelerator, task.tools)
+    plan = build_plan(
+        order.steps, media, task.scratch, task.budget, device.encoder, limits=order.limits
+    )
+    found.warnings += plan.warnings
+    produced: list[Produced] = []
+    for stage in plan.passes:
+        report.begin(Stage.PROCESSING, ", ".join(stage.steps))
+        with timings.stage("process", steps=stage.steps):
+            result = run_pass(stage, task.tools, follow(stage, plan, report))
+            found.warnings += check(stage, result, media, task.tools)
+            finished = finish_pass(stage)
+            found.warnings += finished.warnings
+            produced += finished.produced
+    report.begin(Stage.PUBLISHING)
+    with timings.stage("publish", objects=len(produced)):
+        found.outputs = publish(produced, task.destination, report.progress)
+        found.log_key = publish_logs(task.destination)
+    manifest = build_manifest(task, found)
+    found.manifest_sha256 = publish_manifest(manifest, task.destination)  # last: means done
+    return manifest
+
+
+def follow(stage: Pass, plan: Plan, report: Reporter) -> Callable[[PassProgress], None]:
+    """What tells the reporter how far all passes are while one runs, by their weights."""
+    total = sum(p.weight for p in plan.passes) or 1.0
+    before = sum(p.weight for p in plan.passes[: plan.passes.index(stage)])
+
+    def on_progress(at: PassProgress) -> None:
+        fraction = (before + stage.weight * at.fraction) / total
+        report.progress(fraction, fps=at.fps, speed=at.speed)
+
+    return on_progress

@@ -1,0 +1,72 @@
+"""Reads ffmpeg's own account at the end of a pass: what was read, decoded, encoded, complained of.
+
+Called by ``passes.run_pass`` on the full log (``-loglevel level+verbose``). Pure. The wording is
+the same from ffmpeg 5.1 to 7.1; only the prefixes before it differ. Lines are matched from their
+beginning, so that a film's title can't pass for an account.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+_PREFIX = r"(?:\[[^\]]*\] )*"
+_INPUT = re.compile(
+    _PREFIX + r" *Input stream #0:(?P<index>\d+) \((?P<kind>\w+)\): (?P<packets>\d+) packets read"
+    r"(?: \(\d+ bytes\))?(?:; (?P<frames>\d+) frames decoded)?"
+    r"(?:; (?P<errors>\d+) decode errors)?(?:.*?\((?P<samples>\d+) samples\))?"
+)
+_OUTPUT = re.compile(
+    _PREFIX
+    + r" *Output stream #(?P<file>\d+):(?P<index>\d+) \((?P<kind>\w+)\): (?P<frames>\d+) frames encoded"
+)
+_COMPLAINT = re.compile(_PREFIX + r"(?<=(?:error|fatal)\] )")
+_MAX_COMPLAINTS = 20
+
+
+@dataclass(frozen=True)
+class ReadStream:
+    """An input stream at the end of the pass."""
+
+    packets: int
+    frames: int
+    samples: int
+
+
+@dataclass
+class Tally:
+    """The account."""
+
+    read: dict[int, ReadStream] = field(default_factory=dict)
+    """By stream index of the input."""
+    encoded: dict[tuple[int, int], int] = field(default_factory=dict)
+    """(output number, stream index) → frames."""
+    error_count: int = 0
+    """Lines at level error: mostly the decoder's."""
+    complaints: list[str] = field(default_factory=list)
+    """The first of them."""
+
+
+def parse_tally(lines: Iterable[str]) -> Tally:
+    """Read a whole log."""
+    tally = Tally()
+    for line in lines:
+        if _COMPLAINT.match(line):
+            tally.error_count += 1
+            if len(tally.complaints) < _MAX_COMPLAINTS:
+                tally.complaints.append(_plain(line))
+        elif match := _INPUT.match(line):
+            tally.read[int(match["index"])] = ReadStream(
+                packets=int(match["packets"]),
+                frames=int(match["frames"] or 0),
+                samples=int(match["samples"] or 0),
+            )
+        elif match := _OUTPUT.match(line):
+            tally.encoded[int(match["file"]), int(match["index"])] = int(match["frames"])
+    return tally
+
+
+def _plain(line: str) -> str:
+    """Without addresses and levels, which differ from run to run."""
+    return re.sub(r"\s*@ 0x[0-9a-f]+|\[(error|fatal)\] ", "", line).strip()[:200]

@@ -1,0 +1,108 @@
+"""Decides whether a film is acceptable for what is to be made of it.
+
+Called by ``run.py`` right after probing. Pure: facts in, nothing or a Rejected out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from videojob_api.base import parse_quantity
+from videojob_api.reasons import RejectReason
+from videojob_api.steps import Step
+from videojob_api.videojob import Limits
+
+from .errors import Rejected
+from .media import NO_CODEC, MediaInfo
+from .steps import kind_of
+
+MAX_STREAMS = 64
+
+
+def validate(media: MediaInfo, limits: Limits, steps: Sequence[Step]) -> None:
+    """Accept a film for some steps, or say why not.
+
+    Raises:
+        Rejected: with what was got, what is wanted and what to do.
+    """
+    _check_whole(media, limits)
+    _check_streams(media, steps)
+    _check_extent(media, limits)
+
+
+def _check_whole(media: MediaInfo, limits: Limits) -> None:
+    largest = int(parse_quantity(limits.max_bytes))
+    if media.size_bytes > largest:
+        raise Rejected(
+            RejectReason.TOO_LARGE,
+            f"The file has {media.size_bytes} bytes; at most {limits.max_bytes} are accepted. "
+            "Upload a smaller one, or raise limits.maxBytes.",
+        )
+    if media.stream_count > MAX_STREAMS:
+        raise Rejected(
+            RejectReason.TOO_MANY_STREAMS,
+            f"The file has {media.stream_count} streams; at most {MAX_STREAMS} are accepted. "
+            "Export it with only the streams that are needed.",
+        )
+    if media.encrypted:
+        raise Rejected(
+            RejectReason.ENCRYPTED,
+            "The film is encrypted (DRM); only films without protection can be worked on. Upload "
+            "it unprotected.",
+        )
+
+
+def _check_streams(media: MediaInfo, steps: Sequence[Step]) -> None:
+    needs_video = next((s.name for s in steps if kind_of(s).needs_video), None)
+    needs_audio = next((s.name for s in steps if kind_of(s).needs_audio), None)
+    if media.video is None and needs_video:
+        raise Rejected(
+            RejectReason.NO_VIDEO_STREAM,
+            f"The file has no video, which step {needs_video!r} needs (a cover picture is not "
+            "video). Upload a film, or leave the step out.",
+        )
+    if not media.audio and needs_audio:
+        raise Rejected(
+            RejectReason.NO_AUDIO_STREAM,
+            f"The film has no sound, which step {needs_audio!r} needs. Upload one with sound, or "
+            "leave the step out.",
+        )
+    codecs = [media.video.codec] if media.video else []
+    codecs += [track.codec for track in media.audio]
+    if any(codec in NO_CODEC for codec in codecs):
+        raise Rejected(
+            RejectReason.UNSUPPORTED_CODEC,
+            "The file has a stream whose codec is not known. Export it as H.264 with AAC.",
+        )
+    if media.video is not None and not media.video.coded.pixels:
+        raise Rejected(
+            RejectReason.DAMAGED,
+            "The file says that it has video, and no picture could be found in it. Export it "
+            "again, and upload that.",
+        )
+
+
+def _check_extent(media: MediaInfo, limits: Limits) -> None:
+    if media.duration <= 0:
+        raise Rejected(
+            RejectReason.ZERO_DURATION,
+            "The film lasts 0 seconds: there is nothing in it. Check how it was made, and upload "
+            "it again.",
+        )
+    if media.duration > limits.max_duration_seconds:
+        raise Rejected(
+            RejectReason.TOO_LONG,
+            f"The film lasts {float(media.duration):.0f} s; at most {limits.max_duration_seconds} "
+            "are accepted. Upload a shorter one, or raise limits.maxDurationSeconds.",
+        )
+    if media.video is not None and media.video.coded.pixels > limits.max_pixels:
+        raise too_many_pixels(str(media.video.coded), limits)
+
+
+def too_many_pixels(size: str, limits: Limits) -> Rejected:
+    """The refusal of frames that are too large, wherever it is found out."""
+    return Rejected(
+        RejectReason.TOO_MANY_PIXELS,
+        f"Its frames are {size}; at most {limits.max_pixels} pixels in a frame are accepted. "
+        "Upload a smaller film, or raise limits.maxPixels.",
+    )

@@ -1,0 +1,59 @@
+"""What ffmpeg and ffprobe are allowed to open, whatever a file claims to be.
+
+Used by ``probe`` and ``commands``, which hand it over as options. Playlists, manifests, scripts
+and image sequences are left out on purpose: their demuxers open further files and URLs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FORMATS = (
+    *("mov", "matroska", "mpegts", "avi", "flv", "asf"),
+    *("mp3", "wav", "w64", "ogg", "flac", "aac", "ac3", "eac3", "aiff", "amr"),
+)
+"""Demuxers; one name of each is enough (``mov`` is MP4 and 3GP too, ``matroska`` WebM)."""
+
+FORMATS_IN_WORDS = "MP4, MOV, MKV, WebM, AVI, WMV, FLV, 3GP, TS, or a plain audio file"
+
+_VIDEO = (
+    *("h264", "hevc", "libdav1d", "av1", "libaom-av1", "vp8", "vp9", "libvpx", "libvpx-vp9"),
+    *("mpeg1video", "mpeg2video", "mpegvideo", "mpeg4", "h263", "h263p", "h263i"),
+    *("msmpeg4v1", "msmpeg4v2", "msmpeg4", "wmv1", "wmv2", "wmv3", "vc1", "flv", "vp6", "vp6f"),
+    *("vp6a", "vp7", "theora", "mjpeg", "mjpegb", "prores", "dnxhd", "dvvideo", "cfhd", "svq1"),
+    *("svq3", "cinepak", "indeo3", "indeo4", "indeo5", "rv30", "rv40", "huffyuv", "ffvhuff"),
+    *("ffv1", "utvideo", "rawvideo", "v210", "qtrle", "rpza", "flashsv", "flashsv2", "msvideo1"),
+    *("png", "gif", "bmp", "webp", "tiff"),
+)
+_AUDIO = (
+    *("aac", "aac_fixed", "aac_latm", "mp3float", "mp3", "mp2float", "mp2", "mp1float", "mp1"),
+    *("ac3", "eac3", "opus", "libopus", "vorbis", "libvorbis", "flac", "alac", "dca", "truehd"),
+    *("mlp", "wmav1", "wmav2", "wmapro", "wmalossless", "wmavoice", "amrnb", "amrwb"),
+    *("libopencore_amrnb", "libopencore_amrwb", "speex", "libspeex", "nellymoser", "gsm"),
+    *("gsm_ms", "qdm2", "qdmc", "cook", "mace3", "mace6", "tta", "wavpack"),
+    *("adpcm_ima_wav", "adpcm_ima_qt", "adpcm_ms", "adpcm_swf", "adpcm_g722", "adpcm_g726"),
+    *("pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le"),
+    *("pcm_s32be", "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_alaw", "pcm_mulaw"),
+    *("pcm_bluray", "pcm_dvd"),
+)
+_SUBTITLES = (
+    *("mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text", "dvdsub", "dvbsub", "pgssub"),
+    *("cc_dec", "libzvbi_teletextdec", "xsub"),
+)
+CODECS = (*_VIDEO, *_AUDIO, *_SUBTITLES)
+"""Decoders. Those of subtitles are opened while probing, though nothing is made of them yet."""
+
+
+def input_options(max_pixels: int) -> dict[str, str | int]:
+    """The options that must stand before every untrusted input, as name → value."""
+    return {
+        "protocol_whitelist": "file",
+        "format_whitelist": ",".join(FORMATS),
+        "codec_whitelist": ",".join(CODECS),
+        "max_pixels": max_pixels,
+    }
+
+
+def input_url(source: Path) -> str:
+    """The file under its protocol's name, so that no character in its path is read as another."""
+    return f"file:{source}"
