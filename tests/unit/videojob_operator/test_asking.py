@@ -59,7 +59,7 @@ def test_nothing_new_is_said_until_the_store_answers(situation: Situation) -> No
     "situation",
     [
         asking_again().with_newest(ready=1).with_progress({0: a_report(3, stage=Stage.PROBING)}),
-        asking_again(ago=20).with_newest(ready=1),
+        asking_again(ago=20).with_newest(ready=1, active=1),
     ],
     ids=["something was fetched", "at work for long"],
 )
@@ -107,3 +107,11 @@ def test_a_kill_after_an_old_refusal_is_not_told_as_a_refusal() -> None:
     assert decision.status is not None
     assert decision.status.message == "Accepted; waiting for a worker to start."
     assert conditions(decision.status)["Stalled"][0] == "False"
+
+
+def test_patience_ends_after_twenty_seconds_of_work() -> None:
+    at_work = asking_again(ago=19).with_newest(active=1, ready=1)
+    decision = decide_asking(at_work, NOW)
+    assert decision is not None
+    assert decision.requeue_seconds == 1
+    assert decide_asking(at_work, NOW + seconds(1)) is None

@@ -156,3 +156,7 @@ def test_managed_fields_take_no_memory() -> None:
     body["metadata"]["managedFields"] = [{"big": "x" * 1000}]
     cache.put_videojob(body)
     assert "managedFields" not in dict(cache.videojobs())[Key(*KEY)]["metadata"]
+    job = a_job_at(1)
+    job["metadata"]["managedFields"] = [{}]
+    cache.put_job(job)
+    assert "managedFields" not in cache.jobs_of(UID)[0]["metadata"]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from aiohttp import ClientError
 from builders import KEY
+from kubernetes.aio.client import ApiException
 
 from videojob_operator.cluster import Body, Cluster, _as_ours
 from videojob_operator.errors import ClusterError, Conflict, Forbidden, Gone
@@ -120,3 +124,64 @@ async def test_a_token_is_reviewed_for_its_audience() -> None:
     (_, path, _, body, _) = cluster.asked[0]
     assert path == "/apis/authentication.k8s.io/v1/tokenreviews"
     assert body["spec"] == {"token": "secret", "audiences": ["videojob.dev/u"]}
+
+
+class Answering:
+    """A client that gives one answer, or raises."""
+
+    def __init__(
+        self, status: int = 200, text: bytes = b"{}", error: Exception | None = None
+    ) -> None:
+        self.default_headers = {"User-Agent": "test"}
+        self.configuration = SimpleNamespace(host="https://api")
+        self.rest_client = self
+        self.status, self.text, self.error = status, text, error
+        self.asked: tuple[str, str, dict[str, str]] = ("", "", {})
+
+    async def update_params_for_auth(self, headers: dict[str, str], *_: object) -> None:
+        headers["Authorization"] = "Bearer ours"
+
+    async def request(
+        self, method: str, url: str, *, headers: dict[str, str], **_: object
+    ) -> Answering:
+        self.asked = method, url, headers
+        if self.error:
+            raise self.error
+        return self
+
+    async def read(self) -> bytes:
+        return self.text
+
+
+async def ask(answering: Answering, **query: str) -> Body:
+    return await Cluster(cast("Any", answering)).request("GET", "/version", query=query)
+
+
+async def test_a_request_carries_our_identity_and_its_query() -> None:
+    answering = Answering(text=b'{"minor": "34"}')
+    assert await ask(answering, limit="5", labelSelector="a=b") == {"minor": "34"}
+    method, url, headers = answering.asked
+    assert (method, url) == ("GET", "https://api/version?limit=5&labelSelector=a%3Db")
+    assert headers["Authorization"] == "Bearer ours"
+    assert "application/json" in headers["Accept"]
+
+
+@pytest.mark.parametrize(
+    ("answering", "kind", "words"),
+    [
+        (Answering(404, b'{"message": "not found"}'), Gone, "not found"),
+        (Answering(409, b'{"message": "exists"}'), Conflict, "exists"),
+        (Answering(300, b""), ClusterError, ""),
+        (Answering(199, b""), ClusterError, ""),
+        (Answering(error=ApiException(status=403, reason="no")), Forbidden, "None"),
+        (Answering(error=ClientError("reset")), ClusterError, "did not answer: .*reset"),
+        (Answering(error=TimeoutError()), ClusterError, "did not answer"),
+    ],
+    ids=["404", "409", "300", "199", "exception", "connection", "timeout"],
+)
+async def test_whatever_goes_wrong_is_one_of_our_errors(
+    answering: Answering, kind: type[ClusterError], words: str
+) -> None:
+    with pytest.raises(kind) as raised:
+        await ask(answering)
+    assert re.search(words, str(raised.value))

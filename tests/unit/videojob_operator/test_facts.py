@@ -163,6 +163,8 @@ def test_a_terminated_container_is_an_end_before_the_pod_says_so() -> None:
     pod["status"]["phase"] = "Running"
     assert has_ended(pod)
     assert parse_endings([pod])[0][0].exit_code == 0
+    pod["status"]["containerStatuses"][0]["name"] = "proxy"
+    assert not has_ended(pod)
 
 
 @pytest.mark.parametrize(

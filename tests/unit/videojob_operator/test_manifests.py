@@ -357,6 +357,7 @@ def test_keys_with_dollars_reach_the_worker_as_they_are(key: str) -> None:
 
 def test_the_environment_holds_what_fits_it() -> None:
     """One input's worth below the limit stays in the environment, one above does not."""
+    assert MAX_ORDER_BYTES == 16384
     maps = (build(a_videojob(count).with_store()).config_map for count in range(150, 500))
     first = next(filter(None, maps))
     assert MAX_ORDER_BYTES < len(first["data"]["order.json"].encode()) < MAX_ORDER_BYTES + 200

@@ -90,6 +90,9 @@ def test_a_single_input_gets_its_own_sentence() -> None:
     assert decided(ended(42))[1].message == "the file ends before its index says"
     assert decided(ended(0))[1].message == "Done: all outputs are published."
     assert decided(ended(0, 0))[1].message == "Done: 2 of 2 inputs succeeded."
+    assert (decided(ended(0, 42))[1].message or "").endswith(
+        "in-1: the file ends before its index says"
+    )
 
 
 def test_the_last_words_of_a_crashed_worker_outlive_its_pod() -> None:

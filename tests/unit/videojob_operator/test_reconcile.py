@@ -269,6 +269,17 @@ async def test_a_killed_worker_is_made_good_by_a_second_job_over_the_rest() -> N
     assert sorted(o.input for o in status.outputs) == ["in-0", "in-1", "in-2"]
 
 
+async def test_pods_of_no_input_and_of_inputs_that_go_on_are_passed_over() -> None:
+    world, key = a_world_with_a_videojob(2)
+    await reconcile(key, world)
+    pod_ended(world, 42, index=0)
+    pod_ended(world, 1, index=1)  # the Job will start another one
+    pod_ended(world, 1, index=7)
+    job_becomes(world, active=1, ready=1, failedIndexes="0")
+    await reconcile(key, world)
+    assert set(world.book.results(UID)[1]) == {0}
+
+
 async def test_a_missing_store_makes_no_job_until_it_appears() -> None:
     world, key = a_world_with_a_videojob()
     store = fake(world).drop("videostores", "media")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 from builders import KEY, UID, a_job_body, a_report, a_result, a_videojob_body, an_ended_pod
 from fake_cluster import StillWorld, a_world, fake
+from virtual_time import in_virtual_time
 
 from videojob_api.report import Report
+from videojob_operator.errors import ClusterError
 from videojob_operator.observed import Key
-from videojob_operator.resync import resync
+from videojob_operator.resync import resync, resync_forever
 
 
 def queued(world: StillWorld) -> set[Key]:
@@ -99,3 +104,19 @@ async def test_jobs_of_others_are_not_taken() -> None:
     fake(world).put("jobs", body)
     await resync(world)
     assert world.cache.jobs() == []
+
+
+@in_virtual_time
+async def test_it_happens_every_ten_minutes_whatever_goes_wrong() -> None:
+    world = a_world()
+    fake(world).failures = [ClusterError("down", 500)]
+    task = asyncio.create_task(resync_forever(world))
+    await asyncio.sleep(599)
+    assert fake(world).requests == []
+    await asyncio.sleep(2)
+    assert len(fake(world).requests) == 1, "it failed"
+    await asyncio.sleep(600)
+    assert len(fake(world).requests) == 3
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -8,7 +8,18 @@ from videojob_operator.settings import Settings
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
-    assert Settings.from_environment({}) == Settings()
+    assert Settings.from_environment({}) == Settings(
+        namespace="default",
+        reports_url="",
+        reports_port=8443,
+        reports_auth="TokenReview",
+        http_port=8080,
+        concurrency=20,
+        accelerator_assume=False,
+        read_nodes=True,
+        children_keep_seconds=3600,
+        leader_elect=False,
+    )
 
 
 def test_every_kind_of_setting_is_read() -> None:

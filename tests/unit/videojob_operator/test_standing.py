@@ -324,3 +324,20 @@ def test_a_run_has_one_id() -> None:
     status = standing(a_videojob(), Phase.PENDING)
     assert status.run_id == "0f8fad5b-1"
     assert standing(replace(a_videojob(), status=status)).run_id == "0f8fad5b-1"
+
+
+def test_a_gpu_that_works_needs_no_word() -> None:
+    placed = {"requested": "Auto nvidia.com/gpu", "used": "nvidia.com/gpu", "reason": "Offered"}
+    situation = a_videojob().running().with_status(accelerator=placed).with_succeeded(0)
+    assert standing(situation).accelerator == situation.status.accelerator
+    told = replace(
+        situation.with_status(accelerator=None), results={0: a_result(acceleratorReason="x")}
+    )
+    assert standing(told).accelerator is None
+
+
+def test_many_steps_at_once_fit_their_column() -> None:
+    live = {i: a_report(10, step=f"a-step-with-a-long-name-{i:03}") for i in range(20)}
+    progress = standing(a_videojob(20).running().with_progress(live)).progress
+    assert progress is not None
+    assert len(progress.step or "") == 128

@@ -97,7 +97,7 @@ def test_a_refusing_store_is_asked_again_for_ever() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "words"), [(0, "with exit code 1"), (2, "with exit code 1 (after 3 tries)")]
+    ("limit", "words"), [(0, "with exit code 1"), (1, "with exit code 1 (after 2 tries)")]
 )
 def test_the_number_of_tries_is_said(limit: int, words: str) -> None:
     situation = a_videojob(retry={"limit": limit}).running().with_index(0, exit_code=1)
@@ -127,7 +127,7 @@ def test_what_was_written_stands_though_pods_and_jobs_are_gone() -> None:
     assert verdicts.succeeded == {0, 1}
     assert verdicts.failed == {2}
     assert verdicts.rejected == {3}
-    assert verdicts.by_index[3].reason == "Empty"
+    assert (verdicts.by_index[3].reason, verdicts.by_index[3].message) == ("Empty", "0 bytes")
     assert [v.index for v in verdicts.bad] == [2, 3]
 
 
@@ -157,3 +157,15 @@ def test_the_next_attempt_succeeds_where_the_first_was_killed() -> None:
     first = a_videojob().running().with_index(0, exit_code=137)
     second = replace(first.with_attempt(kills=1), results={0: a_result()}).with_succeeded(0)
     assert judge(second).succeeded == {0}
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ("Traceback\n  File x\nKeyError: 3\n\n", "exit code 1: KeyError: 3 (after"),
+        ("\n \n", "exit code 1 (after"),
+    ],
+)
+def test_the_last_line_of_a_crash_is_quoted(log: str, words: str) -> None:
+    situation = a_videojob().running().with_index(0, exit_code=1, message=log)
+    assert words in the_verdict(situation).message
