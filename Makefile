@@ -57,15 +57,18 @@ test-unit: setup ## Unit tests: no cluster, no ffmpeg, under 30 s
 
 .PHONY: test-integration
 test-integration: setup ## Real ffmpeg, real MinIO process, no cluster
-	@$(CLUSTER)/packages.py ffmpeg
+	@$(CLUSTER)/packages.py
+	@$(CLUSTER)/binaries.py minio > /dev/null
 	@$(PYTEST) -q tests/integration
 
 .PHONY: test-chart
 test-chart: setup ## The Helm chart: lint, schema, unit tests
+	@$(CLUSTER)/binaries.py helm kubeconform helm-unittest > /dev/null
 	@$(PYTEST) -q tests/chart
 
 .PHONY: test-e2e
-test-e2e: cluster ## The whole on the local cluster
+test-e2e: deploy ## The whole on the local cluster
+	@$(CLUSTER)/images.py load minio > /dev/null
 	@$(PYTEST) -q tests/e2e
 
 .PHONY: test

@@ -102,7 +102,7 @@ class InputStatus(MediaFacts):
     name: Word
     state: InputState = InputState.PENDING
     percent: Percent | None = None
-    attempts: Count | None = Field(default=None, description="How often a worker ended on it.")
+    attempts: Count | None = Field(default=None, description="How many attempts worked on it.")
     reason: Word | None = None
     message: Text | None = None
     manifest_key: Key | None = None
@@ -187,7 +187,6 @@ class VideoJobStatus(Tolerant):
     attempt: Count | None = Field(
         default=None, description="How many Kubernetes Jobs this run has made."
     )
-    retry_at: Time | None = Field(default=None, description="When the next attempt is due.")
     phase: Phase = Phase.PENDING
     message: Text | None = Field(default=None, description="One sentence on how it stands.")
     conditions: Annotated[list[Condition], Field(max_length=16)] = Field(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from .base import Model, Name, ObjectKey, Quantity, Sha256, check_inside, parse_quantity
 from .status import VideoJobStatus
@@ -117,18 +117,42 @@ class Accelerator(Model):
     )
 
 
-class Amounts(Model):
-    """Amounts of what a container uses."""
+class Requests(Model):
+    """What a node must have free for a worker."""
 
-    cpu: Quantity | None = None
-    memory: Quantity | None = None
+    cpu: Quantity | None = Field(default=None, description="500m, or the limit if that is less.")
+    memory: Quantity | None = Field(
+        default=None, description="512Mi, or the limit if that is less."
+    )
+
+
+class ResourceLimits(Model):
+    """The most that a worker may use."""
+
+    cpu: Quantity = Field(default="2", description="Threads follow it.")
+    memory: Quantity = Field(default="2Gi", description="Plans are made to fit into it.")
+
+
+def _within_limit(what: str) -> dict[str, JsonValue]:
+    return {
+        "rule": f"!has(self.requests.{what}) || quantity(string(self.requests.{what}))"
+        f".compareTo(quantity(string(self.limits.{what}))) <= 0",
+        "message": f"requests.{what} is more than limits.{what}; lower the request or raise the "
+        "limit",
+    }
 
 
 class Resources(Model):
-    """Requests and limits of each worker. Threads follow the CPU limit."""
+    """Requests and limits of each worker."""
 
-    requests: Amounts = Field(default=Amounts(cpu="500m", memory="512Mi"))
-    limits: Amounts = Field(default=Amounts(cpu="2", memory="2Gi"))
+    requests: Requests = Field(default=Requests())
+    limits: ResourceLimits = Field(default=ResourceLimits())
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [_within_limit("cpu"), _within_limit("memory")]
+        }
+    )
 
     @model_validator(mode="after")
     def _requests_within_limits(self) -> Resources:

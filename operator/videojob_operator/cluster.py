@@ -16,7 +16,7 @@ from kubernetes.aio import client, config
 
 from videojob_api import names
 
-from .errors import ClusterError, Conflict, Forbidden, Gone
+from .errors import ClusterError, Conflict, Forbidden, Gone, Invalid
 
 Body = dict[str, Any]
 
@@ -27,6 +27,7 @@ _ERRORS: Mapping[int, type[ClusterError]] = {
     403: Forbidden,
     404: Gone,
     409: Conflict,
+    422: Invalid,
 }
 
 

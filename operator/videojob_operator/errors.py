@@ -3,6 +3,7 @@
     ClusterError            the API server said no, or did not answer: tried again with back-off
     ├── Conflict            409: somebody else was first, or the object is newer than ours
     ├── Gone                404: not there (any more)
+    ├── Invalid             422: it will never be accepted as it is; trying again is no use
     └── Forbidden           401, 403: rights are missing; never swallowed
 
 Raised by ``cluster``; ``reconcile`` lets them pass, the queue tries the key again.
@@ -25,6 +26,10 @@ class Conflict(ClusterError):
 
 class Gone(ClusterError):
     """There is no such object."""
+
+
+class Invalid(ClusterError):
+    """The API server does not accept the object."""
 
 
 class Forbidden(ClusterError):

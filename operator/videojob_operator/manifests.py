@@ -11,7 +11,7 @@ from videojob_api import names
 from videojob_api.base import parse_quantity
 from videojob_api.indexes import format_indexes
 from videojob_api.reasons import FAIL_INDEX_CODES, ExitCode
-from videojob_api.videojob import Amounts, VideoJobSpec
+from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 from videojob_api.work_order import (
     FolderTarget,
@@ -37,6 +37,7 @@ _GRACE_SECONDS = 60
 _JOB_TTL_SECONDS = 24 * 3600
 _SCRATCH_MARGIN_BYTES = 1 << 30
 _NOBODY = 65532
+_DEFAULT_REQUESTS = {"cpu": "500m", "memory": "512Mi"}
 
 
 def build_attempt(
@@ -288,14 +289,15 @@ def _environment(store: VideoStoreSpec, order_text: str | None) -> list[dict[str
 
 
 def _resources(spec: VideoJobSpec, placement: Placement) -> dict[str, Any]:
-    limits = _amounts(spec.resources.limits)
+    limits = {"cpu": spec.resources.limits.cpu, "memory": spec.resources.limits.memory}
+    asked = {"cpu": spec.resources.requests.cpu, "memory": spec.resources.requests.memory}
+    requests = {
+        what: asked[what] or min(default, limits[what], key=parse_quantity)
+        for what, default in _DEFAULT_REQUESTS.items()
+    }
     if placement.resource:
         limits[placement.resource] = str(placement.count)
-    return {"requests": _amounts(spec.resources.requests), "limits": limits}
-
-
-def _amounts(amounts: Amounts) -> dict[str, str]:
-    return {k: v for k, v in (("cpu", amounts.cpu), ("memory", amounts.memory)) if v is not None}
+    return {"requests": requests, "limits": limits}
 
 
 def scratch_bytes(spec: VideoJobSpec) -> int:

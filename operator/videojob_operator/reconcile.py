@@ -15,9 +15,10 @@ from videojob_api.status import VideoJobStatus
 from . import metrics
 from .act import act
 from .decide import decide
-from .errors import Conflict, Gone
+from .errors import Conflict, Gone, Invalid
 from .observe import observe
 from .observed import Key, Observed
+from .policies.acceptance import refuse
 from .world import World
 
 log = structlog.get_logger()
@@ -29,8 +30,12 @@ async def reconcile(key: Key, world: World) -> float | None:
     if observed is None:
         return None  # gone: owner references clean up
     decision = decide(observed, world.now())
+    try:
+        await act(observed, decision.actions, world)
+    except Invalid as error:
+        decision = refuse(observed, world.now(), f"The worker's Job is not accepted: {error}")
+        await act(observed, decision.actions, world)
     metrics.DECISIONS.labels(policy=decision.policy).inc()
-    await act(observed, decision.actions, world)
     if decision.status is not None:
         await write_status(observed, decision.status, world)
         log.info(

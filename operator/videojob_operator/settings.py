@@ -53,6 +53,13 @@ class Settings:
             variable = f"VIDEOJOB_{field.name.upper()}"
             if (text := environment.get(variable)) is not None:
                 values[field.name] = _parse(variable, text, field.default)
+        if values.get("concurrency", 1) < 1:
+            raise ValueError(
+                "VIDEOJOB_CONCURRENCY is 0; write how many to reconcile at once, say 20"
+            )
+        if values.get("reports_auth", "JWKS") not in ("TokenReview", "JWKS"):
+            got = values["reports_auth"]
+            raise ValueError(f"VIDEOJOB_REPORTS_AUTH is {got!r}; write TokenReview or JWKS")
         return cls(**values)
 
 

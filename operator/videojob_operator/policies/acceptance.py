@@ -18,8 +18,13 @@ def decide_accept(observed: Observed, now: datetime) -> Decision | None:
     """Refuse what is not understood; everything else goes on down the chain."""
     if observed.spec is not None:
         return None
-    message = f"The manifest is not understood: {observed.invalid}"
+    return refuse(observed, now, f"The manifest is not understood: {observed.invalid}")
+
+
+def refuse(observed: Observed, now: datetime, message: str) -> Decision:
+    """End a job that can't be done as it is written, with the sentence why."""
     return Decision(
+        policy="refuse",
         actions=(EmitEvent("Warning", "InvalidSpec", message),),
         status=describe(
             observed,

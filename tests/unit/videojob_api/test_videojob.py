@@ -85,8 +85,8 @@ def an_input(**changes: Any) -> dict[str, Any]:
         ({"accelerator": {"count": 0}}, "greater than or equal to 1"),
         ({"resources": {"limits": {"memory": "lots"}}}, "should match pattern"),
         (
-            {"resources": {"limits": {"memory": "256Mi"}}},
-            r"requests.memory \(512Mi\) is more than limits.memory \(256Mi\); lower the request",
+            {"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "256Mi"}}},
+            r"requests.memory \(1Gi\) is more than limits.memory \(256Mi\); lower the request",
         ),
         ({"resources": {"requests": {"cpu": "3"}}}, r"requests.cpu \(3\) is more than"),
         ({"priority": 3}, "Extra inputs are not permitted"),
@@ -105,9 +105,14 @@ def test_a_store_must_be_named() -> None:
         VideoJobSpec.model_validate(spec)
 
 
-def test_a_request_without_a_limit_is_fine() -> None:
-    spec = a_spec(resources={"requests": {"memory": "8Gi"}, "limits": {"cpu": "1"}})
-    assert spec.resources.limits.memory is None
+def test_a_limit_that_is_not_given_is_the_default() -> None:
+    spec = a_spec(resources={"limits": {"cpu": "4"}})
+    assert spec.resources.limits.memory == "2Gi"
+
+
+def test_a_small_limit_alone_is_fine() -> None:
+    spec = a_spec(resources={"limits": {"memory": "256Mi"}})
+    assert spec.resources.requests.memory is None
 
 
 def test_five_hundred_inputs_are_fine() -> None:

@@ -14,7 +14,7 @@ from builders import KEY
 from kubernetes.aio.client import ApiException
 
 from videojob_operator.cluster import Body, Cluster, _as_ours
-from videojob_operator.errors import ClusterError, Conflict, Forbidden, Gone
+from videojob_operator.errors import ClusterError, Conflict, Forbidden, Gone, Invalid
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from videojob_operator.errors import ClusterError, Conflict, Forbidden, Gone
         (403, Forbidden),
         (404, Gone),
         (409, Conflict),
-        (422, ClusterError),
+        (422, Invalid),
         (500, ClusterError),
     ],
 )

@@ -368,3 +368,9 @@ def test_a_very_long_name_fits_its_label() -> None:
     label = job_of(situation)["metadata"]["labels"]["videojob.dev/videojob"]
     assert len(label) <= 63
     assert label[-1].isalnum()
+
+
+def test_a_request_is_never_above_a_small_limit() -> None:
+    small = {"limits": {"cpu": "100m", "memory": "256Mi"}}
+    resources = container_of(a_videojob(resources=small).with_store())["resources"]
+    assert resources["requests"] == {"cpu": "100m", "memory": "256Mi"}

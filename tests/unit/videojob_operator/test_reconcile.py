@@ -12,7 +12,7 @@ from fake_cluster import StillWorld, a_world, a_world_with_a_videojob, apply_pat
 from videojob_api import names
 from videojob_api.report import Report
 from videojob_api.status import Phase, VideoJobStatus
-from videojob_operator.errors import ClusterError, Conflict, Forbidden
+from videojob_operator.errors import ClusterError, Conflict, Forbidden, Invalid
 from videojob_operator.observed import Key
 from videojob_operator.reconcile import merge_patch, reconcile
 
@@ -314,6 +314,22 @@ async def test_a_manifest_that_is_not_understood_ends_and_makes_nothing() -> Non
     assert status.phase is Phase.FAILED
     assert "spec.steps.0.dub: Extra inputs are not permitted" in (status.message or "")
     assert fake(world).all("jobs") == []
+    await settled(world)
+
+
+async def test_a_job_that_is_never_accepted_ends_with_the_api_servers_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, key = a_world_with_a_videojob()
+
+    async def refuse(body: dict[str, Any]) -> dict[str, Any]:
+        raise Invalid("spec.template: the claim's name is too long", 422)
+
+    monkeypatch.setattr(world.cluster, "create_job", refuse)
+    await reconcile(key, world)
+    status = status_of(world)
+    assert status.phase is Phase.FAILED
+    assert "the claim's name is too long" in (status.message or "")
     await settled(world)
 
 
