@@ -64,7 +64,6 @@ def a_film(**changes: Any) -> MediaInfo:
         size_bytes=1000,
         start=Fraction(0),
         duration=Fraction(60),
-        duration_is_exact=True,
         video=VIDEO,
         audio=(AUDIO,),
         stream_count=2,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from videojob_worker.errors import FFmpegFailed, Interrupted, NotDoable, OutOfMemory, ScratchFull
-from videojob_worker.ffmpeg import ChildFailed, Tools
+from videojob_worker.ffmpeg import ChildFailed, Tools, _headline
 from videojob_worker.sandbox import Sandbox
 from videojob_worker.scratch import Scratch
 from videojob_worker.stop import Stop
@@ -73,6 +73,41 @@ def test_a_failure_has_its_code_and_last_line(tools: Tools):
     assert "nothing-here" in (failed.value.log_tail or "")
     done = tools.run(["ffprobe", "-v", "error", "nothing-here"], timeout_seconds=20, check=False)
     assert done.exit_code == 1
+
+
+def test_a_failure_is_headed_by_its_last_error(tools: Tools, scratch: Scratch):
+    (scratch.out / "no.mp4").write_text("no film at all")
+    argv = ["ffmpeg", "-nostdin", "-loglevel", "level+verbose", "-i", "out/no.mp4", "out/a.mp4"]
+    with pytest.raises(ChildFailed) as failed:
+        tools.run(argv, timeout_seconds=20)
+    assert "Invalid data found" in str(failed.value)
+    assert "[error]" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("log", "headline"),
+    [
+        (
+            "[libx264 @ 0x55888cc9a680] [error] Error setting profile nix.\n"
+            "[libx264 @ 0x55888cc9a680] [info] Possible profiles: baseline main\n"
+            "[info] Conversion failed!\n",
+            "Error setting profile nix.",
+        ),
+        ("[out#0 @ 0xa1] [mp4 @ 0xb2] [fatal] no header\n[verbose] bye\n", "no header"),
+        ("[error] true\n[info]     title : [error] a film's own words\n", "true"),
+        ("[mov,mp4 @ 0x55fc0] moov atom not found\n\n", "moov atom not found"),
+        (" \n", "it did not say why"),
+    ],
+)
+def test_the_headline_of_a_log(log: str, headline: str):
+    assert _headline(log) == headline
+
+
+def test_what_may_be_written_can_shrink(tools: Tools):
+    make(tools, "-f", "rawvideo", "out/a.raw")
+    tools.limit_files(1 << 16)
+    with pytest.raises(ScratchFull):
+        make(tools, "-f", "rawvideo", "out/a.raw")
 
 
 def test_the_network_is_out_of_reach(tools: Tools):

@@ -81,6 +81,15 @@ def test_what_is_wrong_with_the_call_is_said(tmp_path: Path):
     done = run(tmp_path, "good", more=("--store", str(tmp_path / "nowhere")))
     assert done.returncode == 44
     assert done.stderr.startswith("error: The store's folder")
+    done = run(tmp_path, "good", more=("--store", str(tmp_path / "job.yaml")))
+    assert done.returncode == 44
+    assert "job.yaml is not a folder; make it, or name another" in done.stderr
+    for output in ("job.yaml", "job.yaml/made"):
+        done = run(tmp_path, "good", more=("--output", str(tmp_path / output)))
+        assert done.returncode == 44
+        assert done.stderr.startswith("error: The folder for the results")
+        assert "name another with --output" in done.stderr
+        assert "Traceback" not in done.stderr
     done = run(tmp_path, "Good")
     assert done.returncode == 43
     assert "spec.inputs[0].name:" in done.stderr

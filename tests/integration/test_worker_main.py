@@ -136,6 +136,38 @@ def test_a_wrong_checksum_is_rejected(pod: Pod):
     assert pod.run("film.mp4").reason == "ChecksumMismatch"
 
 
+def test_a_message_that_can_not_be_written_changes_nothing_else(pod: Pod, endpoint: ReportsServer):
+    (pod.folder / "message").mkdir()
+    process = pod.start("film.mp4")
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == 42, log
+    assert "the termination message could not be written" in log
+    assert endpoint.reports[-1]["result"]["reason"] == "NotFound"
+
+
+def test_scratch_space_is_what_the_source_leaves_of_its_limit(pod: Pod):
+    film = pod.folder / "store/film.mp4"
+    make_film(film)
+    with film.open("ab") as file:  # a box that is passed over
+        file.write((8 << 20).to_bytes(4, "big") + b"free")
+        file.truncate(film.stat().st_size + (8 << 20))
+    pod.environment = {"VIDEOJOB_SCRATCH_LIMIT_BYTES": str(film.stat().st_size + 4096)}
+    result = pod.run("film.mp4")
+    assert (result.exit_code, result.reason) == (43, "NotDoable")
+    assert "of scratch space and 4 KiB are free" in str(result.message)
+
+
+def test_results_that_would_leave_the_store_are_refused_before_any_work(pod: Pod):
+    make_film(pod.folder / "store/film.mp4")
+    (pod.folder / "elsewhere").mkdir()
+    (pod.folder / "store/out").symlink_to(pod.folder / "elsewhere")
+    result = pod.run("film.mp4")
+    assert (result.exit_code, result.reason) == (44, "StorageRefused")
+    assert "remove the link" in str(result.message)
+    assert result.facts is None
+    assert list((pod.folder / "elsewhere").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [

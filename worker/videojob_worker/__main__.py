@@ -1,6 +1,7 @@
 """Where the worker starts: in a pod without arguments, or by hand with ``run``.
 
-The only place that turns an exception into an exit code, a termination message and a last report.
+In a pod, the only place that turns an exception into an exit code, a termination message and a last
+report; ``local`` does the like for a terminal.
 Imports wait until SIGTERM is heard: process 1 of a container would not even notice it before.
 """
 
@@ -55,7 +56,10 @@ def work_in_cluster(environment: Mapping[str, str], stop: Stop) -> int:
     result = build_result(order, item, found, error)
     if error is not None:
         say_error(str(result.message), reason=result.reason, exitCode=result.exit_code)
-    write_termination_message(result)
+    try:
+        write_termination_message(result)
+    except OSError as problem:  # the report and the exit code still tell
+        say_error("the termination message could not be written", why=str(problem))
     report.finish(result)
     say("worker ends", state=result.state.value, **found.usage.wire())
     return result.exit_code

@@ -67,7 +67,6 @@ class Movie:
     fragments: tuple[Fragment, ...]
     init_size: int
     """Bytes up to the end of the moov."""
-    size: int
     presented: Fraction
     """Seconds as the index says, without what edit lists hide; 0 in fragmented files."""
 
@@ -123,7 +122,7 @@ def read_movie(path: Path) -> Movie:
     if not heads:
         raise NotMp4(f"{path.name} has no index (moov box)")
     tracks = tuple(_finish_track(head, fragments) for head in heads)
-    return Movie(tracks, tuple(fragments), init_size, size, presented)
+    return Movie(tracks, tuple(fragments), init_size, presented)
 
 
 def _top_level(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:

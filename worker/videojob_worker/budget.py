@@ -1,7 +1,7 @@
 """What this container may use: threads, memory, scratch space.
 
-Read once by ``__main__`` and ``local``; planning and the sandbox obey it. ffmpeg itself would count
-the machine's cores. It must not guess: what isn't limited is None.
+Read by ``cluster`` and ``local`` when a run begins; planning and the sandbox obey it. ffmpeg itself
+would count the machine's cores. It must not guess: what isn't limited is None.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from videojob_api import names
@@ -28,7 +28,13 @@ class Budget:
     memory_bytes: int | None
     """None: as much as the machine has."""
     scratch_bytes: int | None
-    """Free space in the scratch folder when the run began."""
+    """What may still be written to the scratch folder. None: nobody knows."""
+
+    def less_scratch(self, used_bytes: int) -> Budget:
+        """What is left once so many bytes lie in the scratch folder."""
+        if self.scratch_bytes is None:
+            return self
+        return replace(self, scratch_bytes=max(0, self.scratch_bytes - used_bytes))
 
 
 def read_budget(
@@ -37,14 +43,16 @@ def read_budget(
     """Find out what we may use.
 
     The container's limits come by the downward API; without it (a local run), from the cgroup, and
-    else from the cores that this process may run on.
+    else from the cores that this process may run on. The scratch folder's limit is the volume's: the
+    node's disk may have far more room, and the kubelet evicts who takes it.
     """
+    free = shutil.disk_usage(scratch).free
     return Budget(
         threads=_positive(environment.get(names.ENV_CPU_LIMIT))
         or _cgroup_threads(cgroup)
         or len(os.sched_getaffinity(0)),
         memory_bytes=_positive(environment.get(names.ENV_MEMORY_LIMIT)) or _cgroup_memory(cgroup),
-        scratch_bytes=shutil.disk_usage(scratch).free,
+        scratch_bytes=min(free, _positive(environment.get(names.ENV_SCRATCH_LIMIT)) or free),
     )
 
 

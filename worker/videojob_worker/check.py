@@ -12,12 +12,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videojob_api.reasons import RejectReason
 from videojob_api.status import Warn
 
 from .boxes import Movie, NotMp4, read_movie
-from .errors import FFmpegFailed, Rejected, Unverified
+from .errors import FFmpegFailed, Unverified
 from .graph import Container, VideoEncoding
+from .losses import Source, tolerated_frames, tolerated_seconds
 from .media import MediaInfo, VideoStream
 from .outputs import PlannedOutput
 from .passes import PassResult
@@ -27,16 +27,8 @@ from .tally import Tally
 if TYPE_CHECKING:
     from .ffmpeg import Tools
 
-MAX_LOSS_SHARE = Fraction(1, 100)
-MAX_LOSS_SECONDS = Fraction(1)
-_ALWAYS_ALLOWED_SECONDS = Fraction(1, 4)
-"""Rounding at both ends of a film, and sound that ends a little before or after the pictures."""
-_ALWAYS_ALLOWED_FRAMES = 2
 _PROBE_SECONDS = 60.0
 _MP4 = (Container.FASTSTART_MP4, Container.FRAGMENTED_MP4)
-_ENDED_EARLY = ("partial file", "ended prematurely", "truncat", "end of file")
-_HIDDEN_FRAME_CODECS = frozenset({"vp8", "mpeg4", "msmpeg4v3"})
-"""Their packets need not each show a frame."""
 
 
 def check(stage: Pass, result: PassResult, media: MediaInfo, tools: Tools) -> list[Warn]:
@@ -52,24 +44,14 @@ def check(stage: Pass, result: PassResult, media: MediaInfo, tools: Tools) -> li
     movies = {
         output.path: _read(output) for output in stage.outputs if output.file.container in _MP4
     }
-    _check_source(stage, result.tally, media, list(movies.values()))
-    warnings = _check_frames(stage, result.tally, media, movies)
+    source = Source(stage, result.tally, media, tools)
+    source.check(list(movies.values()))
+    warnings = _check_frames(stage, result.tally, media, movies, source)
     for output in stage.outputs:
         _check_layout(output, tools)
         if output.path in movies:
             _check_sound(output, movies[output.path], result.tally)
     return [*_complaints(result.tally), *warnings]
-
-
-def tolerated_frames(frames: int, rate: Fraction) -> int:
-    """How many of so many frames may be missing."""
-    share, second = int(frames * MAX_LOSS_SHARE), int(rate * MAX_LOSS_SECONDS)
-    return max(_ALWAYS_ALLOWED_FRAMES, min(share, second))
-
-
-def tolerated_seconds(seconds: Fraction) -> Fraction:
-    """How much of so long a film may be missing."""
-    return max(_ALWAYS_ALLOWED_SECONDS, min(seconds * MAX_LOSS_SHARE, MAX_LOSS_SECONDS))
 
 
 def _read(output: PlannedOutput) -> Movie:
@@ -81,61 +63,8 @@ def _read(output: PlannedOutput) -> Movie:
         raise Unverified(f"{_name(output)} is not a whole MP4 file: {error}.") from error
 
 
-def _check_source(stage: Pass, tally: Tally, media: MediaInfo, movies: list[Movie]) -> None:
-    """Whether the input could be read to its end."""
-    if media.video is not None and stage.decodes_all_frames:
-        _check_video_source(media.video, stage, tally, media, movies)
-    elif media.video is None and media.duration_is_exact and movies:
-        missing = media.duration - max(movie.duration for movie in movies)
-        if missing > tolerated_seconds(media.duration):
-            raise _rejected(tally, f"{float(missing):.1f} s of {float(media.duration):.1f} s")
-
-
-def _check_video_source(
-    video: VideoStream, stage: Pass, tally: Tally, media: MediaInfo, movies: list[Movie]
-) -> None:
-    read = tally.read.get(video.index)
-    if read is None:
-        if tally.error_count:
-            raise _rejected(tally, "an uncounted part")
-        raise Unverified("ffmpeg did not say how many frames it decoded; its log may be cut off.")
-    if read.frames == 0:
-        raise _rejected(tally, "every frame")
-    expected = video.frames
-    if tally.error_count and expected is None and video.codec not in _HIDDEN_FRAME_CODECS:
-        expected = None if video.interlaced else read.packets
-    lost = None if expected is None else expected - read.frames
-    frames_lost = lost is not None and lost > tolerated_frames(expected or 0, video.frame_rate)
-    length = video.duration or media.duration
-    made = max((_picture_seconds(movie) for movie in movies), default=None) or None
-    if made is not None and made >= stage.max_seconds - 1:
-        raise Rejected(
-            RejectReason.DAMAGED,
-            f"The film says that it lasts {float(length):.1f} s and its timestamps go on beyond "
-            f"{stage.max_seconds} s. Export it again, and upload that.",
-        )
-    seconds = length - made if made is not None else Fraction(0)
-    time_lost = media.duration_is_exact and seconds > tolerated_seconds(length)
-    # An edit list may hide frames on purpose, and a last frame may stand still for long: where
-    # both can be known, both must be short.
-    if frames_lost and (time_lost or made is None or video.frames is None):
-        raise _rejected(tally, f"{lost} of {expected} frames")
-    if time_lost and expected is None:
-        raise _rejected(tally, f"{float(seconds):.1f} s of {float(length):.1f} s")
-
-
-def _rejected(tally: Tally, what: str) -> Rejected:
-    early = any(words in line for line in tally.complaints for words in _ENDED_EARLY)
-    how = "the file ends before the film does" if early else "the data are damaged"
-    return Rejected(
-        RejectReason.TRUNCATED if early else RejectReason.DAMAGED,
-        f"Of the film, {what} could not be read: {how}. Upload it again, whole, or export it anew.",
-        log_tail="\n".join(tally.complaints) or None,
-    )
-
-
 def _check_frames(
-    stage: Pass, tally: Tally, media: MediaInfo, movies: dict[Path, Movie]
+    stage: Pass, tally: Tally, media: MediaInfo, movies: dict[Path, Movie], source: Source
 ) -> list[Warn]:
     """Decoded, encoded and stored frames against each other."""
     if media.video is None or not stage.encodings:
@@ -148,7 +77,7 @@ def _check_frames(
         if frames == 0:
             raise Unverified(f"No frame of the {encoding.size} rendition was encoded.")
         if encoding.resampled:
-            _check_resampled(encoding, frames, media)
+            _check_resampled(encoding, frames, media, media.video, source)
         if encoding.resampled or frames == decoded:
             continue
         allowed = tolerated_frames(decoded, video.frame_rate)
@@ -159,6 +88,12 @@ def _check_frames(
             )
         message = f"{decoded - frames} frames with times of others are not in the {encoding.size}."
         warnings.append(Warn(reason="FramesDropped", message=message))
+    if tally.dropped or tally.repeated:
+        message = (
+            f"To make the distances of frames even, {tally.dropped} were left out and "
+            f"{tally.repeated} shown again."
+        )
+        warnings.append(Warn(reason="FramesResampled", message=message))
     for resampled in (False, True):  # those may begin earlier than these, with a still
         alike = [o for o in stage.outputs if o.video and o.video.resampled is resampled]
         longest = max((_picture_seconds(movies[o.path]) for o in alike), default=Fraction(0))
@@ -168,11 +103,17 @@ def _check_frames(
     return warnings
 
 
-def _check_resampled(encoding: VideoEncoding, frames: int, media: MediaInfo) -> None:
+def _check_resampled(
+    encoding: VideoEncoding, frames: int, media: MediaInfo, video: VideoStream, source: Source
+) -> None:
     """Frames that were dropped and repeated on purpose still last as long as the film."""
     seconds = frames / (encoding.frame_rate or Fraction(25))
-    length = (media.video.duration if media.video else None) or media.duration
-    if media.duration_is_exact and length - seconds > max(MAX_LOSS_SECONDS, length / 20):
+    length = video.duration or media.duration
+    allowed = tolerated_seconds(length)
+    if length - seconds <= allowed:
+        return
+    length = min(length, source.shown_until(video))  # it may be that of the sound
+    if length - seconds > allowed:
         raise Unverified(
             f"The {encoding.size} rendition lasts {float(seconds):.1f} s, and the film "
             f"{float(length):.1f} s."

@@ -90,7 +90,12 @@ def open_task(
     parent = environment.get(names.ENV_SCRATCH)
     with open_scratch(Path(parent) if parent else None) as scratch:
         budget = read_budget(scratch.root, environment)
-        say("budget", threads=budget.threads, memoryBytes=budget.memory_bytes)
+        say(
+            "budget",
+            threads=budget.threads,
+            memoryBytes=budget.memory_bytes,
+            scratchBytes=budget.scratch_bytes,
+        )
         yield Task(
             order=order,
             item=item,

@@ -11,8 +11,8 @@
     ├── StorageUnreachable   1  network, 5xx: may pass
     └── FFmpegFailed         1  ffmpeg ended with an error that names no fault of the input
 
-Raised anywhere in this package; only ``__main__`` turns one into an exit code and a termination
-message.
+Raised anywhere in this package; ``outcome.build_result`` turns one into an exit code and a message,
+for ``__main__`` in a pod and for ``local`` without one.
 """
 
 from __future__ import annotations

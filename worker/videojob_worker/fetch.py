@@ -7,6 +7,7 @@ must not look into the file.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -87,6 +88,7 @@ def _look(wanted: Input, limits: Limits, store: Storage, folder: Path) -> Object
         raise Rejected(
             RejectReason.EMPTY, f"{wanted.key} is empty (0 bytes); upload the file again."
         )
+    # Asked again of the fetched file by ``validate``; here, so that it is not even fetched.
     most = int(parse_quantity(limits.max_bytes))
     if info.size_bytes > most:
         raise Rejected(
@@ -164,7 +166,7 @@ def _preallocate(descriptor: int, size_bytes: int) -> None:
     try:
         os.posix_fallocate(descriptor, 0, size_bytes)
     except OSError as error:
-        if error.errno in (28, 122):  # ENOSPC, EDQUOT
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ScratchFull(
                 f"The scratch folder has no room for the input's {size_bytes} bytes."
             ) from error

@@ -7,6 +7,7 @@ dies with the thread that started it). This module must not build or understand 
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import shlex
 import shutil
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import FFmpegFailed, NotDoable, OutOfMemory, ScratchFull, WorkerError
@@ -25,11 +26,17 @@ from .stop import Stop
 
 MAX_LOG_BYTES = 16 << 20
 """A damaged film can make a child complain about every frame; the rest of it is cut off."""
-_TAIL_BYTES = 4096
+_TAIL_BYTES = 64 << 10
+"""ffmpeg's account at the end of a pass fits in, for as many streams as there may be."""
+_TOLD_BYTES = 4096
+"""Of that, what a message tells."""
 _GRACE_SECONDS = 3.0
 _SETUP_FAILED = 125
 _COMMANDS = "commands.sh"
 _SAYS_NO_MEMORY = ("Cannot allocate memory", "Out of memory", "malloc of size", "bad_alloc")
+_ADDRESSES = re.compile(r"^(?:\[[^\]]* @ 0x[0-9a-f]+\] )*")
+_COMPLAINT = re.compile(_ADDRESSES.pattern + r"\[(?:error|fatal|panic)\] +(.+)")
+"""A line of a log with levels that says what went wrong, and where in memory."""
 _SAYS_NO_SPACE = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
@@ -62,6 +69,10 @@ class Tools:
         self._scratch = scratch
         self._sandbox = sandbox
         self._stop = stop
+
+    def limit_files(self, most_bytes: int | None) -> None:
+        """From now on no child may write a larger file."""
+        self._sandbox = replace(self._sandbox, file_bytes=most_bytes)
 
     def run(
         self,
@@ -110,7 +121,7 @@ class Tools:
             raise FFmpegFailed(
                 f"{argv[0]} was stopped after {timeout_seconds:g} s, the limit for this pass; "
                 "give the workers more CPU, or ask for less.",
-                log_tail=child.tail,
+                log_tail=child.tail[-_TOLD_BYTES:],
             )
         sink.close()
         completed = Completed(
@@ -172,8 +183,15 @@ def _raise_for(name: str, ended: Completed, *, check: bool) -> None:
         )
     if check:
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-        last = next((line for line in reversed(tail.splitlines()) if line.strip()), "it said why")
-        raise ChildFailed(f"{name} {how}: {last}", log_tail=tail, exit_code_child=code)
+        raise ChildFailed(f"{name} {how}: {_headline(tail)}", log_tail=tail, exit_code_child=code)
+
+
+def _headline(tail: str) -> str:
+    """The last error in a log, or its last line where the lines don't tell their level."""
+    lines = [line for line in reversed(tail.splitlines()) if line.strip()]
+    complaints = (found[1] for line in lines if (found := _COMPLAINT.match(line)))
+    last = lines[0] if lines else "it did not say why"
+    return next(complaints, _ADDRESSES.sub("", last))
 
 
 class _Collected:

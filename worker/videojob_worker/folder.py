@@ -1,6 +1,7 @@
 """A folder as a store: a mounted volume in the cluster, ``file://`` in a local run.
 
-Made by ``storage.open_storage``. It must not follow a key or a link out of its folder.
+Made by ``storage.open_storage`` in a pod and by ``local`` without one. It must not follow a key or a
+link out of its folder.
 
 The source is not worked on in place: children may write to all of their scratch folder, so a hard
 link there would put the original into their hands. It is cloned where the file system can share
@@ -9,9 +10,11 @@ blocks, else copied inside the kernel.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import ScratchFull, StorageRefused, StorageUnreachable
@@ -19,6 +22,8 @@ from .objects import CHUNK_BYTES, NotThere, ObjectInfo, Replaced
 
 _FICLONE = 0x40049409
 _COPY_BYTES = 64 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 
 
 class FolderStorage:
@@ -29,13 +34,14 @@ class FolderStorage:
         self._prefix = prefix
         self._check = stop_check
         if not self._root.is_dir():
+            what = "is not a folder" if self._root.exists() else "does not exist"
             raise StorageRefused(
-                f"The store's folder {self._root} does not exist; make it, or name another."
+                f"The store's folder {self._root} {what}; make it, or name another."
             )
 
     def stat(self, key: str) -> ObjectInfo:
         """See ``Storage.stat``."""
-        path = self._path(key)
+        path = self._input(key)
         try:
             found = path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -48,11 +54,15 @@ class FolderStorage:
 
     def exists(self, key: str) -> bool:
         """See ``Storage.exists``."""
-        return self._path(key).is_file()
+        path = self._result(key)
+        try:
+            return path.is_file()
+        except OSError as error:
+            raise _refused(path, error) from error
 
     def read(self, key: str, etag: str, offset: int, length: int) -> Iterator[bytes]:
         """See ``Storage.read``."""
-        path = self._path(key)
+        path = self._input(key)
         try:
             with path.open("rb", buffering=0) as file:
                 if _info(os.fstat(file.fileno())).etag != etag:
@@ -70,7 +80,7 @@ class FolderStorage:
 
     def copy_out(self, key: str, etag: str, target: Path) -> bool:
         """See ``Storage.copy_out``."""
-        path = self._path(key)
+        path = self._input(key)
         try:
             source = path.open("rb")
         except OSError as error:
@@ -94,7 +104,7 @@ class FolderStorage:
         check: Callable[[], None],
     ) -> None:
         """See ``Storage.put``; a folder has no place for the headers."""
-        path = self._path(key)
+        path = self._result(key)
         part = path.with_name(f".{path.name}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,13 +120,12 @@ class FolderStorage:
         except OSError as error:
             raise _refused(path, error) from error
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # where not even its folder could be made
+                part.unlink()
 
-    def list(self, prefix: str) -> list[str]:
-        """See ``Storage.list``."""
-        top = self._root / self._prefix
-        keys = (p.relative_to(top).as_posix() for p in top.rglob("*") if p.is_file())
-        return sorted(key for key in keys if key.startswith(prefix))
+    def prepare(self, folder: str) -> None:
+        """See ``Storage.prepare``: a link may lead out of the store."""
+        self._result(folder)
 
     def locate(self, key: str) -> str:
         """See ``Storage.locate``."""
@@ -124,16 +133,29 @@ class FolderStorage:
 
     def delete(self, key: str) -> None:
         """See ``Storage.delete``."""
+        path = self._result(key)
         try:
-            self._path(key).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         except OSError as error:
-            raise _refused(self._path(key), error) from error
+            raise _refused(path, error) from error
 
-    def _path(self, key: str) -> Path:
+    def _input(self, key: str) -> Path:
         path = self._root / (self._prefix + key)
-        if not path.resolve().is_relative_to(self._root):
+        if self._leads_out(path):
             raise NotThere(f"{key!r} leads out of the store's folder {self._root}")
         return path
+
+    def _result(self, key: str) -> Path:
+        path = self._root / (self._prefix + key)
+        if self._leads_out(path):
+            raise StorageRefused(
+                f"Results at {path} would lie outside of the store's folder {self._root}, since a "
+                "link on the way leads there; remove the link, or choose another output prefix."
+            )
+        return path
+
+    def _leads_out(self, path: Path) -> bool:
+        return not Path(os.path.realpath(path)).is_relative_to(self._root)
 
 
 class ReadHereWriteThere:
@@ -141,7 +163,7 @@ class ReadHereWriteThere:
 
     def __init__(self, inputs: FolderStorage, results: FolderStorage) -> None:
         self.stat, self.read, self.copy_out = inputs.stat, inputs.read, inputs.copy_out
-        self.exists, self.put, self.list = results.exists, results.put, results.list
+        self.exists, self.put, self.prepare = results.exists, results.put, results.prepare
         self.delete, self.locate = results.delete, results.locate
 
 
@@ -161,18 +183,34 @@ def _clone(source: int, target: int, check: Callable[[], None]) -> None:
             if os.lseek(target, 0, os.SEEK_CUR) > 0:
                 raise
             while chunk := os.read(source, CHUNK_BYTES):
-                os.write(target, chunk)
+                _write_all(target, chunk)
                 check()
 
 
+def _write_all(target: int, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:  # a disk that is nearly full takes a part, and says so only to the next write
+        view = view[os.write(target, view) :]
+
+
 def _cannot_write(path: Path, error: OSError) -> ScratchFull | StorageUnreachable:
-    if error.errno in (28, 122):  # ENOSPC, EDQUOT
+    if error.errno in _FULL:
         return ScratchFull(f"No room for the input in the scratch folder ({path.parent}).")
     return StorageUnreachable(f"Copying the input from the volume failed: {error}.")
 
 
 def _refused(path: Path, error: OSError) -> StorageRefused | StorageUnreachable:
-    if isinstance(error, PermissionError) or error.errno == 30:  # EROFS
+    if error.errno in _FULL:
+        return StorageRefused(
+            f"The store's volume is full ({error.strerror} at {path}); free space on it, or give it "
+            "more."
+        )
+    if error.errno in _IN_THE_WAY:
+        return StorageRefused(
+            f"{path} can't be written, for something else is in its way ({error.strerror}); remove "
+            "it, or choose another output prefix."
+        )
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return StorageRefused(
             f"The store's volume refuses access to {path} ({error.strerror}); let the user "
             f"{os.getuid()} read inputs and write results there."

@@ -23,7 +23,8 @@ from videojob_api.work_order import FolderTarget, JobIdentity, OrderInput, WorkO
 
 from .budget import read_budget
 from .cluster import build_tools
-from .errors import NotDoable, WorkerError
+from .costs import in_words
+from .errors import NotDoable, StorageRefused, WorkerError
 from .folder import FolderStorage, ReadHereWriteThere
 from .objects import Storage
 from .outcome import Findings, Task, build_result
@@ -32,6 +33,9 @@ from .run import run
 from .sandbox import describe, hide_from_children
 from .scratch import open_scratch
 from .stop import Stop
+
+_MAX_MANIFEST_BYTES = 4 << 20
+"""More than an API server takes; whoever names a film by mistake shall not wait for all of it."""
 
 
 def main(arguments: list[str], stop: Stop) -> int:
@@ -64,10 +68,17 @@ def read_manifest(path: Path) -> VideoJob:
     import yaml
 
     try:
-        documents = [d for d in yaml.safe_load_all(path.read_text()) if isinstance(d, dict)]
+        with path.open("rb") as file:
+            text = file.read(_MAX_MANIFEST_BYTES).decode()
+        documents = [d for d in yaml.safe_load_all(text) if isinstance(d, dict)]
     except OSError as error:
         raise NotDoable(f"{path} can't be read: {error.strerror}.") from error
-    except yaml.YAMLError as error:
+    except UnicodeDecodeError as error:
+        raise NotDoable(
+            f"{path} is not text; --manifest wants the YAML of a VideoJob, and the film goes into the "
+            "store's folder, under the key that the manifest names."
+        ) from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
         raise NotDoable(f"{path} is not YAML: {error}") from error
     jobs = [d for d in documents if d.get("kind") == "VideoJob"]
     if len(jobs) != 1:
@@ -155,7 +166,13 @@ def _open_stores(store: str, output: str | None, stop: Stop) -> Storage:
     if output is None:
         return inputs
     folder = parse_folder(output)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageRefused(
+            f"The folder for the results, {folder}, can't be made: {error.strerror}; name another "
+            "with --output."
+        ) from error
     return ReadHereWriteThere(inputs, FolderStorage(folder, "", stop.check))
 
 
@@ -185,19 +202,9 @@ def _tell(result: Result, store: Storage) -> None:
         return
     width = max((len(output.key) for output in result.outputs), default=0)
     for output in result.outputs:
-        print(f"  {output.key:<{width}}  {in_words(output.bytes):>9}")
+        print(f"  {output.key:<{width}}  {in_words(output.bytes):>10}")
     print(f"{result.input}: {result.output_count} objects, {in_words(result.output_bytes)}")
     print(f"  described in {store.locate(str(result.manifest_key))}")
-
-
-def in_words(size_bytes: int) -> str:
-    """A size for people."""
-    size = float(size_bytes)
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"
 
 
 class _Bar(Reporter):

@@ -142,6 +142,14 @@ class AudioStream:
     duration: Fraction | None
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A stream that nothing can be made of."""
+
+    is_video: bool
+    codec: str
+
+
 def choose_audio(tracks: Sequence[AudioStream]) -> AudioStream | None:
     """The track that a player would play first."""
     return next((track for track in tracks if track.is_default), tracks[0] if tracks else None)
@@ -159,12 +167,14 @@ class MediaInfo:
     start: Fraction
     duration: Fraction
     """Seconds; 0 when there is nothing in it."""
-    duration_is_exact: bool
-    """False where it was estimated from the bitrate."""
     video: VideoStream | None
     audio: tuple[AudioStream, ...]
     stream_count: int
     encrypted: bool
+    left_out: tuple[LeftOut, ...] = ()
+    """Streams of a codec that is not known or not accepted."""
+    barred: tuple[tuple[int, str], ...] = ()
+    """Index and decoder of every stream, of whatever kind, that must not be decoded."""
 
     @property
     def is_mp4_family(self) -> bool:

@@ -77,8 +77,8 @@ class Storage(Protocol):
             check: called often; what it raises ends the transfer, and leaves nothing behind.
         """
 
-    def list(self, prefix: str) -> list[str]:
-        """All keys that begin with a prefix."""
+    def prepare(self, folder: str) -> None:
+        """Refuse before any work is done, if results below a folder are known to be impossible."""
 
     def locate(self, key: str) -> str:
         """Where a key is, for people."""

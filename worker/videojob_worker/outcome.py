@@ -1,7 +1,7 @@
 """What a run is given, what it finds out, and what is said of it in the end.
 
 ``run`` fills in the findings; ``__main__`` and ``local`` turn them, with the exception if there was
-one, into a result. Pure: nothing is read or written here.
+one, into a result. It reads and writes nothing itself; the manifest asks ``Tools`` for versions.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Task:
     store: Storage
     scratch: Scratch
     budget: Budget
+    """Before anything lies in the scratch folder."""
     tools: Tools
     stop: Stop
     report: Reporter

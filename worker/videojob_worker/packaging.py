@@ -10,10 +10,10 @@ Format: RFC 8216 and its second edition (draft-pantos-hls-rfc8216bis).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
 from .boxes import Fragment, Movie, Track
 
@@ -103,11 +103,25 @@ def build_video_segments(movie: Movie, segment_seconds: int) -> tuple[Segment, .
     return _segments(movie, cuts)
 
 
-def build_audio_segments(movie: Movie, boundaries: Sequence[Fraction]) -> tuple[Segment, ...]:
-    """Cut a sound file where its fragments come nearest to the boundaries of the video."""
-    starts = [start for _, start in _timed(movie)]
+def build_audio_segments(
+    movie: Movie, boundaries: Sequence[Fraction], segment_seconds: int
+) -> tuple[Segment, ...]:
+    """Cut a sound file where its fragments come nearest to the boundaries of the video.
+
+    Sound that is longer than the pictures is cut on at the same length.
+    """
+    timed = _timed(movie)
+    starts = [start for _, start in timed]
     cuts = {0} if starts else set()
-    for boundary in boundaries[1:]:
+    wanted = list(boundaries[1:])
+    last = boundaries[-1] if boundaries else Fraction(0)
+    if timed:
+        end = starts[-1] + Fraction(timed[-1][0].duration, movie.tracks[0].timescale)
+        # Not for a rest that is hardly longer than the last stretch of pictures may be.
+        while end - last >= segment_seconds + 1:
+            last += segment_seconds
+            wanted.append(last)
+    for boundary in wanted:
         after = bisect_left(starts, boundary)
         if after == len(starts):
             break
@@ -138,9 +152,20 @@ def _segments(movie: Movie, cuts: Sequence[int]) -> tuple[Segment, ...]:
     return tuple(segments)
 
 
-def build_media_playlist(file_name: str, init_size: int, segments: Sequence[Segment]) -> str:
+def target_duration(packages: Iterable[Sequence[Segment]]) -> int:
+    """What every playlist of a package must state: its longest segment, in whole seconds.
+
+    Rounded to the nearest (RFC 8216, 4.3.3.1), and the same in all of them (6.2.4).
+    """
+    longest = max((s.duration for package in packages for s in package), default=Fraction(1))
+    return max(1, floor(longest + Fraction(1, 2)))
+
+
+def build_media_playlist(
+    file_name: str, init_size: int, segments: Sequence[Segment], target: int
+) -> str:
     """The playlist of one file: its segments as byte ranges."""
-    lines = [*_media_head(file_name, init_size, segments), "#EXT-X-INDEPENDENT-SEGMENTS"]
+    lines = [*_media_head(file_name, init_size, target), "#EXT-X-INDEPENDENT-SEGMENTS"]
     for segment in segments:
         lines += [
             f"#EXTINF:{float(segment.duration):.6f},",
@@ -150,9 +175,11 @@ def build_media_playlist(file_name: str, init_size: int, segments: Sequence[Segm
     return _text([*lines, "#EXT-X-ENDLIST"])
 
 
-def build_iframe_playlist(file_name: str, init_size: int, segments: Sequence[Segment]) -> str:
+def build_iframe_playlist(
+    file_name: str, init_size: int, segments: Sequence[Segment], target: int
+) -> str:
     """The playlist for fast seeking: the first frame of every segment, a key frame."""
-    lines = [*_media_head(file_name, init_size, segments), "#EXT-X-I-FRAMES-ONLY"]
+    lines = [*_media_head(file_name, init_size, target), "#EXT-X-I-FRAMES-ONLY"]
     for segment in segments:
         lines += [
             f"#EXTINF:{float(segment.duration):.6f},",
@@ -162,12 +189,11 @@ def build_iframe_playlist(file_name: str, init_size: int, segments: Sequence[Seg
     return _text([*lines, "#EXT-X-ENDLIST"])
 
 
-def _media_head(file_name: str, init_size: int, segments: Sequence[Segment]) -> list[str]:
-    target = max((ceil(segment.duration) for segment in segments), default=1)
+def _media_head(file_name: str, init_size: int, target: int) -> list[str]:
     return [
         "#EXTM3U",
         "#EXT-X-VERSION:7",
-        f"#EXT-X-TARGETDURATION:{max(1, target)}",
+        f"#EXT-X-TARGETDURATION:{target}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         f'#EXT-X-MAP:URI="{file_name}",BYTERANGE="{init_size}@0"',

@@ -1,4 +1,4 @@
-"""Measures distances of packets: even or not, how far key frames are apart, where the film ends.
+"""Measures packets: distances even or not, key frames, where each stream and the whole film ends.
 
 Fed by ``probe`` with ffprobe's lines. Pure; it keeps a bounded number of times.
 """
@@ -10,42 +10,72 @@ from fractions import Fraction
 from itertools import pairwise
 from statistics import median
 
-ENTRIES = "packet=pts_time,duration_time,flags:packet_side_data=side_data_type"
+ENTRIES = (
+    "packet=stream_index,pts_time,dts_time,duration_time,flags:packet_side_data=side_data_type"
+)
 _MAX_TIMES = 3000
 _UNEVEN_SHARE = 0.01
 _JITTER_SECONDS = 0.0021
 """Times are rounded to milliseconds in some containers."""
 
 
+@dataclass(frozen=True)
+class Packet:
+    """One line of ffprobe's."""
+
+    index: int
+    shown: Fraction | None
+    decoded: Fraction | None
+    duration: Fraction | None
+    is_key: bool
+    is_discarded: bool
+    """Hidden by an edit list, or priming: read and decoded, never shown."""
+
+
+def parse_packet(line: str) -> Packet | None:
+    """Take ``packet,STREAM,PTS,DTS,DURATION,FLAGS[,…]``; None for any other line."""
+    parts = line.strip().split(",")
+    if len(parts) < 6 or parts[0] != "packet" or not parts[1].isdecimal():
+        return None
+    shown, decoded, duration = (_seconds(part) for part in parts[2:5])
+    return Packet(int(parts[1]), shown, decoded, duration, "K" in parts[5], "D" in parts[5])
+
+
 @dataclass
 class PacketMeter:
     """Takes lines in the order of the file; answers at any time."""
 
+    index: int = 0
+    """Of the stream whose distances are measured."""
     count: int = 0
+    """Packets of that stream."""
     encrypted: bool = False
     end: Fraction = Fraction(0)
-    """Latest end of a packet."""
-    first: Fraction | None = None
+    """Latest end of a packet of any stream."""
+    _own_end: Fraction = Fraction(0)
     _times: list[Fraction] = field(default_factory=list)
     _last_key: Fraction | None = None
     _key_distance: Fraction = Fraction(0)
 
     def feed(self, line: str) -> None:
-        """Take ``packet,TIME,DURATION,FLAGS[,…]``."""
+        """Take a line of ffprobe's."""
         if "Encryption" in line:
             self.encrypted = True
-        parts = line.strip().split(",")
-        if len(parts) < 4 or parts[0] != "packet":
+        packet = parse_packet(line)
+        if packet is None:
+            return
+        time = packet.shown
+        end = Fraction(0) if time is None else time + (packet.duration or 0)
+        self.end = max(self.end, end)
+        if packet.index != self.index:
             return
         self.count += 1
-        time, duration = _seconds(parts[1]), _seconds(parts[2])
         if time is None:
             return
-        self.first = time if self.first is None else min(self.first, time)
-        self.end = max(self.end, time + (duration or 0))
+        self._own_end = max(self._own_end, end)
         if len(self._times) < _MAX_TIMES:
             self._times.append(time)
-        if "K" in parts[3]:
+        if packet.is_key:
             self._key_distance = max(self._key_distance, time - (self._last_key or time))
             self._last_key = time
 
@@ -54,7 +84,7 @@ class PacketMeter:
         """Longest distance of key frames, or to the end of what was seen."""
         if self._last_key is None:
             return None
-        return max(self._key_distance, self.end - self._last_key)
+        return max(self._key_distance, self._own_end - self._last_key)
 
     @property
     def typical_distance(self) -> Fraction | None:
@@ -82,6 +112,62 @@ class PacketMeter:
     def _distances(self) -> list[Fraction]:
         times = sorted(self._times)
         return [after - before for before, after in pairwise(times)]
+
+
+@dataclass
+class Extent:
+    """What there is of one stream, by its packets."""
+
+    begin: Fraction = Fraction(0)
+    end: Fraction = Fraction(0)
+    last: Fraction = Fraction(0)
+    """When the last packet is shown."""
+    packed: Fraction = Fraction(0)
+    """Lengths of all packets together that are to be shown."""
+    unmeasured: int = 0
+    """Packets that don't say how long they last."""
+    hidden: int = 0
+    """Discarded packets, and those before the first key frame: no decoder shows them."""
+    _shown: int = 0
+    _first_key: Fraction | None = None
+    _has_key: bool = False
+
+    def add(self, packet: Packet) -> None:
+        """Count a packet, in the order of the file."""
+        time = packet.decoded if packet.shown is None else packet.shown
+        if packet.is_key and not self._has_key:
+            self._has_key, self._first_key = True, time
+        first = self._first_key
+        precedes = time is not None and first is not None and time < first
+        if packet.is_discarded or not self._has_key or precedes:
+            self.hidden += 1
+            return
+        self.packed += packet.duration or 0
+        self.unmeasured += packet.duration is None
+        self._shown += 1
+        if time is not None:
+            self.begin = time if self._shown == 1 else min(self.begin, time)
+            self.last = max(self.last, time)
+            self.end = max(self.end, time + (packet.duration or 0))
+
+
+@dataclass
+class Extents:
+    """All streams of a file."""
+
+    of: dict[int, Extent] = field(default_factory=dict)
+    """By stream index."""
+
+    def feed(self, line: str) -> None:
+        """Take a line of ffprobe's."""
+        packet = parse_packet(line)
+        if packet is not None:
+            self.of.setdefault(packet.index, Extent()).add(packet)
+
+    @property
+    def end(self) -> Fraction:
+        """Where the film ends: the latest end of any packet."""
+        return max((extent.end for extent in self.of.values()), default=Fraction(0))
 
 
 def _seconds(text: str) -> Fraction | None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from videojob_api.reasons import RejectReason
 
-from .errors import FFmpegFailed, Rejected
-from .ffmpeg import MAX_LOG_BYTES, Completed, Tools
+from .errors import FFmpegFailed, NotDoable, Rejected
+from .ffmpeg import MAX_LOG_BYTES, Tools
 from .outputs import Finished
 from .plan import Pass
 from .progress import PassProgress, ProgressParser
@@ -27,13 +27,13 @@ _FAULTS_OF_THE_INPUT = (
     "Error during demuxing",
     "moov atom not found",
 )
+_FAULT_OF_A_COPY = "Could not write header"
 
 
 @dataclass(frozen=True)
 class PassResult:
     """What a pass came to, as ffmpeg says."""
 
-    completed: Completed
     tally: Tally
 
 
@@ -68,8 +68,8 @@ def run_pass(
             log_name=stage.name,
         )
     except FFmpegFailed as error:
-        raise _explained(error) from error
-    return PassResult(completed, parse_tally(_lines(completed.log, completed.stderr_tail)))
+        raise _explained(stage, error) from error
+    return PassResult(parse_tally(_lines(completed.log, completed.stderr_tail)))
 
 
 def finish_pass(stage: Pass) -> Finished:
@@ -81,9 +81,16 @@ def finish_pass(stage: Pass) -> Finished:
     )
 
 
-def _explained(error: FFmpegFailed) -> FFmpegFailed | Rejected:
-    """The error as one of the input, if ffmpeg's last words say so."""
+def _explained(stage: Pass, error: FFmpegFailed) -> FFmpegFailed | NotDoable | Rejected:
+    """The error as one of the input or of the steps, if ffmpeg's last words say so."""
     tail = error.log_tail or ""
+    copies = [e.track.codec for o in stage.outputs for e in o.audio if e.bitrate_kbps is None]
+    if copies and _FAULT_OF_A_COPY in tail:
+        return NotDoable(
+            f"Sound of codec {', '.join(copies)} can't be copied into a file of its own; use "
+            "format: AAC.",
+            log_tail=tail,
+        )
     if not any(words in tail for words in _FAULTS_OF_THE_INPUT):
         return error
     return Rejected(

@@ -35,6 +35,8 @@ class Pass:
     """One ffmpeg process and all that is known of it beforehand."""
 
     name: str
+    source: Path
+    limits: Limits
     argv: tuple[str, ...]
     kinds: tuple[StepKind, ...]
     """The steps at work in it."""
@@ -66,8 +68,6 @@ class Plan:
 
     passes: tuple[Pass, ...]
     warnings: tuple[Warn, ...]
-    estimated_bytes: int
-    """What the outputs may take together, likely less."""
 
 
 def build_plan(
@@ -78,7 +78,6 @@ def build_plan(
     encoder: VideoEncoder = VideoEncoder.X264,
     *,
     limits: Limits | None = None,
-    skip: frozenset[str] = frozenset(),
 ) -> Plan:
     """Plan everything.
 
@@ -89,15 +88,12 @@ def build_plan(
         budget: threads, memory and space.
         encoder: of H.264.
         limits: what may be read; the defaults if None.
-        skip: names of steps that are done already.
 
     Raises:
         NotDoable: if the budget is too small, naming what is needed.
     """
     graph = Graph(media)
-    kinds = _contribute(steps, graph, scratch, skip)
-    if not kinds:
-        return Plan((), (), 0)
+    kinds = _contribute(steps, graph, scratch)
     threads = costs.affordable_threads(graph, budget)
     estimated_bytes = costs.estimate_bytes(graph)
     if budget.scratch_bytes is not None and estimated_bytes > budget.scratch_bytes:
@@ -108,13 +104,11 @@ def build_plan(
         )
     stage = _build_pass(graph, kinds, scratch, threads, encoder, limits or Limits())
     warnings = tuple(warning for kind in kinds for warning in kind.warnings)
-    return Plan((stage,), (*_film_warnings(graph), *warnings), estimated_bytes)
+    return Plan((stage,), (*_film_warnings(graph), *warnings))
 
 
-def _contribute(
-    steps: Sequence[Step], graph: Graph, scratch: Scratch, skip: frozenset[str]
-) -> tuple[StepKind, ...]:
-    """Let each step add to the graph; a skipped one only says what it would have passed on."""
+def _contribute(steps: Sequence[Step], graph: Graph, scratch: Scratch) -> tuple[StepKind, ...]:
+    """Let each step add to the graph."""
     video = graph.media.video
     source = Programme(video.shown if video else None, graph.media.audio)
     yielded: dict[str, Programme] = {}
@@ -122,12 +116,10 @@ def _contribute(
     for step in steps:
         kind = kind_of(step)(step, scratch)
         taken = yielded[step.from_] if step.from_ else source
-        is_done = step.name in skip
-        programme = kind.contribute(Graph(graph.media) if is_done else graph, taken)
+        programme = kind.contribute(graph, taken)
         if programme is not None:
             yielded[step.name] = programme
-        if not is_done:
-            kinds.append(kind)
+        kinds.append(kind)
     return tuple(kinds)
 
 
@@ -142,12 +134,14 @@ def _build_pass(
     media = graph.media
     seconds = media.duration
     # A film may run longer than its container says, but not as long as a gap of hours would have
-    # it. What is cut here is found by the check.
+    # it. The check rejects what reaches this far.
     max_seconds = ceil(seconds * Fraction(3, 2)) + 60
     cpu_seconds = costs.estimate_cpu_seconds(graph)
     encodings = _numbered(graph)
     return Pass(
         name="fused" if len(kinds) > 1 else kinds[0].name,
+        source=scratch.source,
+        limits=limits,
         argv=build_command(
             graph,
             scratch.source,
@@ -195,13 +189,19 @@ def _expected_frames(
 
 
 def _film_warnings(graph: Graph) -> tuple[Warn, ...]:
-    video = graph.media.video
-    if video is None or not video.is_hdr or not graph.needs_video:
-        return ()
-    return (
+    warnings = [
         Warn(
-            reason="HDRNotToneMapped",
-            message="The film has high dynamic range; it was converted to 8 bit without tone "
-            "mapping, so colours may look pale.",
-        ),
-    )
+            reason="StreamLeftOut",
+            message=f"A stream of {'video' if stream.is_video else 'sound'} was left out: its "
+            f"codec ({stream.codec}) is not accepted.",
+        )
+        for stream in graph.media.left_out
+    ]
+    video = graph.media.video
+    if video is not None and video.is_hdr and graph.needs_video:
+        message = (
+            "The film has high dynamic range; it was converted to 8 bit without tone mapping, so "
+            "colours may look pale."
+        )
+        warnings.append(Warn(reason="HDRNotToneMapped", message=message))
+    return tuple(warnings)

@@ -18,16 +18,18 @@ from videojob_api.videojob import Limits
 
 from . import refusals
 from .errors import FFmpegFailed, Rejected
-from .media import NO_CODEC, AudioStream, MediaInfo, Size, VideoStream
-from .packets import ENTRIES, PacketMeter
+from .media import NO_CODEC, AudioStream, LeftOut, MediaInfo, Size, VideoStream
+from .packets import ENTRIES, Extents, PacketMeter
 from .structure import find_cut
 from .whitelists import input_options, input_url
 
 if TYPE_CHECKING:
-    from .ffmpeg import Tools
+    from .ffmpeg import Completed, Tools
 
 _TIMEOUT_SECONDS = 120.0
+_SLOWEST_BYTES_PER_SECOND = 10_000_000
 _SAMPLE_SECONDS = 20
+_MAX_BARRED = 16
 _EXACT = frozenset({"mov", "matroska", "avi", "asf", "flv", "wav", "w64", "flac", "ogg", "aiff"})
 """Containers that say how long they are; of others, ffmpeg estimates it."""
 _LANGUAGE = re.compile(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
@@ -54,32 +56,77 @@ def probe(source: Path, tools: Tools, limits: Limits) -> MediaInfo:
             RejectReason.EMPTY, "The file has 0 bytes. Check how it was uploaded, and do it again."
         )
     options = _input_options(limits)
-    argv = ("ffprobe", "-v", "error", *options, "-show_format", "-show_streams", "-of", "json")
-    completed = tools.run(
-        (*argv, "-i", input_url(source)), timeout_seconds=_TIMEOUT_SECONDS, check=False
-    )
+    completed, barred = _describe(source, tools, options)
     cut = find_cut(source)
     document = json.loads(completed.stdout or b"{}") if completed.exit_code == 0 else {}
     video = choose_video(document.get("streams", ()))
-    has_no_size = video is not None and not video.get("width")
+    is_barred = video is not None and video.get("index") in barred
+    has_no_size = video is not None and not video.get("width") and not is_barred
     if not document.get("streams") or has_no_size:
         with source.open("rb") as file:
             head = file.read(refusals.HEAD_BYTES)
         raise refusals.explain(completed.stderr_tail, head, cut, limits)
     if cut is not None:
         raise refusals.ends_early(cut)
-    meter = _measure_packets(document, source, tools, options)
+    for stream in document["streams"]:
+        if stream["index"] in barred:
+            stream["barred"] = barred[stream["index"]]
+    document["barred"] = barred
+    meter = _measure_packets(document, source, tools, (*options, *_exempt(barred)))
     return parse_probe(document, size_bytes, meter)
+
+
+def measure(source: Path, media: MediaInfo, tools: Tools, limits: Limits) -> Extents:
+    """Look at every packet of a file: for when something seems to be missing of it.
+
+    Raises:
+        FFmpegFailed: if it can't be read to its end.
+    """
+    extents = Extents()
+    command = (
+        *("ffprobe", "-v", "error", *_input_options(limits), *_exempt(dict(media.barred))),
+        *("-show_entries", ENTRIES, "-of", "csv", "-i", input_url(source)),
+    )
+    tools.run(command, timeout_seconds=_reading_seconds(source), on_stdout_line=extents.feed)
+    return extents
+
+
+def _describe(
+    source: Path, tools: Tools, options: tuple[str, ...]
+) -> tuple[Completed, dict[int, str]]:
+    """What ffprobe describes, and which streams have a codec that is not accepted.
+
+    ffprobe gives up at the first of them. Told their numbers, it opens those decoders too, but
+    still decodes nothing with them.
+    """
+    barred: dict[int, str] = {}
+    while True:
+        exempt = _exempt(barred)
+        argv = ("ffprobe", "-v", "warning", *options, *exempt, "-show_format", "-show_streams")
+        completed = tools.run(
+            (*argv, "-of", "json", "-i", input_url(source)),
+            timeout_seconds=_TIMEOUT_SECONDS,
+            check=False,
+        )
+        found = refusals.find_barred(completed.stderr_tail) if completed.exit_code else None
+        if found is None or found[0] in barred or len(barred) >= _MAX_BARRED:
+            return completed, barred
+        barred[found[0]] = found[1]
+
+
+def _exempt(barred: Mapping[int, str]) -> tuple[str, ...]:
+    return tuple(w for i, name in barred.items() for w in (f"-codec_whitelist:{i}", name))
 
 
 def parse_probe(document: Document, size_bytes: int, meter: PacketMeter) -> MediaInfo:
     """Turn ffprobe's JSON, and what its packets showed, into facts."""
     form, streams = document["format"], document["streams"]
     video = choose_video(streams)
-    said = _fraction(form.get("duration"))
+    left_out = _left_out(streams, video)
+    said = _said_duration(form)
     start = _fraction(form.get("start_time")) or Fraction(0)
     measured = meter.end - max(start, Fraction(0))
-    duration = said if said is not None and said > 0 and meter.count else measured
+    duration = said if said is not None and meter.count else measured
     names = str(form.get("format_name", "")).split(",")
     return MediaInfo(
         format_name=",".join(names),
@@ -87,11 +134,14 @@ def parse_probe(document: Document, size_bytes: int, meter: PacketMeter) -> Medi
         size_bytes=size_bytes,
         start=start,
         duration=max(Fraction(0), duration if meter.count else Fraction(0)),
-        duration_is_exact=bool(_EXACT & set(names)),
-        video=_parse_video(video, meter) if video else None,
+        video=_parse_video(video, meter) if video and not left_out.get(video["index"]) else None,
         audio=tuple(
-            _parse_audio(s) for s in streams if s.get("codec_type") == "audio" and _has_sound(s)
+            _parse_audio(s)
+            for s in streams
+            if s.get("codec_type") == "audio" and _has_sound(s) and s["index"] not in left_out
         ),
+        left_out=tuple(left_out.values()),
+        barred=tuple(document.get("barred", {}).items()),
         stream_count=len(streams),
         encrypted=meter.encrypted,
     )
@@ -120,21 +170,24 @@ def _measure_packets(
 ) -> PacketMeter:
     """Look at the packets of the first seconds; at all of them if the length is not said.
 
-    Recordings that were streamed into a file (as browsers do) do not say how long they are.
+    Recordings that were streamed into a file (as browsers do) do not say how long they are, and
+    of plain MP3 or AAC ffprobe only guesses it from the first bitrate it sees.
     """
     streams = document["streams"]
     audio = next((s for s in streams if s.get("codec_type") == "audio"), None)
     chosen = choose_video(streams) or audio
-    meter = PacketMeter()
     if chosen is None:
-        return meter
-    said = _fraction(document["format"].get("duration"))
-    interval = ("-read_intervals", f"%+{_SAMPLE_SECONDS}") if said else ()
-    for extent in dict.fromkeys((interval, ())):
-        argv = ("ffprobe", "-v", "error", *options, "-select_streams", str(chosen["index"]))
+        return PacketMeter()
+    meter = PacketMeter(int(chosen["index"]))
+    sample: tuple[str, ...] = ()
+    if _said_duration(document["format"]) is not None:
+        interval = ("-read_intervals", f"%+{_SAMPLE_SECONDS}")
+        sample = ("-select_streams", str(chosen["index"]), *interval)
+    for extent in dict.fromkeys((sample, ())):
+        argv = ("ffprobe", "-v", "error", *options)
         command = (*argv, *extent, "-show_entries", ENTRIES, "-of", "csv", "-i", input_url(source))
         try:
-            tools.run(command, timeout_seconds=_TIMEOUT_SECONDS, on_stdout_line=meter.feed)
+            tools.run(command, timeout_seconds=_reading_seconds(source), on_stdout_line=meter.feed)
         except FFmpegFailed as error:
             raise Rejected(
                 RejectReason.DAMAGED,
@@ -144,6 +197,30 @@ def _measure_packets(
         if meter.count:
             break
     return meter
+
+
+def _reading_seconds(source: Path) -> float:
+    return _TIMEOUT_SECONDS + source.stat().st_size / _SLOWEST_BYTES_PER_SECOND
+
+
+def _said_duration(form: Document) -> Fraction | None:
+    """What the container says of its length; None where that is no more than a guess."""
+    said = _fraction(form.get("duration"))
+    is_exact = bool(_EXACT & set(str(form.get("format_name", "")).split(",")))
+    return said if said is not None and said > 0 and is_exact else None
+
+
+def _left_out(streams: Sequence[Document], video: Document | None) -> dict[int, LeftOut]:
+    """Streams that nothing can be made of: by their index, pictures only if they are the film's."""
+    found = {}
+    for stream in streams:
+        codec = stream.get("codec_name", "unknown")
+        kind = stream.get("codec_type")
+        counts = kind == "audio" or stream is video
+        if counts and (codec in NO_CODEC or "barred" in stream):
+            name = str(stream.get("barred") or stream.get("codec_tag_string") or "unknown")
+            found[int(stream["index"])] = LeftOut(is_video=kind == "video", codec=name)
+    return found
 
 
 def _parse_video(stream: Document, meter: PacketMeter) -> VideoStream:
@@ -222,7 +299,7 @@ def _duration(stream: Document) -> Fraction | None:
 
 
 def _frames(stream: Document) -> int | None:
-    text = str(stream.get("nb_frames") or _tags(stream).get("number_of_frames") or "")
+    text = str(stream.get("nb_frames") or "")
     return int(text) if text.isdecimal() and int(text) > 0 else None
 
 

@@ -15,8 +15,11 @@ from .validate import too_many_pixels
 from .whitelists import FORMATS_IN_WORDS
 
 HEAD_BYTES = 512
+MAX_TAIL = 4096
 _TOO_LARGE = re.compile(r"Picture size (\d+x\d+) exceeds")
 _CODEC = re.compile(r"Codec \((\S+)\) not on whitelist")
+_BARRED = re.compile(r"Could not open codec for input stream (\d+)")
+_LIST = re.compile(r"(not on whitelist) '[^'\n]*'?")
 _FORMAT = re.compile(r"\[(\S+) @ [^\]]*\](?: \[\w+\])? Format not on whitelist")
 _LOOKS_LIKE = (
     (b"#EXTM3U", "an HLS playlist"),
@@ -57,8 +60,19 @@ def explain(stderr: str, head: bytes, cut: str | None, limits: Limits) -> Reject
         refusal = unsupported(_describe(head) or f"of the format {match[1]}")
     else:
         refusal = unsupported(_describe(head) or "of no format that is known here")
-    refusal.log_tail = stderr or None
+    refusal.log_tail = without_list(stderr)[-MAX_TAIL:] or None
     return refusal
+
+
+def find_barred(stderr: str) -> tuple[int, str] | None:
+    """The stream over whose codec ffprobe gave up, and the codec."""
+    stream, codecs = _BARRED.search(stderr), _CODEC.findall(stderr)
+    return (int(stream[1]), codecs[-1]) if stream and codecs else None
+
+
+def without_list(text: str) -> str:
+    """The words of ffmpeg without the list of all that is allowed, which it repeats each time."""
+    return _LIST.sub(r"\1", text)
 
 
 def ends_early(cut: str) -> Rejected:

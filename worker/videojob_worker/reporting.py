@@ -1,8 +1,8 @@
 """Says how far the run is, to the operator's reports endpoint or to nobody.
 
-Made by ``__main__``, fed by ``run``. A report is a convenience: none may delay or fail the job, so
-all sending is done by a thread of its own that keeps only the latest. The result's truth is the
-termination message, which is written here too.
+Made by ``cluster``, fed by ``run``; ``local`` shows the same on a terminal. A report is a
+convenience: none may delay or fail the job, so all sending is done by a thread of its own that
+keeps only the latest. The result's truth is the termination message, which is written here too.
 """
 
 from __future__ import annotations

@@ -37,19 +37,20 @@ def run(task: Task, found: Findings) -> Manifest:
     """
     order, report, timings = task.order, task.report, found.timings
     report.begin(Stage.FETCHING)
+    task.store.prepare(task.destination.folder)
     with timings.stage("fetch", key=task.item.key):
         found.source = source = fetch(
             task.item, order.limits, task.store, task.scratch.source, report.progress
         )
+    budget = task.budget.less_scratch(source.size_bytes)
+    task.tools.limit_files(budget.scratch_bytes)
     report.begin(Stage.PROBING)
     with timings.stage("probe", bytes=source.size_bytes):
         media = probe(source.path, task.tools, order.limits)
         found.facts = media.facts()
         validate(media, order.limits, order.steps)
         found.device = device = choose_device(order.accelerator, task.tools)
-    plan = build_plan(
-        order.steps, media, task.scratch, task.budget, device.encoder, limits=order.limits
-    )
+    plan = build_plan(order.steps, media, task.scratch, budget, device.encoder, limits=order.limits)
     found.warnings += plan.warnings
     produced: list[Produced] = []
     for stage in plan.passes:

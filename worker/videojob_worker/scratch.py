@@ -1,6 +1,6 @@
 """The scratch folder of one run: where the source lies and where results are made.
 
-Made by ``__main__`` and ``local``, passed to every stage. It must not know what is in the files.
+Made by ``cluster`` and ``local``, passed to every stage. It must not know what is in the files.
 """
 
 from __future__ import annotations

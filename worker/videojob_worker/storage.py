@@ -164,16 +164,8 @@ class S3Storage:
 
         self._ask(send)
 
-    def list(self, prefix: str) -> list[str]:
-        """See ``Storage.list``."""
-
-        def look() -> list[str]:
-            found = self._client.list_objects(
-                self._target.bucket, prefix=self._whole(prefix), recursive=True
-            )
-            return [str(o.object_name).removeprefix(self._target.prefix) for o in found]
-
-        return self._ask(look)
+    def prepare(self, folder: str) -> None:
+        """See ``Storage.prepare``; only an upload shows what a bucket refuses."""
 
     def locate(self, key: str) -> str:
         """See ``Storage.locate``."""

@@ -1,8 +1,8 @@
 """Tells by a container's own sizes whether the end of a file is missing.
 
 Called by ``probe``. It reads nothing but the few bytes that say how long each part is (MP4 boxes,
-the Matroska segment), within fixed bounds; it never decodes. ffmpeg itself plays a cut file
-without an error, up to where it ends.
+the Matroska segment, RIFF of AVI and WAV), within fixed bounds; it never decodes. ffmpeg itself
+plays a cut file without an error, up to where it ends.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import BinaryIO
 
 _MP4_FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp"})
 _MAX_BOXES = 100_000
+_UNKNOWN_RIFF = 0xFFFF_FFFF
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 
 
 def find_cut(source: Path) -> str | None:
-    """What is missing of an MP4 or Matroska file, in words; None if nothing is known to be."""
+    """What is missing of a file, in words; None if nothing is known to be."""
     size = source.stat().st_size
     with source.open("rb") as file:
         head = file.read(8)
@@ -26,6 +27,28 @@ def find_cut(source: Path) -> str | None:
             return _find_mp4_cut(file, size)
         if head.startswith(_EBML):
             return _find_matroska_cut(file, size)
+        if head.startswith(b"RIFF"):
+            return _find_riff_cut(file, size)
+    return None
+
+
+def _find_riff_cut(file: BinaryIO, size: int) -> str | None:
+    """AVI and WAV; a size of nothing, or of all ones, means that the writer did not know it.
+
+    Long AVI files are several such parts in a row.
+    """
+    offset = 0
+    for _ in range(_MAX_BOXES):
+        file.seek(offset)
+        header = file.read(8)
+        if len(header) < 8 or not header.startswith(b"RIFF"):
+            return None
+        length = struct.unpack_from("<I", header, 4)[0]
+        if length in (0, _UNKNOWN_RIFF):
+            return None
+        if offset + 8 + length > size:
+            return _missing("its RIFF chunk", offset + 8 + length - size)
+        offset += 8 + length + length % 2
     return None
 
 

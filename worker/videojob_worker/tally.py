@@ -22,6 +22,12 @@ _OUTPUT = re.compile(
     + r" *Output stream #(?P<file>\d+):(?P<index>\d+) \((?P<kind>\w+)\): (?P<frames>\d+) frames encoded"
 )
 _COMPLAINT = re.compile(_PREFIX + r"(?<=(?:error|fatal)\] )")
+_FILTERED = re.compile(
+    _PREFIX + r"(?P<came>\d+) frames in, (?P<went>\d+) frames out; "
+    r"(?P<dropped>\d+) frames dropped, (?P<repeated>\d+) frames duplicated"
+)
+_ACCEPTED = "not on whitelist"
+"""Of a stream that is not used."""
 _MAX_COMPLAINTS = 20
 
 
@@ -42,6 +48,10 @@ class Tally:
     """By stream index of the input."""
     encoded: dict[tuple[int, int], int] = field(default_factory=dict)
     """(output number, stream index) → frames."""
+    dropped: int = 0
+    """Frames left out to make distances even, in the rendition that lost most."""
+    repeated: int = 0
+    """Frames shown again to make distances even."""
     error_count: int = 0
     """Lines at level error: mostly the decoder's."""
     complaints: list[str] = field(default_factory=list)
@@ -52,6 +62,8 @@ def parse_tally(lines: Iterable[str]) -> Tally:
     """Read a whole log."""
     tally = Tally()
     for line in lines:
+        if _ACCEPTED in line:
+            continue
         if _COMPLAINT.match(line):
             tally.error_count += 1
             if len(tally.complaints) < _MAX_COMPLAINTS:
@@ -64,6 +76,9 @@ def parse_tally(lines: Iterable[str]) -> Tally:
             )
         elif match := _OUTPUT.match(line):
             tally.encoded[int(match["file"]), int(match["index"])] = int(match["frames"])
+        elif match := _FILTERED.match(line):
+            tally.dropped = max(tally.dropped, int(match["dropped"]))
+            tally.repeated = max(tally.repeated, int(match["repeated"]))
     return tally
 
 

@@ -13,7 +13,7 @@ from videojob_api.steps import Step
 from videojob_api.videojob import Limits
 
 from .errors import Rejected
-from .media import NO_CODEC, MediaInfo
+from .media import MediaInfo
 from .steps import kind_of
 
 MAX_STREAMS = 64
@@ -56,29 +56,36 @@ def _check_streams(media: MediaInfo, steps: Sequence[Step]) -> None:
     needs_video = next((s.name for s in steps if kind_of(s).needs_video), None)
     needs_audio = next((s.name for s in steps if kind_of(s).needs_audio), None)
     if media.video is None and needs_video:
+        _refuse_left_out(media, needs_video, is_video=True)
         raise Rejected(
             RejectReason.NO_VIDEO_STREAM,
             f"The file has no video, which step {needs_video!r} needs (a cover picture is not "
             "video). Upload a film, or leave the step out.",
         )
     if not media.audio and needs_audio:
+        _refuse_left_out(media, needs_audio, is_video=False)
         raise Rejected(
             RejectReason.NO_AUDIO_STREAM,
             f"The film has no sound, which step {needs_audio!r} needs. Upload one with sound, or "
             "leave the step out.",
-        )
-    codecs = [media.video.codec] if media.video else []
-    codecs += [track.codec for track in media.audio]
-    if any(codec in NO_CODEC for codec in codecs):
-        raise Rejected(
-            RejectReason.UNSUPPORTED_CODEC,
-            "The file has a stream whose codec is not known. Export it as H.264 with AAC.",
         )
     if media.video is not None and not media.video.coded.pixels:
         raise Rejected(
             RejectReason.DAMAGED,
             "The file says that it has video, and no picture could be found in it. Export it "
             "again, and upload that.",
+        )
+
+
+def _refuse_left_out(media: MediaInfo, step: str, *, is_video: bool) -> None:
+    """Refuse if there is what a step needs, only of a codec that is not known or accepted."""
+    codec = next((s.codec for s in media.left_out if s.is_video is is_video), None)
+    if codec is not None:
+        what = "video" if is_video else "sound"
+        raise Rejected(
+            RejectReason.UNSUPPORTED_CODEC,
+            f"The only {what} of the file, which step {step!r} needs, is of a codec that is not "
+            f"accepted ({codec}). Export it as H.264 with AAC.",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,20 @@ def test_the_downward_api_comes_first(tmp_path: Path):
     assert (budget.threads, budget.memory_bytes) == (3, 2 << 30)
     assert budget.scratch_bytes is not None
     assert budget.scratch_bytes > 0
+
+
+def test_scratch_space_is_the_volumes_and_not_the_disks(tmp_path: Path):
+    budget = read_budget(tmp_path, {"VIDEOJOB_SCRATCH_LIMIT_BYTES": "4096"}, tmp_path)
+    assert budget.scratch_bytes == 4096
+    assert budget.less_scratch(4000).scratch_bytes == 96
+    assert budget.less_scratch(5000).scratch_bytes == 0
+
+
+def test_a_limit_beyond_what_is_free_is_no_help(tmp_path: Path):
+    most = str((1 << 60) - 1)
+    budget = read_budget(tmp_path, {"VIDEOJOB_SCRATCH_LIMIT_BYTES": most}, tmp_path)
+    assert budget.scratch_bytes is not None
+    assert budget.scratch_bytes <= shutil.disk_usage(tmp_path).total
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from videojob_worker.costs import in_words
 from videojob_worker.errors import NotDoable
-from videojob_worker.local import build_order, in_words, parse_folder, read_manifest, worst
+from videojob_worker.local import build_order, parse_folder, read_manifest, worst
 
 GOOD = """
 apiVersion: v1
@@ -44,6 +45,7 @@ def test_a_manifest_becomes_an_order_for_all_inputs(tmp_path: Path):
         ("kind: Pod", "has Pod; exactly one VideoJob was wanted"),
         ("", "has nothing; exactly one VideoJob"),
         ("a: [", "is not YAML"),
+        ("a: 2026-99-99", "is not YAML: month must be"),
         (GOOD.replace("v1alpha1", "v9"), "videojob.dev/v9; videojob.dev/v1alpha1 was wanted"),
         (GOOD.replace("360", "0"), r"spec\.steps\[0\]\.transcode\.renditions\[0\]\.height: .*64"),
         (GOOD.replace("storeRef", "store"), r"spec\.storeRef: Field required"),
@@ -59,6 +61,12 @@ def test_a_wrong_manifest_is_explained(tmp_path: Path, text: str, message: str):
 def test_a_missing_file_is_named(tmp_path: Path):
     with pytest.raises(NotDoable, match=r"none\.yaml can't be read: No such file"):
         read_manifest(tmp_path / "none.yaml")
+
+
+def test_a_film_in_place_of_the_manifest_is_told(tmp_path: Path):
+    (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x20ftypisom\xff\xd8\x80")
+    with pytest.raises(NotDoable, match=r"film\.mp4 is not text; --manifest wants the YAML"):
+        read_manifest(tmp_path / "film.mp4")
 
 
 @pytest.mark.parametrize(
@@ -89,8 +97,8 @@ def test_the_worst_code_counts(codes: list[int], code: int):
 
 def test_sizes_are_for_people():
     assert [in_words(n) for n in (5, 2048, 3 << 20, 5 << 30)] == [
-        "5 B",
-        "2.0 KiB",
-        "3.0 MiB",
+        "5 bytes",
+        "2 KiB",
+        "3 MiB",
         "5.0 GiB",
     ]

@@ -19,6 +19,7 @@ from videojob_worker.packaging import (
     build_video_segments,
     language_tag,
     peak_bandwidth,
+    target_duration,
 )
 
 VIDEO = Track(1, "vide", 1000, "avc1.64001f", 1280, 720, 200, Fraction(8))
@@ -30,7 +31,7 @@ def a_movie(track: Track, *durations: int, key: bool = True, size: int = 1000) -
     for duration in durations:
         fragments.append(Fragment(offset, size, 1, time, duration, 1, key, 300))
         time, offset = time + duration, offset + size
-    return Movie((track,), tuple(fragments), 800, offset, Fraction(0))
+    return Movie((track,), tuple(fragments), 800, Fraction(0))
 
 
 def test_segments_begin_at_the_first_key_frame_at_or_after_each_multiple() -> None:
@@ -45,19 +46,35 @@ def test_segments_begin_at_the_first_key_frame_at_or_after_each_multiple() -> No
 
 def test_sound_is_cut_nearest_to_the_boundaries_without_drifting() -> None:
     movie = a_movie(AUDIO, *[1024] * 8)
-    segments = build_audio_segments(movie, [Fraction(t) for t in (0, 2, 4, 6)])
+    segments = build_audio_segments(movie, [Fraction(t) for t in (0, 2, 4, 6)], 2)
     assert [float(s.start) for s in segments] == [0, 2.048, 4.096, 6.144]
     assert sum(s.size for s in segments) == 8000
 
 
 def test_boundaries_beyond_the_sound_make_no_segment() -> None:
     movie = a_movie(AUDIO, 1000, 1000)
-    assert len(build_audio_segments(movie, [Fraction(t) for t in (0, 2, 4, 6)])) == 1
+    assert len(build_audio_segments(movie, [Fraction(t) for t in (0, 2, 4, 6)], 2)) == 1
+
+
+def test_sound_longer_than_the_pictures_is_cut_on() -> None:
+    movie = a_movie(AUDIO, *[1000] * 15)
+    segments = build_audio_segments(movie, [Fraction(0), Fraction(4)], 4)
+    assert [float(s.start) for s in segments] == [0, 4, 8, 12]
+    assert [float(s.duration) for s in segments] == [4, 4, 4, 3]
+
+
+def test_one_target_duration_is_the_nearest_to_the_longest_of_all() -> None:
+    pictures = build_video_segments(a_movie(VIDEO, 4000, 4000), 4)
+    sound = build_audio_segments(a_movie(AUDIO, 4010, 3990), [Fraction(0), Fraction(4)], 4)
+    assert target_duration([pictures, sound]) == 4
+    assert target_duration([build_video_segments(a_movie(VIDEO, 4500), 4)]) == 5
+    assert target_duration([build_video_segments(a_movie(VIDEO, 40), 4)]) == 1
+    assert target_duration([]) == 1
 
 
 def test_a_media_playlist() -> None:
     segments = build_video_segments(a_movie(VIDEO, 4000, 3960), 4)
-    assert build_media_playlist("720p.mp4", 800, segments) == (
+    assert build_media_playlist("720p.mp4", 800, segments, 4) == (
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:0\n"
         '#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI="720p.mp4",BYTERANGE="800@0"\n'
         "#EXT-X-INDEPENDENT-SEGMENTS\n"
@@ -67,13 +84,14 @@ def test_a_media_playlist() -> None:
 
 
 def test_an_iframe_playlist_ends_each_range_with_the_first_frame() -> None:
-    text = build_iframe_playlist("720p.mp4", 800, build_video_segments(a_movie(VIDEO, 4000), 4))
+    segments = build_video_segments(a_movie(VIDEO, 4000), 4)
+    text = build_iframe_playlist("720p.mp4", 800, segments, 4)
     assert "#EXT-X-I-FRAMES-ONLY\n#EXTINF:4.000000,\n#EXT-X-BYTERANGE:300@800\n" in text
 
 
 def test_the_master_playlist_measures() -> None:
     video = build_video_segments(a_movie(VIDEO, 4000, 4000, size=4000), 4)
-    audio = build_audio_segments(a_movie(AUDIO, 4000, 4000), [Fraction(0), Fraction(4)])
+    audio = build_audio_segments(a_movie(AUDIO, 4000, 4000), [Fraction(0), Fraction(4)], 4)
     sound = Sound("audio", AUDIO, audio, "eng", 'Di"rector', 2, is_default=True)
     lines = build_master_playlist([Rendition("720p", VIDEO, video)], [sound]).splitlines()
     assert lines[3:] == [
@@ -96,7 +114,7 @@ def test_without_sound_there_is_no_group() -> None:
 
 
 def test_tracks_of_one_language_get_names_of_their_own() -> None:
-    audio = build_audio_segments(a_movie(AUDIO, 4000), [Fraction(0)])
+    audio = build_audio_segments(a_movie(AUDIO, 4000), [Fraction(0)], 4)
     sounds = [Sound(f"a{n}", AUDIO, audio, "eng", None, 2, is_default=not n) for n in (0, 1)]
     video = build_video_segments(a_movie(VIDEO, 4000), 4)
     text = build_master_playlist([Rendition("720p", VIDEO, video)], sounds)

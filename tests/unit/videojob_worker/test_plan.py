@@ -6,12 +6,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from media_builders import BUDGET, SCRATCH, a_film, a_step, a_video, an_audio, hls, mp4, planned
+from media_builders import a_film, a_step, a_video, an_audio, hls, mp4, planned
 
 from videojob_worker.budget import Budget
 from videojob_worker.errors import NotDoable
-from videojob_worker.media import Size
-from videojob_worker.plan import build_plan
+from videojob_worker.media import LeftOut, Size
 
 POSTER = a_step("poster", thumbnails={"count": 6})
 AUDIO = a_step("audio", extractAudio={})
@@ -57,17 +56,6 @@ def test_from_takes_what_the_other_passes_on() -> None:
     plan = planned(mp4("web", 480), late)
     assert [str(o.video.size) for o in plan.passes[0].outputs if o.video] == ["854x480", "854x480"]
     assert [w.step for w in plan.warnings] == ["small"]
-
-
-def test_a_skipped_step_still_passes_on_its_size() -> None:
-    late = a_step("small", **{"from": "web"}, transcode={"renditions": [{"height": 1080}]})
-    steps = [mp4("web", 480), late]
-    plan = build_plan(steps, a_film(), SCRATCH, BUDGET, skip=frozenset({"web"}))
-    assert plan.passes[0].steps == ("small",)
-    assert [o.path.name for o in plan.passes[0].outputs] == ["480p.mp4"]
-    assert build_plan(steps, a_film(), SCRATCH, BUDGET, skip=frozenset({"web", "small"})) == (
-        type(plan)((), (), 0)
-    )
 
 
 def test_every_language_is_in_hls_and_the_default_in_mp4() -> None:
@@ -129,3 +117,16 @@ def test_reading_stops_past_any_length_the_film_could_have() -> None:
 def test_equal_orders_give_equal_commands() -> None:
     steps = (hls("hls", 720, 480), mp4("web", 480), POSTER, AUDIO)
     assert planned(*steps).passes[0].argv == planned(*steps).passes[0].argv
+
+
+def test_what_no_file_can_hold_is_not_copied() -> None:
+    film = a_film(audio=(an_audio(codec="pcm_bluray"),))
+    with pytest.raises(NotDoable, match="use format: AAC"):
+        planned(a_step("audio", extractAudio={"format": "Copy"}), film=film)
+    assert planned(a_step("audio", extractAudio={}), film=film).passes
+
+
+def test_streams_left_out_are_told_of() -> None:
+    film = a_film(left_out=(LeftOut(is_video=False, codec="apac"),))
+    (warning,) = planned(mp4("web", 720), film=film).warnings
+    assert (warning.reason, "apac" in warning.message) == ("StreamLeftOut", True)

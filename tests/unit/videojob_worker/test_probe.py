@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from videojob_worker.media import Size
-from videojob_worker.packets import PacketMeter
+from videojob_worker.packets import Extents, PacketMeter
 from videojob_worker.probe import choose_video, parse_probe
 
 STREAM: dict[str, Any] = {
@@ -37,7 +37,7 @@ def packets(distance: float = 0.04, count: int = 50, key_every: int = 10) -> Pac
     meter = PacketMeter()
     for n in range(count):
         key = "K__" if n % key_every == 0 else "___"
-        meter.feed(f"packet,{n * distance:.6f},{distance:.6f},{key}\n")
+        meter.feed(f"packet,0,{n * distance:.6f},N/A,{distance:.6f},{key}\n")
     return meter
 
 
@@ -54,7 +54,6 @@ def test_a_plain_film() -> None:
     assert not media.video.variable
     assert media.video.keyframe_seconds == Fraction("0.4")
     assert media.duration == Fraction("8.021")
-    assert media.duration_is_exact
     assert media.audio[0].channels == 2
 
 
@@ -73,7 +72,7 @@ def test_a_plain_film() -> None:
         ({"avg_frame_rate": "0/0"}, "frame_rate", 25),
         ({"avg_frame_rate": "90000/1"}, "frame_rate", 25),
         ({"duration": "N/A", "tags": {"DURATION": "00:01:02.5000"}}, "duration", Fraction("62.5")),
-        ({"nb_frames": "", "tags": {"NUMBER_OF_FRAMES": "77"}}, "frames", 77),
+        ({"nb_frames": "", "tags": {"NUMBER_OF_FRAMES": "77"}}, "frames", None),
         ({"avg_frame_rate": "20/1"}, "variable", True),
     ],
 )
@@ -88,6 +87,46 @@ def test_length_by_packets_where_the_header_has_none() -> None:
 
 def test_a_length_without_packets_is_none() -> None:
     assert parsed(PacketMeter()).duration == 0
+
+
+def test_a_guessed_length_is_not_believed() -> None:
+    """Of plain MP3 ffprobe knows only the first bitrate; here every packet was looked at."""
+    assert parsed(form={"format_name": "mp3", "duration": "0.3"}).duration == 2
+
+
+def test_the_end_is_that_of_the_longest_stream_distances_those_of_the_chosen_one() -> None:
+    meter = PacketMeter(index=1)
+    for line in ("packet,1,0.0,0.0,1.0,K__", "packet,0,0.5,0.5,9.0,K__", "packet,1,1.0,1,1.0,___"):
+        meter.feed(line)
+    assert (meter.count, meter.end, meter.keyframe_seconds) == (2, Fraction("9.5"), 2)
+
+
+def test_streams_of_unknown_codecs_are_left_out() -> None:
+    known, unknown = SOUND, SOUND | {"index": 2, "codec_name": "none", "codec_tag_string": "apac"}
+    barred = SOUND | {"index": 3, "codec_name": "x", "barred": "x_dec"}
+    streams = [STREAM, known, unknown, barred]
+    media = parse_probe({"format": FORMAT, "streams": streams}, 1, packets())
+    assert [track.index for track in media.audio] == [1]
+    assert [(s.is_video, s.codec) for s in media.left_out] == [(False, "apac"), (False, "x_dec")]
+
+
+def test_packets_that_no_decoder_shows_are_no_loss() -> None:
+    """Discarded by an edit list, before the first key frame, or shown before it."""
+    extents = Extents()
+    for line in (
+        "packet,0,0.00,0.00,0.04,___",
+        "packet,0,0.12,0.04,0.04,K_D",
+        "packet,0,0.16,0.08,0.04,___",
+        "packet,0,0.08,0.12,0.04,___",
+        "packet,0,N/A,0.20,0.04,___",
+        "packet,1,0.0,0.0,N/A,K__",
+    ):
+        extents.feed(line)
+    pictures = extents.of[0]
+    assert (pictures.hidden, pictures.packed) == (3, Fraction("0.08"))
+    assert (pictures.begin, pictures.last) == (Fraction("0.16"), Fraction("0.20"))
+    assert extents.end == Fraction("0.24")
+    assert extents.of[1].unmeasured == 1
 
 
 def test_cover_pictures_are_not_video() -> None:
@@ -128,12 +167,15 @@ def test_distances_are_even_but_for_rounding_and_the_odd_gap(
 ) -> None:
     meter = PacketMeter()
     for time in times:
-        meter.feed(f"packet,{time:.6f},0.04,___")
+        meter.feed(f"packet,0,{time:.6f},N/A,0.04,___")
     assert meter.is_uneven() is uneven
 
 
 def test_encryption_is_seen_in_packets() -> None:
-    for line in ("packet,0.0,0.04,K_,side_data,Encryption info", "packet,0,0,K__,Encryption info"):
+    for line in (
+        "packet,0,0.0,0,0.04,K_,side_data,Encryption info",
+        "packet,0,0,0,0,K__,Encryption info",
+    ):
         meter = PacketMeter()
         meter.feed(line)
         assert meter.encrypted
@@ -141,7 +183,7 @@ def test_encryption_is_seen_in_packets() -> None:
 
 def test_strange_lines_do_no_harm() -> None:
     meter = PacketMeter()
-    for line in ("", "packet", "packet,N/A,N/A,K__", "frame,1,2,3", "packet,x,y,z"):
+    for line in ("", "packet", "packet,0,N/A,N/A,N/A,K__", "frame,1,2,3", "packet,0,x,y,z,u"):
         meter.feed(line)
     assert meter.count == 2
     assert meter.end == 0

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from media_builders import a_film, a_step, a_video, an_audio, mp4
+from media_builders import a_film, a_step, a_video, mp4
 
 from videojob_api.videojob import Limits
 from videojob_worker.errors import Rejected
-from videojob_worker.media import MediaInfo, Size
-from videojob_worker.refusals import explain
+from videojob_worker.media import LeftOut, MediaInfo, Size
+from videojob_worker.refusals import explain, find_barred
 from videojob_worker.structure import find_cut
 from videojob_worker.validate import validate
 
@@ -26,6 +26,9 @@ POSTER = a_step("poster", thumbnails={"count": 1})
     [
         (a_film(), (WEB, AUDIO, POSTER)),
         (a_film(audio=()), (WEB, POSTER)),
+        (a_film(audio=(), left_out=(LeftOut(False, "apac"),)), (WEB, POSTER)),
+        (a_film(left_out=(LeftOut(False, "apac"),)), (WEB, AUDIO)),
+        (a_film(video=None, left_out=(LeftOut(True, "zmbv"),)), (AUDIO,)),
         (a_film(video=None), (AUDIO,)),
         (a_film(duration=Fraction(14400)), (WEB,)),
         (a_film(video=a_video(coded=Size(8192, 4320))), (WEB,)),
@@ -46,8 +49,8 @@ def test_good_films_are_accepted(film: MediaInfo, steps: tuple[Any, ...]) -> Non
         ({"size_bytes": 3 << 30}, (WEB,), "TooLarge"),
         ({"stream_count": 65}, (WEB,), "TooManyStreams"),
         ({"encrypted": True}, (WEB,), "Encrypted"),
-        ({"video": a_video(codec="unknown")}, (WEB,), "UnsupportedCodec"),
-        ({"audio": (an_audio(codec="none"),)}, (WEB,), "UnsupportedCodec"),
+        ({"video": None, "left_out": (LeftOut(True, "zmbv"),)}, (WEB,), "UnsupportedCodec"),
+        ({"audio": (), "left_out": (LeftOut(False, "apac"),)}, (AUDIO,), "UnsupportedCodec"),
         ({"video": a_video(coded=Size(0, 0))}, (WEB,), "Damaged"),
         ({"video": a_video(coded=Size(15360, 15360))}, (WEB,), "TooManyPixels"),
     ],
@@ -84,6 +87,17 @@ def test_what_ffprobe_could_not_open_is_explained(
     assert refused.log_tail == stderr
 
 
+def test_the_list_of_what_is_allowed_is_not_repeated() -> None:
+    refused = explain("[x @ 0x1] Codec (x) not on whitelist 'mov,h264'\n", b"", None, Limits())
+    assert refused.log_tail == "[x @ 0x1] Codec (x) not on whitelist\n"
+
+
+def test_the_stream_that_ffprobe_gave_up_at() -> None:
+    said = "[x @ 1] Codec (x) not on whitelist 'a'\nCould not open codec for input stream 3\n"
+    assert find_barred(said) == (3, "x")
+    assert find_barred("Codec (x) not on whitelist 'a'") is None
+
+
 def box(kind: bytes, content: bytes = b"", length: int | None = None) -> bytes:
     return (length or len(content) + 8).to_bytes(4, "big") + kind + content
 
@@ -106,7 +120,11 @@ EBML = b"\x1a\x45\xdf\xa3\x82\0\0\x18\x53\x80\x67"
         (EBML + b"\x83abc", None),
         (EBML + b"\x84abc", "1 bytes at the end of its segment"),
         (EBML + b"\x01\xff\xff\xff\xff\xff\xff\xff abc", None),
-        (b"RIFF....AVI ", None),
+        (b"RIFF\4\0\0\0AVI ", None),
+        (b"RIFF\6\0\0\0AVI ", "2 bytes at the end of its RIFF chunk"),
+        (b"RIFF\4\0\0\0AVI RIFF\5\0\0\0AVIX", "1 bytes"),
+        (b"RIFF\0\0\0\0WAVE", None),
+        (b"RIFF\xff\xff\xff\xffWAVE", None),
         (b"", None),
     ],
 )

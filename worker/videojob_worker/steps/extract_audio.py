@@ -53,6 +53,13 @@ _FORMS = {
     "pcm_alaw": _WAV,
     "pcm_mulaw": _WAV,
 }
+_NOWHERE = frozenset(
+    (
+        *("pcm_bluray", "pcm_dvd", "pcm_s8", "pcm_f32be", "pcm_f64be", "pcm_s16le_planar"),
+        *("pcm_u16le", "pcm_u24le", "adpcm_swf", "s302m"),
+    )
+)
+"""Codecs that Matroska can't hold, which holds nearly all others."""
 
 
 @handles(ExtractAudio)
@@ -75,6 +82,11 @@ class ExtractAudioKind(StepKind):
         if track is None:
             raise NotDoable(f"Step {self.name!r} needs sound, and its source has none.")
         if self._spec.format is AudioFormat.COPY:
+            if track.codec in _NOWHERE:
+                raise NotDoable(
+                    f"Step {self.name!r} is to copy sound of codec {track.codec}, which no plain "
+                    "audio file can hold; use format: AAC."
+                )
             form, bitrate = _FORMS.get(track.codec, _ANYTHING), None
         else:
             form, bitrate = _MP4, self._spec.bitrate_kbps

@@ -131,20 +131,27 @@ class TranscodeKind(StepKind):
         renditions: list[packaging.Rendition] = []
         sounds: list[packaging.Sound] = []
         made: list[Produced] = []
+        length = self._spec.segment_seconds
+        cut: dict[PlannedOutput, tuple[packaging.Segment, ...]] = {}
         for output in self._planned:
             movie, stem = movies[output.path], output.path.stem
             if output.video:
-                segments = packaging.build_video_segments(movie, self._spec.segment_seconds)
+                segments = packaging.build_video_segments(movie, length)
                 renditions.append(packaging.Rendition(stem, _track(movie, "vide"), segments))
-                text = packaging.build_iframe_playlist(output.path.name, movie.init_size, segments)
-                made.append(self._write(f"{stem}-iframes.m3u8", text, movie))
             else:
-                segments = packaging.build_audio_segments(
-                    movie, [segment.start for segment in renditions[0].segments]
-                )
+                starts = [segment.start for segment in renditions[0].segments]
+                segments = packaging.build_audio_segments(movie, starts, length)
                 sounds.append(_sound(output, movie, segments, is_default=not sounds))
-            text = packaging.build_media_playlist(output.path.name, movie.init_size, segments)
-            made.append(self._write(f"{stem}.m3u8", text, movie))
+            cut[output] = segments
+        target = packaging.target_duration(cut.values())
+        for output, segments in cut.items():
+            movie, path = movies[output.path], output.path
+            described = (path.name, movie.init_size, segments, target)
+            if output.video:
+                text = packaging.build_iframe_playlist(*described)
+                made.append(self._write(f"{path.stem}-iframes.m3u8", text, movie))
+            text = packaging.build_media_playlist(*described)
+            made.append(self._write(f"{path.stem}.m3u8", text, movie))
         _check_aligned(renditions)
         master = packaging.build_master_playlist(renditions, sounds)
         made.append(self._write("master.m3u8", master, None))

@@ -1,0 +1,67 @@
+"""Runs films through planned passes for real; shared by the integration tests of the media half."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from videojob_api.status import Warn
+from videojob_api.steps import Step
+from videojob_api.videojob import Limits
+from videojob_worker.budget import Budget
+from videojob_worker.check import check
+from videojob_worker.ffmpeg import Tools
+from videojob_worker.media import MediaInfo
+from videojob_worker.outputs import Produced
+from videojob_worker.passes import PassResult, finish_pass, run_pass
+from videojob_worker.plan import Pass, Plan, build_plan
+from videojob_worker.probe import probe
+from videojob_worker.scratch import Scratch
+from videojob_worker.validate import validate
+
+BUDGET = Budget(threads=2, memory_bytes=None, scratch_bytes=None)
+HLS = {
+    "name": "hls",
+    "transcode": {
+        "packaging": "HLS",
+        "renditions": [{"height": 160}, {"height": 90}],
+        "segmentSeconds": 1,
+        "preset": "ultrafast",
+    },
+}
+MP4 = {
+    "name": "web",
+    "transcode": {"renditions": [{"height": 90}], "segmentSeconds": 1, "preset": "ultrafast"},
+}
+POSTER = {"name": "poster", "thumbnails": {"count": 3, "width": 160, "contactSheet": True}}
+AUDIO = {"name": "audio", "extractAudio": {}}
+COPY = {"name": "original", "extractAudio": {"format": "Copy"}}
+
+
+@dataclass
+class Bench:
+    """One film on the bench."""
+
+    scratch: Scratch
+    tools: Tools
+
+    def plan(self, path: Path, *steps: dict[str, Any]) -> tuple[MediaInfo, Plan]:
+        shutil.copy(path, self.scratch.source)
+        media = probe(self.scratch.source, self.tools, Limits())
+        wanted = [Step.model_validate(step) for step in steps]
+        validate(media, Limits(), wanted)
+        return media, build_plan(wanted, media, self.scratch, BUDGET)
+
+    def run(self, path: Path, *steps: dict[str, Any]) -> tuple[MediaInfo, Pass, PassResult]:
+        media, plan = self.plan(path, *steps)
+        (stage,) = plan.passes
+        return media, stage, run_pass(stage, self.tools)
+
+    def make(self, path: Path, *steps: dict[str, Any]) -> tuple[dict[str, Produced], list[Warn]]:
+        media, stage, result = self.run(path, *steps)
+        warnings = check(stage, result, media, self.tools)
+        finished = finish_pass(stage)
+        named = {f"{file.step}/{file.name}": file for file in finished.produced}
+        return named, [*warnings, *finished.warnings]

@@ -1,0 +1,209 @@
+"""Decides whether too much of the input was lost: cut off, or too damaged to be decoded.
+
+Called by ``check.py`` after each pass. It judges by ffmpeg's own account (packets read, frames and
+samples decoded); only where that looks short does it have every packet of the file looked at, for
+much that looks lost is no loss: edit lists hide frames, sound ends before the pictures do.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from videojob_api.reasons import RejectReason
+
+from .boxes import Movie
+from .errors import FFmpegFailed, Rejected, Unverified
+from .media import MediaInfo, VideoStream
+from .packets import Extent, Extents
+from .plan import Pass
+from .probe import measure
+from .tally import ReadStream, Tally
+
+if TYPE_CHECKING:
+    from .ffmpeg import Tools
+
+MAX_LOSS_SHARE = Fraction(1, 100)
+MAX_LOSS_SECONDS = Fraction(1)
+_ALWAYS_ALLOWED_SECONDS = Fraction(1, 4)
+"""Rounding at both ends of a film, and sound that ends a little before or after the pictures."""
+_ALWAYS_ALLOWED_FRAMES = 2
+_ENDED_EARLY = ("partial file", "ended prematurely", "truncat", "end of file")
+_HIDING_CODECS = frozenset(
+    (
+        *("vp8", "mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "theora", "vp3", "vp5", "vp6"),
+        *("vp6f", "vp6a", "vp7", "flashsv", "flashsv2", "tscc", "tscc2", "msrle", "msvideo1"),
+        *("qtrle", "rpza", "cinepak", "svq1", "svq3", "rv30", "rv40", "wmv1", "wmv2", "wmv3"),
+        *("vc1", "mss1", "mss2", "wmv3image", "vc1image", "fraps", "lagarith", "zlib", "mszh"),
+    )
+)
+"""Their packets need not each show a frame: some repeat the last one, some are never shown."""
+_HIDDEN_SHARE = Fraction(1, 2)
+_HIDDEN_SHARE_WITH_ERRORS = Fraction(1, 10)
+_UNINDEXED = frozenset({"matroska", "flv", "asf", "mpegts"})
+"""Containers that don't say how many frames they hold."""
+_RATE_SHARE = Fraction(3, 100)
+"""By so much an average rate may be wrong."""
+
+
+def tolerated_frames(frames: int, rate: Fraction) -> int:
+    """How many of so many frames may be missing."""
+    share, second = int(frames * MAX_LOSS_SHARE), int(rate * MAX_LOSS_SECONDS)
+    return max(_ALWAYS_ALLOWED_FRAMES, min(share, second))
+
+
+def tolerated_seconds(seconds: Fraction) -> Fraction:
+    """How much of so long a film may be missing."""
+    return max(_ALWAYS_ALLOWED_SECONDS, min(seconds * MAX_LOSS_SHARE, MAX_LOSS_SECONDS))
+
+
+class Source:
+    """The input as it turned out in a pass."""
+
+    def __init__(self, stage: Pass, tally: Tally, media: MediaInfo, tools: Tools) -> None:
+        self._stage = stage
+        self._tally = tally
+        self._media = media
+        self._tools = tools
+
+    def check(self, movies: list[Movie]) -> None:
+        """Check that it could be read to its end, and decoded.
+
+        Raises:
+            Rejected: if more than a little was lost.
+            Unverified: if ffmpeg gave no account.
+        """
+        self._check_length(movies)
+        video = self._media.video
+        if video is not None and self._stage.decodes_all_frames:
+            self._check_pictures(video)
+        self._check_sound()
+        self._check_end(movies)
+
+    def shown_until(self, video: VideoStream) -> Fraction:
+        """When the last picture has been shown, counted from the film's beginning."""
+        return self._extent(video.index).last - self._beginning + 1 / video.frame_rate
+
+    def _check_length(self, movies: list[Movie]) -> None:
+        longest = max((t.duration for movie in movies for t in movie.tracks), default=Fraction(0))
+        if longest >= self._stage.max_seconds - 1:
+            raise Rejected(
+                RejectReason.DAMAGED,
+                f"The film says that it lasts {float(self._media.duration):.1f} s and its "
+                f"timestamps go on beyond {self._stage.max_seconds} s. Export it again, and "
+                "upload that.",
+            )
+
+    def _check_pictures(self, video: VideoStream) -> None:
+        read = self._tally.read.get(video.index)
+        if read is None:
+            if self._tally.error_count:
+                raise self._rejected("an uncounted part")
+            raise Unverified("ffmpeg did not say how many frames it decoded; its log may be cut.")
+        if read.frames == 0:
+            raise self._rejected("every frame")
+        self._check_decoded(video, read)
+        if not self._tally.error_count:
+            return
+        names = set(self._media.format_name.split(","))
+        expected = 0
+        if "avi" in names:
+            expected = video.frames or 0
+        elif names & _UNINDEXED and self._is_regular(video) and self._demuxer_complained(names):
+            extent = self._extent(video.index)
+            expected = int((extent.last - extent.begin) * video.frame_rate * (1 - _RATE_SHARE))
+        self._compare(video, expected, read.packets)
+
+    def _check_decoded(self, video: VideoStream, read: ReadStream) -> None:
+        """Packets against frames."""
+        allowed = tolerated_frames(read.packets, video.frame_rate)
+        if read.packets - read.frames <= allowed:
+            return
+        errors = self._tally.error_count
+        if video.codec in _HIDING_CODECS:
+            share = _HIDDEN_SHARE_WITH_ERRORS if errors else _HIDDEN_SHARE
+            allowed = max(allowed, int(read.packets * share))
+        elif video.interlaced or (not errors and read.packets - 2 * read.frames <= allowed):
+            allowed = max(allowed, (read.packets + allowed) // 2)  # a packet for each field
+        if read.packets - read.frames > allowed:
+            shown = read.packets - self._extent(video.index).hidden
+            if shown - read.frames > allowed:
+                raise self._rejected(f"{shown - read.frames} of {shown} frames")
+
+    def _compare(self, video: VideoStream, expected: int, found: int) -> None:
+        if expected - found > tolerated_frames(expected, video.frame_rate):
+            raise self._rejected(f"{expected - found} of {expected} frames")
+
+    def _is_regular(self, video: VideoStream) -> bool:
+        return not (video.variable or video.interlaced or video.codec in _HIDING_CODECS)
+
+    def _demuxer_complained(self, names: set[str]) -> bool:
+        demuxers = tuple(f"[{name}]" for name in (self._media.format_name, *names))
+        return any(line.startswith(demuxers) for line in self._tally.complaints)
+
+    def _check_sound(self) -> None:
+        """What was heard of each track that is used, against the track's own packets."""
+        encodings = [e for output in self._stage.outputs for e in output.audio]
+        for track in dict.fromkeys(e.track for e in encodings if e.bitrate_kbps is not None):
+            read = self._tally.read.get(track.index)
+            if read is None or not read.packets:
+                continue
+            if read.samples == 0:
+                raise self._rejected("all sound")
+            heard = Fraction(read.samples, track.sample_rate)
+            said = track.duration or self._media.duration
+            if said - heard <= tolerated_seconds(said) or not self._tally.error_count:
+                continue
+            extent = self._extent(track.index)
+            packed = extent.packed
+            if extent.unmeasured:  # then every packet is as long as any other
+                packed = heard * read.packets / max(1, min(read.frames, read.packets))
+            if packed - heard > tolerated_seconds(packed):
+                lost = float(packed - heard)
+                raise self._rejected(f"{lost:.1f} s of {float(packed):.1f} s of its sound")
+
+    def _check_end(self, movies: list[Movie]) -> None:
+        """Whether any stream reaches the end that the container tells of."""
+        length = self._media.duration
+        wanted = length - tolerated_seconds(length)
+        if max(self._seen(movies), default=Fraction(0)) >= wanted:
+            return
+        seconds = self._extents.end - self._beginning
+        if seconds < wanted:
+            lost = f"{float(length - seconds):.1f} s of {float(length):.1f} s"
+            raise self._rejected(lost, ends_early=True)
+
+    def _seen(self, movies: list[Movie]) -> list[Fraction]:
+        """How far the pass came, by all that tells of it."""
+        seen = [movie.duration for movie in movies]
+        video = self._media.video
+        for index, read in self._tally.read.items():
+            if video is not None and index == video.index and not video.variable:
+                seen.append(read.packets / video.frame_rate)
+        return seen
+
+    @property
+    def _beginning(self) -> Fraction:
+        return max(self._media.start, Fraction(0))
+
+    @cached_property
+    def _extents(self) -> Extents:
+        try:
+            return measure(self._stage.source, self._media, self._tools, self._stage.limits)
+        except FFmpegFailed as error:
+            raise self._rejected("an uncounted part") from error
+
+    def _extent(self, index: int) -> Extent:
+        return self._extents.of.get(index) or Extent()
+
+    def _rejected(self, what: str, *, ends_early: bool = False) -> Rejected:
+        complaints = self._tally.complaints
+        early = ends_early or any(words in line for line in complaints for words in _ENDED_EARLY)
+        how = "the file ends before the film does" if early else "the data are damaged"
+        return Rejected(
+            RejectReason.TRUNCATED if early else RejectReason.DAMAGED,
+            f"Of the film, {what} could not be read: {how}. Upload it again, whole, or export it "
+            "anew.",
+            log_tail="\n".join(complaints) or None,
+        )
