@@ -6,7 +6,7 @@ Used by the unit tests. Pure and frozen: every method gives back a changed copy,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -142,7 +142,8 @@ class Situation(Observed):
 
     def at_phase(self, phase: Phase, *, ago: float = 60, **status: Any) -> Self:
         """Its status was written so many seconds ago with that phase."""
-        return self.with_status(phase=phase, accepted_at=a_time(ago), **status)
+        seen = {"observed_generation": self.generation, "accepted_at": a_time(ago)}
+        return self.with_status(phase=phase, **{**seen, **status})
 
     def with_status(self, **changes: Any) -> Self:
         """Some fields of the status are as told."""
@@ -150,9 +151,10 @@ class Situation(Observed):
         return replace(self, status=VideoJobStatus.model_validate({**before, **changes}))
 
     def waiting_for_worker(self, *, ago: float = 60) -> Self:
-        """A Job was made and no pod is at work."""
+        """A Job was made with its pods, and none of them is at work."""
+        pods = min(self.input_count, self.spec.parallelism if self.spec else 1)
         return self.at_phase(Phase.PENDING, ago=ago, attempt=1).with_attempt(
-            created_at=NOW - seconds(ago)
+            created_at=NOW - seconds(ago), active=pods
         )
 
     def running(self, *, ago: float = 60) -> Self:
@@ -266,7 +268,7 @@ def a_videojob_body(
 
 
 def a_job_body(
-    *, number: int = 1, indexes: Iterable[int] = (0,), uid: str = "job-1", **status: Any
+    *, number: int = 1, indexes: Collection[int] = (0,), uid: str = "job-1", **status: Any
 ) -> dict[str, Any]:
     """A Job of ours as the API server gives it; ``status`` in its own words."""
     return {
@@ -282,7 +284,10 @@ def a_job_body(
                 {"kind": "VideoJob", "name": KEY.name, "uid": UID, "controller": True}
             ],
         },
-        "spec": {"template": {"spec": {"containers": [{"name": "worker"}]}}},
+        "spec": {
+            "completions": len(indexes),
+            "template": {"spec": {"containers": [{"name": "worker"}]}},
+        },
         "status": status,
     }
 
@@ -302,6 +307,7 @@ def a_pod_body(
             "annotations": {"batch.kubernetes.io/job-completion-index": str(index)},
             "ownerReferences": [{"kind": "Job", "name": "job", "uid": job_uid, "controller": True}],
         },
+        "spec": {"containers": [{"name": "worker"}]},
         "status": status,
     }
 

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from builders import KEY, NOW, a_videojob_body
+from builders import KEY, NOW, UID, a_report, a_videojob_body, an_ended_pod
 
+from videojob_api import names
+from videojob_api.report import Report
 from videojob_api.status import VideoJobStatus
 from videojob_operator.cluster import Body, Cluster
 from videojob_operator.errors import ClusterError, Conflict, Gone
 from videojob_operator.observed import Key
+from videojob_operator.reconcile import reconcile
 from videojob_operator.settings import Settings
 from videojob_operator.world import World
 
@@ -133,6 +136,9 @@ class FakeCluster(Cluster):
 
     def _list(self, plural: str, namespace: str, query: Mapping[str, str]) -> list[Body]:
         found = [b for b in self.all(plural) if namespace in ("", b["metadata"].get("namespace"))]
+        if query.get("fieldSelector"):
+            assert (plural, query["fieldSelector"]) == ("pods", names.LIVE_PODS)
+            found = [b for b in found if b["status"].get("phase") not in ("Succeeded", "Failed")]
         label, _, value = query.get("labelSelector", "").partition("=")
         if not label:
             return found
@@ -191,3 +197,43 @@ def a_world_with_a_videojob(inputs: int = 1, **spec: Any) -> tuple[StillWorld, K
     cluster.put("videostores", store)
     world.cache.put_videojob(cluster.put("videojobs", a_videojob_body(inputs, **spec)))
     return world, KEY
+
+
+def status_of(world: StillWorld) -> VideoJobStatus:
+    """The status of the only VideoJob."""
+    (body,) = fake(world).all("videojobs")
+    return VideoJobStatus.model_validate(body["status"])
+
+
+def the_job(world: StillWorld) -> dict[str, Any]:
+    """The newest Job."""
+    return max(fake(world).all("jobs"), key=lambda job: int(job["metadata"]["resourceVersion"]))
+
+
+def job_becomes(world: StillWorld, **status: Any) -> None:
+    """The Job controller changes the newest Job, and the watch sees it."""
+    job = the_job(world)
+    world.cache.put_job(fake(world).put("jobs", {**job, "status": status}))
+
+
+def pod_ended(world: StillWorld, exit_code: int, message: str = "", *, index: int = 0) -> None:
+    """A pod of the newest Job ended; ``index`` is the Job's own."""
+    job = the_job(world)["metadata"]
+    pod = an_ended_pod(
+        exit_code, message, index=index, name=f"{job['name']}-{index}", job_uid=job["uid"]
+    )
+    pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = job["name"]
+    fake(world).put("pods", pod)
+
+
+def reported(world: StillWorld, percent: float, *, index: int = 0, attempt: int = 1) -> None:
+    """A worker told how far it is."""
+    report = Report(run_id="r", attempt=attempt, index=index, progress=a_report(percent))
+    world.book.record(UID, report)
+
+
+async def settled(world: StillWorld) -> None:
+    """The same situation once more: nothing is written, nothing is made."""
+    before = len(fake(world).writes)
+    await reconcile(KEY, world)
+    assert fake(world).writes[before:] == []

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from .base import Sha256, Tolerant
-from .status import InputState, Key, MediaFacts, OutputStatus, Stage, Usage, Warn, Word
+from .status import ExitStatus, InputState, Key, MediaFacts, OutputStatus, Stage, Usage, Warn, Word
 
 MAX_TERMINATION_BYTES = 4096
 MAX_REPORT_BYTES = 64 * 1024
@@ -33,7 +33,7 @@ class Result(Tolerant):
     state: InputState
     reason: Word | None = None
     message: str | None = None
-    exit_code: int = 0
+    exit_code: ExitStatus = 0
     facts: MediaFacts | None = None
     manifest_key: Key | None = None
     manifest_sha256: Sha256 | None = None

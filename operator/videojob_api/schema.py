@@ -42,6 +42,8 @@ def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
     result = {k: v for k, v in node.items() if k not in _DROPPED}
     if result.get("default", 0) is None:
         del result["default"]
+    if isinstance(result.get("default"), dict):
+        result["default"] = _without_nulls(result["default"])
     if "description" in result:
         result["description"] = " ".join(result["description"].split())
     if "properties" in result:
@@ -52,6 +54,14 @@ def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
     if isinstance(result.get("items"), dict):
         result["items"] = _structural(result["items"], definitions)
     return result
+
+
+def _without_nulls(node: Schema) -> Schema:
+    return {
+        key: _without_nulls(value) if isinstance(value, dict) else value
+        for key, value in node.items()
+        if value is not None
+    }
 
 
 def _without_empty_defaults(node: Schema) -> Schema:

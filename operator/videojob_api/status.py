@@ -22,7 +22,9 @@ Word = Annotated[str, Field(max_length=128)]
 Key = Annotated[str, Field(max_length=2048)]
 Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
 Percent = Annotated[int, Field(ge=0, le=100)]
-Count = Annotated[int, Field(ge=0)]
+MAX_COUNT = 2**53
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+ExitStatus = Annotated[int, Field(ge=0, le=255)]
 
 
 class Phase(StrEnum):
@@ -163,7 +165,7 @@ class Failure(Tolerant):
 
     reason: Word
     retryable: bool = False
-    exit_code: int | None = None
+    exit_code: ExitStatus | None = None
     log_tail: Annotated[str, Field(max_length=MAX_LOG_TAIL)] | None = None
     log_key: Key | None = None
 

@@ -9,9 +9,24 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
-from .base import Model, Name
+from .base import Model, Name, check_inside
+
+_INSIDE: dict[str, JsonValue] = {
+    "x-kubernetes-validations": [
+        {
+            "rule": "!self.contains('../')",
+            "message": "a store's prefix can't have ../ in it; write the folder that is meant",
+        }
+    ]
+}
+
+Prefix = Annotated[
+    str,
+    Field(max_length=512, pattern=r"^([^/].*/)?$", json_schema_extra=_INSIDE),
+    AfterValidator(check_inside),
+]
 
 
 class AddressingStyle(StrEnum):
@@ -40,7 +55,7 @@ class S3Store(Model):
         str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")
     ]
     region: Annotated[str, Field(max_length=64)] = Field(default="us-east-1")
-    prefix: Annotated[str, Field(max_length=512, pattern=r"^([^/].*/)?$")] = Field(
+    prefix: Prefix = Field(
         default="", description="Put before every key; empty or with a slash at the end."
     )
     addressing_style: AddressingStyle = Field(
@@ -54,7 +69,7 @@ class VolumeStore(Model):
     """A folder on a PersistentVolumeClaim of the same namespace."""
 
     claim_name: Name
-    prefix: Annotated[str, Field(max_length=512, pattern=r"^([^/].*/)?$")] = Field(
+    prefix: Prefix = Field(
         default="", description="Put before every key; empty or with a slash at the end."
     )
 

@@ -11,12 +11,17 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from videojob_api import names
 
 from .clock import format_time
-from .errors import Conflict, Gone
+from .errors import ClusterError, Conflict, Forbidden, Gone, Invalid, JobRefusedError
+from .facts import is_owned_by
 from .observed import Action, CreateJob, DeleteJob, EmitEvent, Observed
 from .world import World
+
+log = structlog.get_logger()
 
 COMPONENT = "videojob-operator"
 
@@ -26,23 +31,53 @@ async def act(observed: Observed, actions: tuple[Action, ...], world: World) -> 
     for action in actions:
         match action:
             case CreateJob():
-                await _create_job(action, world)
+                await _create_job(observed, action, world)
             case DeleteJob():
                 await _delete_job(observed, action, world)
             case EmitEvent():
                 await _emit(observed, action, world)
 
 
-async def _create_job(action: CreateJob, world: World) -> None:
-    if action.config_map is not None:
-        with suppress(Conflict):  # made by an earlier try
-            await world.cluster.create_config_map(action.config_map)
+async def _create_job(observed: Observed, action: CreateJob, world: World) -> None:
     meta = action.manifest["metadata"]
     try:
-        job = await world.cluster.create_job(action.manifest)
-    except Conflict:
-        job = await world.cluster.get_job(meta["namespace"], meta["name"])
+        job = await _get_or_create(observed, action.manifest, world)
+        if not is_owned_by(job, observed.uid):
+            raise JobRefusedError(f"a foreign Job {meta['name']} is in its place", is_final=False)
+        if action.config_map is not None:
+            # The Job owns it, so that it goes with the Job; the kubelet waits until it is there.
+            owned = {**action.config_map["metadata"], "ownerReferences": [_owned_by(job)]}
+            with suppress(Conflict):  # made by an earlier try
+                await world.cluster.create_config_map({**action.config_map, "metadata": owned})
+            world.orders[observed.uid] = job["metadata"]["uid"]
+    except (Invalid, Forbidden) as error:
+        raise JobRefusedError(str(error), is_final=isinstance(error, Invalid)) from error
     world.cache.put_job(job)
+
+
+async def _get_or_create(
+    observed: Observed, manifest: dict[str, Any], world: World
+) -> dict[str, Any]:
+    """The Job, made now or by an earlier try; a known one is not made again: a quota may be full."""
+    namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+    for job in world.cache.jobs_of(observed.uid):
+        if (job["metadata"]["namespace"], job["metadata"]["name"]) == (namespace, name):
+            return job
+    try:
+        return await world.cluster.create_job(manifest)
+    except Conflict:
+        return await world.cluster.get_job(namespace, name)
+
+
+def _owned_by(job: dict[str, Any]) -> dict[str, Any]:
+    meta = job["metadata"]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "blockOwnerDeletion": False,
+    }
 
 
 async def _delete_job(observed: Observed, action: DeleteJob, world: World) -> None:
@@ -51,8 +86,12 @@ async def _delete_job(observed: Observed, action: DeleteJob, world: World) -> No
 
 
 async def _emit(observed: Observed, action: EmitEvent, world: World) -> None:
-    with suppress(Conflict):  # said before
+    try:
         await world.cluster.create_event(build_event(observed, action, world.now()))
+    except Conflict:
+        pass  # said before
+    except ClusterError as error:  # an Event is a courtesy: it must not hold up the status
+        log.warning("event not written", reason=action.reason, error=str(error))
 
 
 def build_event(observed: Observed, action: EmitEvent, now: datetime) -> dict[str, Any]:
@@ -64,7 +103,7 @@ def build_event(observed: Observed, action: EmitEvent, now: datetime) -> dict[st
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{observed.key.name[:200]}.{digest}",
+            "name": f"{observed.key.name[:200].rstrip('-.')}.{digest}",
             "namespace": observed.key.namespace,
         },
         "involvedObject": {

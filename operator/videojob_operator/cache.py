@@ -21,34 +21,40 @@ def _version(body: Body) -> int:
     return int(text) if text.isdigit() else 0
 
 
+def _uid(body: Body) -> str:
+    uid: str = body["metadata"]["uid"]
+    return uid
+
+
 def _key(body: Body) -> Key:
     return Key(body["metadata"]["namespace"], body["metadata"]["name"])
 
 
 class _Children:
-    """Objects that belong to VideoJobs, by owner's uid and own name."""
+    """Objects that belong to VideoJobs, by owner's uid and own namespace and name."""
 
     def __init__(self) -> None:
-        self._by_owner: dict[str, dict[str, Body]] = {}
+        self._by_owner: dict[str, dict[Key, Body]] = {}
 
     def put(self, owner: str, body: Body) -> None:
         siblings = self._by_owner.setdefault(owner, {})
-        old = siblings.get(body["metadata"]["name"])
+        old = siblings.get(_key(body))
         if old is None or _version(old) <= _version(body):
-            siblings[body["metadata"]["name"]] = body
+            siblings[_key(body)] = body
 
-    def drop(self, owner: str, name: str, uid: str) -> None:
+    def drop(self, owner: str, body: Body) -> None:
         siblings = self._by_owner.get(owner, {})
-        if name in siblings and siblings[name]["metadata"]["uid"] == uid:
-            del siblings[name]
+        old = siblings.get(_key(body))
+        if old is not None and _uid(old) == _uid(body):
+            del siblings[_key(body)]
         if not siblings:
             self._by_owner.pop(owner, None)
 
     def of(self, owner: str) -> tuple[Body, ...]:
         return tuple(self._by_owner.get(owner, {}).values())
 
-    def all(self) -> list[tuple[str, Body]]:
-        return [(owner, body) for owner, own in self._by_owner.items() for body in own.values()]
+    def all(self) -> list[Body]:
+        return [body for own in self._by_owner.values() for body in own.values()]
 
 
 class Cache:
@@ -71,9 +77,13 @@ class Cache:
         """Jobs that say they belong to a VideoJob; the caller checks the owner."""
         return self._jobs.of(uid)
 
-    def jobs(self) -> list[tuple[str, Body]]:
-        """All Jobs with their VideoJob's uid."""
+    def jobs(self) -> list[Body]:
+        """All Jobs."""
         return self._jobs.all()
+
+    def pods(self) -> list[Body]:
+        """All pods."""
+        return self._pods.all()
 
     def pods_of(self, uid: str) -> tuple[Body, ...]:
         """Pods of a VideoJob that wait, work, or ended while the job went on."""
@@ -82,24 +92,24 @@ class Cache:
     def forget_pods(self, uid: str) -> None:
         """Drop what is kept of a VideoJob's pods: it has ended or gone."""
         for body in self._pods.of(uid):
-            self._pods.drop(uid, body["metadata"]["name"], body["metadata"]["uid"])
+            self._pods.drop(uid, body)
 
     def put_videojob(self, body: Body) -> Key:
         """Remember a VideoJob, unless a newer copy is known."""
         key = _key(body)
         old = self._videojobs.get(key)
-        same = old is not None and old["metadata"]["uid"] == body["metadata"]["uid"]
-        if old is None or not same or _version(old) <= _version(body):
+        if old is None or _version(old) <= _version(body):
             body["metadata"].pop("managedFields", None)
             self._videojobs[key] = body
         return key
 
-    def drop_videojob(self, body: Body) -> Key:
-        """Forget a VideoJob that is gone (a later one of the same name stays)."""
+    def drop_videojob(self, body: Body) -> Key | None:
+        """Forget a VideoJob that is gone; None if a later one of the same name stays."""
         key = _key(body)
         old = self._videojobs.get(key)
-        if old is not None and old["metadata"]["uid"] == body["metadata"]["uid"]:
-            del self._videojobs[key]
+        if old is not None and _uid(old) != _uid(body):
+            return None
+        self._videojobs.pop(key, None)
         return key
 
     def put_job(self, body: Body) -> Key | None:
@@ -116,7 +126,11 @@ class Cache:
 
     def drop_pod(self, body: Body) -> Key | None:
         """Forget a pod that is live no more; one that ended by itself stays for what it says."""
-        return self.put_pod(body) if has_ended(body) else self._drop(self._pods, body)
+        key = self.key_of(body)
+        parent = self._videojobs.get(key) if key else None
+        is_ours = parent is not None and _uid(parent) == body["metadata"]["labels"][names.LABEL_UID]
+        keep = is_ours and has_ended(body)
+        return self.put_pod(body) if keep else self._drop(self._pods, body)
 
     def key_of(self, body: Body) -> Key | None:
         """The VideoJob that a child belongs to, if it is known."""
@@ -145,5 +159,5 @@ class Cache:
         if owner is None:
             return None
         key = self.key_of(body)
-        children.drop(owner, meta["name"], meta["uid"])
+        children.drop(owner, body)
         return key

@@ -23,6 +23,7 @@ Body = dict[str, Any]
 _TIMEOUT_SECONDS = 15
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
 _ERRORS: Mapping[int, type[ClusterError]] = {
+    400: Invalid,
     401: Forbidden,
     403: Forbidden,
     404: Gone,
@@ -128,6 +129,13 @@ class Cluster:
         """All our Jobs of a namespace, or of all of them when it is empty."""
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs" if namespace else "/apis/batch/v1/jobs"
         return await self.list_all(path, labelSelector=names.LABEL_UID)
+
+    async def list_live_pods(self, namespace: str) -> list[Body]:
+        """Our pods that have not ended, of a namespace or of all of them."""
+        path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+        return await self.list_all(
+            path, labelSelector=names.LABEL_UID, fieldSelector=names.LIVE_PODS
+        )
 
     async def get_job(self, namespace: str, name: str) -> Body:
         """A Job."""

@@ -30,6 +30,7 @@ POLICIES: tuple[Policy, ...] = (
     deadlines.decide_deadline,
     outcomes.decide_outcome,  # attempts and pods → results → verdict or next attempt
     admission.decide_admit,  # nothing runs and something should: GPU placement, build the Job
+    admission.decide_order,  # a Job whose work order did not come along gets it
     asking.decide_asking,  # a store that refused has not answered yet
     waiting.explain_wait,  # a Job is there and no worker is at work
     running.describe_running,

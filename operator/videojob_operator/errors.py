@@ -3,8 +3,9 @@
     ClusterError            the API server said no, or did not answer: tried again with back-off
     ├── Conflict            409: somebody else was first, or the object is newer than ours
     ├── Gone                404: not there (any more)
-    ├── Invalid             422: it will never be accepted as it is; trying again is no use
-    └── Forbidden           401, 403: rights are missing; never swallowed
+    ├── Invalid             400, 422: it will never be accepted as it is; trying again is no use
+    ├── Forbidden           401, 403: rights are missing, or a quota is used up; never swallowed
+    └── JobRefusedError     a worker's Job can't be made; told on the resource
 
 Raised by ``cluster``; ``reconcile`` lets them pass, the queue tries the key again.
 """
@@ -34,3 +35,11 @@ class Invalid(ClusterError):
 
 class Forbidden(ClusterError):
     """The operator may not do that; its chart's RBAC is the place to look."""
+
+
+class JobRefusedError(ClusterError):
+    """A worker's Job can't be made: never as it is (``is_final``), or not now."""
+
+    def __init__(self, message: str, *, is_final: bool) -> None:
+        super().__init__(message)
+        self.is_final = is_final

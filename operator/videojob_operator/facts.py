@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from videojob_api import names
-from videojob_api.base import parse_quantity
 from videojob_api.indexes import parse_indexes
 from videojob_api.report import Result
+from videojob_api.videojob import VideoJobSpec
 
 from .manifests import ANNOTATION_KILLS, ANNOTATION_WAITS, CONTAINER
 from .observed import Attempt, Ending, Nodes, WaitingPod
@@ -41,8 +41,8 @@ def parse_attempt(job: Body) -> Attempt:
 
     conditions = {c["type"]: c for c in status.get("conditions", []) if c.get("status") == "True"}
     over = conditions.get("Complete") or conditions.get("Failed")
-    failed = conditions.get("Failed") or conditions.get("FailureTarget") or {}
-    limits = job["spec"]["template"]["spec"]["containers"][0].get("resources", {}).get("limits", {})
+    pod = job["spec"]["template"]["spec"]
+    limits = pod["containers"][0].get("resources", {}).get("limits", {})
     completed, bad = inputs(status.get("completedIndexes")), inputs(status.get("failedIndexes"))
     ended = over.get("lastTransitionTime") if over else None
     if ended is None and completed | bad >= set(indexes):
@@ -58,13 +58,13 @@ def parse_attempt(job: Body) -> Attempt:
         completed=completed,
         failed=bad,
         ended_at=_time(ended) if ended else None,
-        failed_reason=failed.get("reason"),
-        failed_message=failed.get("message", ""),
+        pods_failed=status.get("failed", 0),
         kills=int(notes.get(ANNOTATION_KILLS, 0)),
         waits=int(notes.get(ANNOTATION_WAITS, 0)),
         accelerator_reason=notes.get(names.ANNOTATION_ACCELERATOR, ""),
         accelerator=next((k for k in limits if "/" in k), None),
         deleted="deletionTimestamp" in meta,
+        order_in_config_map=any("configMap" in volume for volume in pod.get("volumes", [])),
     )
 
 
@@ -153,6 +153,16 @@ def _without_message(ending: Ending) -> Ending:
     return Ending(ending.exit_code, ending.reason, "", ending.pod)
 
 
+def keep_own_outputs(spec: VideoJobSpec, index: int, result: Result) -> Result:
+    """A worker's result without objects outside its input's folder: it can't claim others'."""
+    if index >= len(spec.inputs):
+        return result.model_copy(update={"outputs": []})
+    name = spec.inputs[index].name
+    folder = names.input_folder(spec.output.prefix, name)
+    own = [o for o in result.outputs if o.input == name and o.key.startswith(folder)]
+    return result.model_copy(update={"outputs": own})
+
+
 def parse_result(text: str) -> Result | None:
     """A worker's termination message; None if it is something else (log lines after a crash)."""
     try:
@@ -170,6 +180,6 @@ def parse_nodes(nodes: Iterable[Body]) -> Nodes:
         if not ready or node.get("spec", {}).get("unschedulable"):
             continue
         for name, amount in node["status"].get("allocatable", {}).items():
-            if "/" in name:
-                most[name] = max(most.get(name, 0), int(parse_quantity(amount)))
+            if "/" in name and amount.isdigit():  # extended resources are whole numbers
+                most[name] = max(most.get(name, 0), int(amount))
     return Nodes(most)

@@ -2,6 +2,9 @@
 
 Registered by importing; ``__main__`` hands the registry to kopf. No finalizers, annotations, timers,
 daemons or indices, and nothing is ever returned from a handler: kopf writes nothing anywhere.
+
+They are coroutines though they await nothing: kopf runs plain functions in threads, and queue and cache
+belong to the event loop.
 """
 
 from __future__ import annotations
@@ -29,21 +32,18 @@ def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
 
 
 @kopf.on.event(names.GROUP, names.VERSION, "videojobs", registry=REGISTRY)
-def videojob_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
+async def videojob_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     """A VideoJob was added, changed or deleted."""
     body: dict[str, Any] = dict(event["object"])
     metrics.WATCH_LAST_EVENT.labels(resource="videojobs").set_to_current_time()
     if event["type"] == "DELETED":
-        key = memo.cache.drop_videojob(body)
-        memo.book.forget(body["metadata"]["uid"])
-        memo.cache.forget_pods(body["metadata"]["uid"])
-        memo.queue.forget(key)
+        memo.forget_videojob(body)
     else:
         memo.queue.add(memo.cache.put_videojob(body))
 
 
 @kopf.on.event("batch", "v1", "jobs", labels=_WORKER_PODS, registry=REGISTRY)
-def job_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
+async def job_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     """One of our Jobs was added, changed or deleted."""
     body: dict[str, Any] = dict(event["object"])
     metrics.WATCH_LAST_EVENT.labels(resource="jobs").set_to_current_time()
@@ -52,7 +52,7 @@ def job_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
 
 
 @kopf.on.event("", "v1", "pods", labels=_WORKER_PODS, registry=REGISTRY)
-def live_pod_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
+async def live_pod_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     """One of our pods waits, works or has just ended (as DELETED, by the field selector)."""
     body: dict[str, Any] = dict(event["object"])
     metrics.WATCH_LAST_EVENT.labels(resource="pods").set_to_current_time()
@@ -71,7 +71,7 @@ def build_kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     watching = kopf_settings.watching
     watching.label_selectors["batch", "v1", "jobs"] = names.LABEL_UID
     watching.label_selectors["", "v1", "pods"] = names.LABEL_UID
-    watching.field_selectors["", "v1", "pods"] = "status.phase!=Succeeded,status.phase!=Failed"
+    watching.field_selectors["", "v1", "pods"] = names.LIVE_PODS
     watching.chunk_size = 500
     kopf_settings.scanning.disabled = True  # no rights to list CRDs and namespaces are needed
     kopf_settings.posting.enabled = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,7 +44,8 @@ async def lead(world: World, stop: asyncio.Event) -> None:
                 log.info("leading")
                 return
         except Gone:
-            await _create(world)
+            with suppress(Conflict):  # another replica was faster
+                await _create(world)
         except Conflict:
             pass  # another replica was faster
         except ClusterError as error:

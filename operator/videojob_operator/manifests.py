@@ -235,7 +235,7 @@ def _pod_spec(
                 "name": CONTAINER,
                 "image": settings.worker_image,
                 "imagePullPolicy": settings.worker_image_pull_policy,
-                "env": _environment(store, order_text),
+                "env": _environment(spec, store, order_text),
                 "resources": _resources(spec, placement),
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
@@ -260,7 +260,9 @@ def _token(uid: str) -> dict[str, Any]:
     }
 
 
-def _environment(store: VideoStoreSpec, order_text: str | None) -> list[dict[str, Any]]:
+def _environment(
+    spec: VideoJobSpec, store: VideoStoreSpec, order_text: str | None
+) -> list[dict[str, Any]]:
     def from_resource(name: str, resource: str) -> dict[str, Any]:
         return {"name": name, "valueFrom": {"resourceFieldRef": {"resource": resource}}}
 
@@ -270,6 +272,7 @@ def _environment(store: VideoStoreSpec, order_text: str | None) -> list[dict[str
         if order_text is not None
         else {"name": names.ENV_ORDER_FILE, "value": "/order/order.json"},
         {"name": names.ENV_SCRATCH, "value": names.SCRATCH_PATH},
+        {"name": names.ENV_SCRATCH_LIMIT, "value": str(scratch_bytes(spec))},
         {
             "name": names.ENV_POD_NAME,
             "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}},

@@ -6,15 +6,16 @@ pods) is fetched only when a Job is due or an input has ended.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
+import structlog
 from pydantic import ValidationError
 
 from videojob_api import names
 from videojob_api.reasons import ExitCode
 from videojob_api.status import VideoJobStatus
-from videojob_api.steps import Step
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 
@@ -22,16 +23,22 @@ from .errors import Gone
 from .facts import (
     is_at_work,
     is_owned_by,
+    keep_own_outputs,
     parse_attempt,
     parse_endings,
     parse_nodes,
     parse_waiting_pod,
 )
 from .observed import Attempt, Key, Nodes, Observed, StoreMissing
-from .policies.placement import can_use_gpu
+from .policies.admission import needs_job
+from .policies.placement import depends_on_nodes
 from .world import World
 
 Body = dict[str, Any]
+
+log = structlog.get_logger()
+
+_NODES_SECONDS = 30
 
 
 async def observe(key: Key, world: World) -> Observed | None:
@@ -50,8 +57,9 @@ async def observe(key: Key, world: World) -> Observed | None:
             await _read_endings(key, uid, attempt, world)
     newest = attempts[-1] if attempts else None
     results, endings = world.book.results(uid)
-    due = spec is not None and not status.phase.is_terminal and (newest is None or newest.is_over)
-    return Observed(
+    if spec is not None:
+        results = {i: keep_own_outputs(spec, i, result) for i, result in results.items()}
+    observed = Observed(
         key=key,
         uid=uid,
         generation=meta.get("generation", 1),
@@ -71,9 +79,24 @@ async def observe(key: Key, world: World) -> Observed | None:
             if pod.get("status", {}).get("phase") == "Pending"
             if newest and is_owned_by(pod, newest.uid)
         ),
-        store=await _store(key, spec.store_ref.name, world) if due and spec else None,
-        nodes=await _nodes(spec.steps, world) if due and spec else None,
     )
+    observed = replace(observed, lacks_order=_lacks_order(observed, world))
+    if spec is None or not (needs_job(observed) or observed.lacks_order):
+        return observed
+    store = await _store(key, spec.store_ref.name, world)
+    nodes = None if isinstance(store, StoreMissing) else await _nodes(spec, world)
+    return replace(observed, store=store, nodes=nodes)
+
+
+def _lacks_order(observed: Observed, world: World) -> bool:
+    """Whether the newest Job's pods may wait for a ConfigMap that nobody has made.
+
+    The Job is made first; the operator may have ended, or the API server not answered, in between.
+    """
+    job = observed.attempt
+    if job is None or job.is_over or job.ready or observed.status.phase.is_terminal:
+        return False
+    return job.order_in_config_map and world.orders.get(observed.uid) != job.uid
 
 
 def parse_spec(body: Body) -> tuple[VideoJobSpec | None, str]:
@@ -95,18 +118,28 @@ async def _attempts(
         for job in world.cache.jobs_of(uid)
         if is_owned_by(job, uid) and job["metadata"]["namespace"] == key.namespace
     ]
-    attempts = {attempt.number: attempt for attempt in map(parse_attempt, jobs)}
+    attempts = {a.number: a for a in map(_understood, jobs) if a is not None}
     expected = status.attempt or 0
     if expected and expected not in attempts and not status.phase.is_terminal:
         name = names.child_name(key.name, uid, run=1, attempt=expected)
         try:
             job = await world.cluster.get_job(key.namespace, name)
         except Gone:
-            pass
-        else:
+            job = {}
+        if is_owned_by(job, uid) and (attempt := _understood(job)) is not None:
             world.cache.put_job(job)
-            attempts[expected] = parse_attempt(job)
+            attempts[expected] = attempt
     return tuple(attempt for _, attempt in sorted(attempts.items()))
+
+
+def _understood(job: Body) -> Attempt | None:
+    """The attempt that a Job is; None for one that somebody else made or changed."""
+    try:
+        return parse_attempt(job)
+    except (KeyError, ValueError) as error:
+        meta = job["metadata"]
+        log.warning("not a Job of ours", job=f"{meta['namespace']}/{meta['name']}", why=repr(error))
+        return None
 
 
 def _with_pods(uid: str, attempt: Attempt, world: World) -> Attempt:
@@ -134,7 +167,8 @@ async def _read_endings(key: Key, uid: str, attempt: Attempt, world: World) -> N
     unread = world.book.unread(uid, attempt)
     if not unread:
         return
-    pods = await world.cluster.list_pods_of_job(key.namespace, attempt.name)
+    found = await world.cluster.list_pods_of_job(key.namespace, attempt.name)
+    pods = [pod for pod in found if is_owned_by(pod, attempt.uid)]
     for job_index, (ending, result) in parse_endings(pods).items():
         if job_index < len(attempt.indexes) and attempt.indexes[job_index] in unread:
             index = attempt.indexes[job_index]
@@ -147,11 +181,16 @@ async def _store(key: Key, name: str, world: World) -> VideoStoreSpec | StoreMis
         body = await world.cluster.get_store(key.namespace, name)
     except Gone:
         return StoreMissing(name)
-    return VideoStoreSpec.model_validate(body["spec"])
+    try:
+        return VideoStoreSpec.model_validate(body["spec"])
+    except ValidationError as error:
+        return StoreMissing(name, invalid=error.errors()[0]["msg"])
 
 
-async def _nodes(steps: list[Step], world: World) -> Nodes | None:
-    """What nodes offer, if it matters and may be read."""
-    if not world.settings.read_nodes or not any(can_use_gpu(step) for step in steps):
+async def _nodes(spec: VideoJobSpec, world: World) -> Nodes | None:
+    """What nodes offer, if it matters and may be read; listed twice a minute at most."""
+    if not world.settings.read_nodes or not depends_on_nodes(spec.accelerator, spec.steps):
         return None
-    return parse_nodes(await world.cluster.list_nodes())
+    if world.nodes_seen is None or time.monotonic() - world.nodes_seen[0] > _NODES_SECONDS:
+        world.nodes_seen = time.monotonic(), parse_nodes(await world.cluster.list_nodes())
+    return world.nodes_seen[1]

@@ -54,9 +54,8 @@ class Attempt:
     failed: frozenset[int] = frozenset()
     ended_at: datetime | None = None
     """When it was seen to be over."""
-    failed_reason: str | None = None
-    """Reason of the Job's own Failed condition, if it has one."""
-    failed_message: str = ""
+    pods_failed: int = 0
+    """Pods of it that failed so far."""
     kills: int = 0
     """Attempts of this run, this one included, made because a pod was killed from outside."""
     waits: int = 0
@@ -65,6 +64,8 @@ class Attempt:
     accelerator: str | None = None
     """The extended resource its pods ask for."""
     deleted: bool = False
+    order_in_config_map: bool = False
+    """Whether its work order travels in a ConfigMap."""
 
     @property
     def open(self) -> frozenset[int]:
@@ -95,9 +96,11 @@ class Nodes:
 
 @dataclass(frozen=True)
 class StoreMissing:
-    """There is no VideoStore of that name."""
+    """There is no VideoStore of that name, or none that is understood."""
 
     name: str
+    invalid: str = ""
+    """Why it is not understood."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,8 @@ class Observed:
     """Looked up only when a Job is to be made."""
     nodes: Nodes | None = None
     """None when nobody looked or may look."""
+    lacks_order: bool = False
+    """Whether the newest Job's ConfigMap may not have been made."""
 
     @property
     def attempt(self) -> Attempt | None:
@@ -146,7 +151,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class CreateJob:
-    """Make the Job (and first its ConfigMap, if the order is too long for the environment)."""
+    """Make the Job (and then its ConfigMap, if the order is too long for the environment)."""
 
     manifest: dict[str, Any]
     config_map: dict[str, Any] | None = None
@@ -182,6 +187,8 @@ class Decision:
     status: VideoJobStatus | None = None
     """The whole wanted status; None leaves it as it is."""
     requeue_seconds: float | None = None
+    is_news: bool = True
+    """Whether the status must be written now; progress can wait a moment."""
 
     def because(self, policy: str) -> Decision:
         """The same decision, signed by its policy."""

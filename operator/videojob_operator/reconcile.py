@@ -15,13 +15,16 @@ from videojob_api.status import VideoJobStatus
 from . import metrics
 from .act import act
 from .decide import decide
-from .errors import Conflict, Gone, Invalid
+from .errors import Conflict, Gone, JobRefusedError
 from .observe import observe
 from .observed import Key, Observed
-from .policies.acceptance import refuse
+from .policies.acceptance import explain_refusal
 from .world import World
 
 log = structlog.get_logger()
+
+_PAUSE_SECONDS = 1.0
+"""How long a progress write waits when there are too many of them."""
 
 
 async def reconcile(key: Key, world: World) -> float | None:
@@ -29,13 +32,17 @@ async def reconcile(key: Key, world: World) -> float | None:
     observed = await observe(key, world)
     if observed is None:
         return None  # gone: owner references clean up
+    if observed.status.phase.is_terminal:
+        world.forget(observed.uid)  # what a late pod or report has left
     decision = decide(observed, world.now())
     try:
         await act(observed, decision.actions, world)
-    except Invalid as error:
-        decision = refuse(observed, world.now(), f"The worker's Job is not accepted: {error}")
+    except JobRefusedError as error:
+        decision = explain_refusal(observed, world.now(), str(error), is_final=error.is_final)
         await act(observed, decision.actions, world)
     metrics.DECISIONS.labels(policy=decision.policy).inc()
+    if decision.status is not None and not decision.is_news and not world.pace.take(world.now()):
+        return _PAUSE_SECONDS
     if decision.status is not None:
         await write_status(observed, decision.status, world)
         log.info(
@@ -47,9 +54,6 @@ async def reconcile(key: Key, world: World) -> float | None:
             phase=decision.status.phase,
         )
         metrics.observe_transition(observed, decision.status)
-        if decision.status.phase.is_terminal:
-            world.book.forget(observed.uid)
-            world.cache.forget_pods(observed.uid)
     return decision.requeue_seconds
 
 
@@ -65,6 +69,12 @@ async def write_status(observed: Observed, status: VideoJobStatus, world: World)
             observed.key.namespace, observed.key.name, observed.resource_version, patch
         )
     except Gone:
+        ghost = {
+            "namespace": observed.key.namespace,
+            "name": observed.key.name,
+            "uid": observed.uid,
+        }
+        world.forget_videojob({"metadata": ghost})  # no watch may tell of it any more
         return
     except Conflict:
         metrics.CONFLICTS.inc()

@@ -6,30 +6,34 @@ report costs the live percent. A worker is trusted with its own input only.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import structlog
 from aiohttp import web
 from pydantic import ValidationError
 
-from videojob_api.names import input_folder, reports_audience
+from videojob_api.names import reports_audience
 from videojob_api.report import MAX_REPORT_BYTES, Report
 
 from . import metrics
 from .errors import ClusterError, Gone
 from .facts import is_owned_by, parse_attempt, parse_job_index
-from .observe import parse_spec
 from .observed import Key
-from .tokens import JWKSVerifier, ReviewVerifier, TokenRefusedError
+from .tokens import Bearer, JWKSVerifier, ReviewVerifier, TokenRefusedError
 from .world import World
 
 log = structlog.get_logger()
 
 _REMEMBERED_TOKENS = 10_000
 _TOKEN_SECONDS = 300
+_REFUSED_SECONDS = 60
+_VERIFICATIONS = 4
+"""Tokens checked at once, so that strangers can't take all connections to the API server."""
 _BURST = 10
 """Reports that a pod may send at once; after that two a second."""
 _PER_SECOND = 2.0
@@ -45,6 +49,16 @@ class _Sender:
     verified_at: float
     allowance: float = _BURST
     seen_at: float = 0.0
+
+
+_T = TypeVar("_T")
+
+
+def _remember(memory: OrderedDict[str, _T], digest: str, value: _T) -> None:
+    """Keep it, and of all the newest only."""
+    memory[digest] = value
+    while len(memory) > _REMEMBERED_TOKENS:
+        memory.popitem(last=False)
 
 
 class RefusedError(Exception):
@@ -63,7 +77,10 @@ class Reports:
         offline = world.settings.reports_auth == "JWKS"
         verifier = JWKSVerifier if offline else ReviewVerifier
         self._verifier = verifier(world.cluster)
+        self._verifying = asyncio.Semaphore(_VERIFICATIONS)
         self._senders: OrderedDict[str, _Sender] = OrderedDict()
+        self._refused: OrderedDict[str, float] = OrderedDict()
+        """When a token was refused, by its digest."""
 
     def build_app(self) -> web.Application:
         """The HTTP application."""
@@ -103,22 +120,19 @@ class Reports:
             raise RefusedError(400, f"not a report: {error.errors()[0]['msg']}") from None
         if (report.attempt, report.index) != (sender.attempt, sender.index):
             raise RefusedError(403, f"this pod works on input {sender.index} only")
-        self._world.book.record(sender.uid, self._within_prefix(key, report))
+        self._world.book.record(sender.uid, report)
         self._world.queue.add(key)
 
     async def _sender(self, key: Key, token: str) -> _Sender:
         body = self._world.cache.videojob(key)
         if body is None:
-            raise RefusedError(404, f"there is no VideoJob {key.namespace}/{key.name}")
+            raise RefusedError(401, "token refused: it is for no VideoJob of that name")
         uid: str = body["metadata"]["uid"]
         digest = hashlib.sha256(f"{uid}/{token}".encode()).hexdigest()
         known = self._senders.get(digest)
         if known is not None and time.monotonic() - known.verified_at < _TOKEN_SECONDS:
             return known
-        try:
-            bearer = await self._verifier.verify(token, reports_audience(uid))
-        except TokenRefusedError as error:
-            raise RefusedError(401, f"token refused: {error}") from None
+        bearer = await self._verify(token, uid, digest)
         if bearer.namespace != key.namespace:
             raise RefusedError(403, "the token is from another namespace")
         try:
@@ -130,10 +144,19 @@ class Reports:
         sender = self._identify(uid, pod)
         if known is not None:
             sender = replace(sender, allowance=known.allowance, seen_at=known.seen_at)
-        self._senders[digest] = sender
-        while len(self._senders) > _REMEMBERED_TOKENS:
-            self._senders.popitem(last=False)
+        _remember(self._senders, digest, sender)
         return sender
+
+    async def _verify(self, token: str, uid: str, digest: str) -> Bearer:
+        """Whose token it is. Few at once, and a bad one once a minute: it costs the API server."""
+        if time.monotonic() - self._refused.get(digest, -_REFUSED_SECONDS) < _REFUSED_SECONDS:
+            raise RefusedError(401, "token refused, as before")
+        try:
+            async with self._verifying:
+                return await self._verifier.verify(token, reports_audience(uid))
+        except TokenRefusedError as error:
+            _remember(self._refused, digest, time.monotonic())
+            raise RefusedError(401, f"token refused: {error}") from None
 
     def _identify(self, uid: str, pod: dict[str, object]) -> _Sender:
         """Which input the pod works on; it must belong to a Job of this VideoJob."""
@@ -153,14 +176,3 @@ class Reports:
         if sender.allowance < 1:
             raise RefusedError(429, "at most two reports a second")
         sender.allowance -= 1
-
-    def _within_prefix(self, key: Key, report: Report) -> Report:
-        """Drop outputs that lie outside the input's own folder: a worker can't claim others' objects."""
-        body = self._world.cache.videojob(key)
-        spec, _ = parse_spec(body) if body else (None, "")
-        if report.result is None or spec is None or report.index >= len(spec.inputs):
-            return report
-        folder = input_folder(spec.output.prefix, spec.inputs[report.index].name)
-        own = [output for output in report.result.outputs if output.key.startswith(folder)]
-        result = report.result.model_copy(update={"outputs": own})
-        return report.model_copy(update={"result": result})

@@ -12,6 +12,7 @@ import structlog
 
 from .cluster import Body
 from .errors import ClusterError
+from .facts import has_ended
 from .world import World
 
 log = structlog.get_logger()
@@ -33,30 +34,45 @@ async def resync_forever(world: World) -> None:
 
 async def resync(world: World) -> int:
     """One comparison; how many ghosts were found."""
-    namespaces = world.settings.watch_namespaces or ("",)
-    ghosts = 0
-    before = list(world.cache.videojobs())
-    jobs_before = world.cache.jobs()
+    known = [body for _, body in world.cache.videojobs()]
+    known_children = [*world.cache.jobs(), *world.cache.pods()]
     videojobs: list[Body] = []
-    jobs: list[Body] = []
-    for namespace in namespaces:
+    children: list[Body] = []
+    for namespace in world.settings.watch_namespaces or ("",):
         videojobs += await world.cluster.list_videojobs(namespace)
-        jobs += await world.cluster.list_jobs(namespace)
-    alive = {body["metadata"]["uid"] for body in (*videojobs, *jobs)}
-    for key, body in before:
-        if body["metadata"]["uid"] not in alive:
-            world.cache.drop_videojob(body)
-            world.book.forget(body["metadata"]["uid"])
-            world.cache.forget_pods(body["metadata"]["uid"])
-            world.queue.forget(key)
-            ghosts += 1
-    for _, body in jobs_before:
-        if body["metadata"]["uid"] not in alive:
-            if (key_of_job := world.cache.drop_job(body)) is not None:
-                world.queue.add(key_of_job)
-            ghosts += 1
+        children += await world.cluster.list_jobs(namespace)
+        children += await world.cluster.list_live_pods(namespace)
+    alive = {_uid(body) for body in (*videojobs, *children)}
+    ghosts = [body for body in known if _uid(body) not in alive]
+    ghost_children = [
+        body for body in known_children if _uid(body) not in alive and not has_ended(body)
+    ]
+    for body in ghosts:
+        world.forget_videojob(body)
+    for body in ghost_children:
+        drop = world.cache.drop_job if _is_job(body) else world.cache.drop_pod
+        if (key := drop(body)) is not None:
+            world.queue.add(key)
+    # What went while the lists were read must not come back with them.
+    still = [body for _, body in world.cache.videojobs()]
+    still_children = [*world.cache.jobs(), *world.cache.pods()]
+    went = {_uid(body) for body in (*known, *known_children)}
+    went -= {_uid(body) for body in (*still, *still_children)}
     for body in videojobs:
-        world.queue.add(world.cache.put_videojob(body))
-    for body in jobs:
-        world.cache.put_job(body)
-    return ghosts
+        if _uid(body) not in went:
+            world.queue.add(world.cache.put_videojob(body))
+    for body in children:
+        if _uid(body) not in went:
+            put = world.cache.put_job if _is_job(body) else world.cache.put_pod
+            put(body)
+    return len(ghosts) + len(ghost_children)
+
+
+def _uid(body: Body) -> str:
+    uid: str = body["metadata"]["uid"]
+    return uid
+
+
+def _is_job(body: Body) -> bool:
+    """Items of a list do not say their kind; only Jobs of ours have completions."""
+    return "completions" in body["spec"]

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from videojob_api.conditions import build_conditions, merge_conditions
-from videojob_api.indexes import format_indexes, parse_indexes
+from videojob_api.indexes import format_indexes
 from videojob_api.names import manifest_key
 from videojob_api.status import (
+    MAX_COUNT,
     MAX_LOG_TAIL,
     MAX_MESSAGE,
     MAX_STATUS_INPUTS,
@@ -186,7 +187,8 @@ def _active(observed: Observed, inputs: list[InputStatus], phase: Phase) -> int:
 
 
 def _attempts_of(observed: Observed, index: int) -> int | None:
-    return sum(1 for attempt in observed.attempts if index in attempt.indexes) or None
+    """Each attempt is over all that is left, so the last one's number counts those that are gone."""
+    return max((a.number for a in observed.attempts if index in a.indexes), default=None)
 
 
 def _progress(
@@ -234,7 +236,7 @@ def _eta_seconds(
     started = parse_time(observed.status.started_at)
     if started is None or percent < 5:
         return None
-    return round((now - started).total_seconds() * (100 - percent) / percent)
+    return max(0, round((now - started).total_seconds() * (100 - percent) / percent))
 
 
 def _outputs(observed: Observed, verdicts: Verdicts) -> list[OutputStatus]:
@@ -255,8 +257,8 @@ def _outputs(observed: Observed, verdicts: Verdicts) -> list[OutputStatus]:
 def _output_totals(observed: Observed, verdicts: Verdicts) -> tuple[int, int]:
     """Count and bytes of all objects published, as the workers counted them."""
     results = [observed.results[i] for i in verdicts.succeeded if i in observed.results]
-    count = sum(result.output_count for result in results)
-    size = sum(result.output_bytes for result in results)
+    count = _total(result.output_count for result in results)
+    size = _total(result.output_bytes for result in results)
     return max(count, observed.status.output_count or 0), max(
         size, observed.status.output_bytes or 0
     )
@@ -289,11 +291,16 @@ def _usage(observed: Observed) -> Usage | None:
     if not parts:
         return observed.status.usage
     return Usage(
-        gpu_seconds=round(sum(part.gpu_seconds for part in parts), 1),
-        cpu_seconds=round(sum(part.cpu_seconds for part in parts), 1),
-        bytes_in=sum(part.bytes_in for part in parts),
-        bytes_out=sum(part.bytes_out for part in parts),
+        gpu_seconds=round(min(sum(part.gpu_seconds for part in parts), MAX_COUNT), 1),
+        cpu_seconds=round(min(sum(part.cpu_seconds for part in parts), MAX_COUNT), 1),
+        bytes_in=_total(part.bytes_in for part in parts),
+        bytes_out=_total(part.bytes_out for part in parts),
     )
+
+
+def _total(parts: Iterable[int]) -> int:
+    """A sum that fits the status whatever workers claim."""
+    return min(sum(parts), MAX_COUNT)
 
 
 def _warnings(observed: Observed) -> list[Warn]:
@@ -316,13 +323,3 @@ def build_failure(verdicts: Iterable[Verdict], observed: Observed) -> Failure | 
             log_key=result.log_key if result else None,
         )
     return None
-
-
-def carried_verdicts(observed: Observed) -> tuple[frozenset[int], frozenset[int], frozenset[int]]:
-    """Succeeded, failed and rejected inputs as the status before had them."""
-    indexes = observed.status.indexes or Indexes()
-    return (
-        parse_indexes(indexes.succeeded),
-        parse_indexes(indexes.failed),
-        parse_indexes(indexes.rejected),
-    )

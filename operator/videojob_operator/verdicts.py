@@ -138,9 +138,11 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
     failed = InputState.FAILED
 
     if code == ExitCode.REJECTED:
-        return Verdict(index, InputState.REJECTED, reason or "Rejected", said)
+        message = said or _last_words(code, ending.message)
+        return Verdict(index, InputState.REJECTED, reason or "Rejected", message)
     if code == ExitCode.NOT_DOABLE:
-        return Verdict(index, failed, FailReason.NOT_DOABLE, said)
+        message = said or _last_words(code, ending.message)
+        return Verdict(index, failed, FailReason.NOT_DOABLE, message)
     if code == ExitCode.STORAGE_REFUSED:
         return Verdict(
             index, failed, FailReason.STORAGE_REFUSED, said, True, again=Again.STORE_REFUSED
@@ -150,7 +152,7 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
         return Verdict(
             index, failed, FailReason.OUT_OF_MEMORY, said or f"out of memory; {hint}", True
         )
-    if code == ExitCode.SCRATCH_FULL or "ephemeral" in ending.message:
+    if code == ExitCode.SCRATCH_FULL or _is_evicted_for_space(ending):
         hint = "lower limits.maxBytes or make fewer renditions at once"
         return Verdict(
             index, failed, FailReason.SCRATCH_FULL, said or f"scratch space full; {hint}", True
@@ -167,6 +169,13 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
         reason or FailReason.WORKER_CRASHED,
         f"{message} (after {tries} tries)" if tries > 1 else message,
         True,
+    )
+
+
+def _is_evicted_for_space(ending: Ending) -> bool:
+    """The kubelet's words for a full scratch volume, and for a node's full disk."""
+    return ending.reason == "Evicted" and any(
+        words in ending.message for words in ("EmptyDir", "ephemeral")
     )
 
 

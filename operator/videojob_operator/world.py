@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from .cache import Cache
 from .cluster import Cluster
+from .observed import Nodes
+from .pace import Pace
 from .reportbook import ReportBook
 from .settings import Settings
 from .workqueue import WorkQueue
@@ -26,6 +29,27 @@ class World:
     """Set once this replica may write; a standby waits for it."""
     watching: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the watches are up."""
+
+    pace: Pace = field(default_factory=Pace)
+    """Of progress writes, over all VideoJobs."""
+    nodes_seen: tuple[float, Nodes] | None = None
+    """When the nodes were last listed (monotonic seconds), and what they offered."""
+
+    orders: dict[str, str] = field(default_factory=dict)
+    """VideoJob uid → uid of its newest Job whose ConfigMap is known to be there."""
+
+    def forget(self, uid: str) -> None:
+        """Drop what workers and pods of a VideoJob said: it has ended or gone."""
+        self.orders.pop(uid, None)
+        self.book.forget(uid)
+        self.cache.forget_pods(uid)
+
+    def forget_videojob(self, body: dict[str, Any]) -> None:
+        """Drop all that is remembered of a VideoJob that is gone; a successor of its name stays."""
+        key = self.cache.drop_videojob(body)
+        if key is not None:
+            self.queue.forget(key)
+        self.forget(body["metadata"]["uid"])
 
     def now(self) -> datetime:
         """The operator's clock."""

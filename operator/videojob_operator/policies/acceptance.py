@@ -9,9 +9,12 @@ from datetime import datetime
 
 from videojob_api.status import Failure, Phase
 
-from ..observed import Decision, EmitEvent, Observed
+from ..observed import Decision, DeleteJob, EmitEvent, Observed
 from ..standing import describe
-from ..verdicts import Verdicts
+from ..verdicts import judge
+from .throttle import decide_write
+
+_LOOK_AGAIN_SECONDS = 30
 
 
 def decide_accept(observed: Observed, now: datetime) -> Decision | None:
@@ -25,14 +28,47 @@ def refuse(observed: Observed, now: datetime, message: str) -> Decision:
     """End a job that can't be done as it is written, with the sentence why."""
     return Decision(
         policy="refuse",
-        actions=(EmitEvent("Warning", "InvalidSpec", message),),
+        actions=(
+            *(DeleteJob(a.name, a.uid) for a in observed.attempts if not a.is_over),
+            EmitEvent("Warning", "InvalidSpec", message),
+        ),
         status=describe(
             observed,
             now,
             phase=Phase.FAILED,
             reason="InvalidSpec",
             message=message,
-            verdicts=Verdicts({}),
+            verdicts=judge(observed),
             failure=Failure(reason="InvalidSpec"),
         ),
     )
+
+
+def explain_refusal(observed: Observed, now: datetime, why: str, *, is_final: bool) -> Decision:
+    """What to say when the API server does not take a worker's Job.
+
+    Called by ``reconcile`` when acting on a decision failed; it is no policy of the chain.
+
+    Args:
+        observed: the facts.
+        now: the time.
+        why: the API server's own sentence.
+        is_final: whether it will never be taken as it is.
+    """
+    message = f"The worker's Job is not accepted: {why}"
+    if is_final:
+        return refuse(observed, now, message)
+    waiting = Decision(
+        policy="explain_refusal",
+        status=describe(
+            observed,
+            now,
+            phase=Phase.PENDING,
+            reason="JobRefused",
+            message=message,
+            verdicts=judge(observed),
+            stalled=True,
+        ),
+        requeue_seconds=_LOOK_AGAIN_SECONDS,
+    )
+    return decide_write(observed.status, waiting, now)

@@ -8,19 +8,30 @@ from videojob_api.reasons import FailReason
 from videojob_api.status import Phase
 
 from ..manifests import build_attempt
-from ..observed import Attempt, Decision, Observed, StoreMissing
+from ..observed import Attempt, Decision, DeleteJob, Observed, StoreMissing
 from ..standing import describe
 from ..verdicts import Again, Verdicts, judge
-from .placement import decide_placement
+from .placement import decide_placement, recall_placement
 
 _LOOK_AGAIN_SECONDS = 5
 WAITING_FOR_WORKER = "Accepted; waiting for a worker to start."
 
 
+def needs_job(observed: Observed) -> bool:
+    """Whether no worker runs and inputs are left: then store and nodes have to be looked at."""
+    attempt = observed.attempt
+    if observed.deleting or observed.status.phase.is_terminal:
+        return False
+    if attempt is not None and not attempt.is_over:
+        return False
+    verdicts = judge(observed)
+    return any(verdicts.get(i) is None for i in range(observed.input_count))
+
+
 def decide_admit(observed: Observed, now: datetime) -> Decision | None:
     """Make the next attempt over the inputs that are left, or say what is missing."""
     attempt = observed.attempt
-    if observed.spec is None or (attempt is not None and not attempt.is_over):
+    if observed.spec is None or not needs_job(observed):
         return None
     verdicts = judge(observed)
     left = tuple(i for i in range(observed.input_count) if verdicts.get(i) is None)
@@ -41,7 +52,7 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
         observed, left, number=number, placement=placement, kills=kills, waits=waits
     )
     return Decision(
-        actions=(create,),
+        actions=(create, *_superseded(observed, frozenset(left))),
         status=describe(
             observed,
             now,
@@ -57,6 +68,33 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
     )
 
 
+def decide_order(observed: Observed, now: datetime) -> Decision | None:
+    """Make the ConfigMap that the newest Job should have and perhaps has not."""
+    attempt, spec = observed.attempt, observed.spec
+    if not observed.lacks_order or attempt is None or spec is None:
+        return None
+    if observed.store is None or isinstance(observed.store, StoreMissing):
+        return None
+    again = build_attempt(
+        observed,
+        attempt.indexes,
+        number=attempt.number,
+        placement=recall_placement(spec.accelerator, attempt),
+        kills=attempt.kills,
+        waits=attempt.waits,
+    )
+    return Decision(actions=(again,), requeue_seconds=0)
+
+
+def _superseded(observed: Observed, left: frozenset[int]) -> tuple[DeleteJob, ...]:
+    """Earlier attempts that ended nothing for good: a store that refuses for days leaves few Jobs."""
+    return tuple(
+        DeleteJob(attempt.name, attempt.uid)
+        for attempt in observed.attempts[:-1]
+        if left.issuperset(attempt.indexes) and not attempt.deleted
+    )
+
+
 def _counters(attempt: Attempt | None, verdicts: Verdicts) -> tuple[int, int]:
     """Kills and waits of this run so far; the newest Job remembers them."""
     kinds = {verdict.again for verdict in verdicts.again}
@@ -66,9 +104,12 @@ def _counters(attempt: Attempt | None, verdicts: Verdicts) -> tuple[int, int]:
 
 
 def _without_store(observed: Observed, now: datetime, verdicts: Verdicts) -> Decision:
-    name = observed.store.name if isinstance(observed.store, StoreMissing) else ""
+    missing = observed.store if isinstance(observed.store, StoreMissing) else StoreMissing("")
+    name = missing.name
     message = (
-        f"There is no VideoStore {name!r} in namespace {observed.key.namespace!r}; create it, or name "
+        f"The VideoStore {name!r} is not understood: {missing.invalid}; mend it."
+        if missing.invalid
+        else f"There is no VideoStore {name!r} in namespace {observed.key.namespace!r}; create it, or name "
         "another one in a new VideoJob. It is looked for every few seconds."
     )
     return Decision(
@@ -76,7 +117,7 @@ def _without_store(observed: Observed, now: datetime, verdicts: Verdicts) -> Dec
             observed,
             now,
             phase=Phase.PENDING,
-            reason="StoreNotFound",
+            reason="StoreInvalid" if missing.invalid else "StoreNotFound",
             message=message,
             verdicts=verdicts,
             stalled=True,

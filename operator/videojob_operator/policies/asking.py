@@ -13,6 +13,7 @@ from videojob_api.status import Phase, Stage
 from ..observed import Decision, Observed
 from ..standing import describe
 from ..verdicts import judge
+from .deadlines import deadline
 from .waiting import has_news
 
 _PATIENCE_SECONDS = 20
@@ -40,5 +41,13 @@ def decide_asking(observed: Observed, now: datetime) -> Decision | None:
             verdicts=judge(observed),
             stalled=True,
         ),
-        requeue_seconds=max(1.0, patience.total_seconds()),
+        requeue_seconds=_until(observed, now, patience),
     )
+
+
+def _until(observed: Observed, now: datetime, patience: timedelta) -> float | None:
+    """When to look again though nothing happens: patience is over, or else the deadline."""
+    if patience.total_seconds() > 0:
+        return patience.total_seconds()
+    due = deadline(observed)
+    return (due - now).total_seconds() if due else None

@@ -29,6 +29,11 @@ class Placement:
         )
 
 
+def depends_on_nodes(wanted: Accelerator, steps: list[Step]) -> bool:
+    """Whether the choice between GPU and CPU depends on what nodes offer."""
+    return wanted.mode is AcceleratorMode.AUTO and any(can_use_gpu(step) for step in steps)
+
+
 def can_use_gpu(step: Step) -> bool:
     """Whether a step runs faster on a GPU: encoding does; pictures and sound do not."""
     return step.transcode is not None

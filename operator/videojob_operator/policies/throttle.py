@@ -16,10 +16,10 @@ _LONGEST_SECONDS = 30
 _STEP_PERCENT = 5
 
 _PROGRESS_FIELDS = frozenset(
-    {"progress", "inputs", "indexes", "input_counts", "outputs", "outputs_truncated"}
+    {"message", "progress", "inputs", "indexes", "input_counts", "outputs", "outputs_truncated"}
     | {"output_count", "output_bytes", "usage", "warnings"}
 )
-"""What changes all the time while a job runs; everything else is news."""
+"""What changes all the time while a job runs or waits; everything else is news."""
 
 
 def decide_write(before: VideoJobStatus, decision: Decision, now: datetime) -> Decision:
@@ -39,7 +39,7 @@ def decide_write(before: VideoJobStatus, decision: Decision, now: datetime) -> D
     since = parse_time(was.updated_at) or parse_time(before.accepted_at) or now
     due = since + timedelta(seconds=patience)
     if now >= due:
-        return decision
+        return replace(decision, is_news=False)
     seconds = (due - now).total_seconds()
     return replace(silent, requeue_seconds=min(seconds, decision.requeue_seconds or seconds))
 
@@ -47,7 +47,7 @@ def decide_write(before: VideoJobStatus, decision: Decision, now: datetime) -> D
 def _news(status: VideoJobStatus) -> dict[str, Any]:
     data = status.model_dump(exclude=set(_PROGRESS_FIELDS))
     data["conditions"] = [
-        {k: v for k, v in condition.items() if k != "last_transition_time"}
+        {k: v for k, v in condition.items() if k not in ("last_transition_time", "message")}
         for condition in data["conditions"]
     ]
     return data
@@ -56,5 +56,6 @@ def _news(status: VideoJobStatus) -> dict[str, Any]:
 def _volatile(status: VideoJobStatus) -> dict[str, Any]:
     data = status.model_dump(include=set(_PROGRESS_FIELDS))
     if data["progress"]:
-        data["progress"].pop("updated_at")
+        for clockwork in ("updated_at", "eta_seconds"):
+            data["progress"].pop(clockwork)
     return data

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from videojob_api.conditions import ConditionType
 from videojob_api.status import Phase
 
-from ..observed import Decision, Observed, WaitingPod
+from ..observed import Attempt, Decision, Observed, WaitingPod
 from ..standing import describe
 from ..verdicts import judge
 from .admission import WAITING_FOR_WORKER
@@ -18,8 +18,15 @@ _UNSCHEDULABLE = "Unschedulable"
 _IMAGE_PULL_FAILED = "ImagePullFailed"
 _IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff"})
 """The kubelet alternates between these two for as long as the image is missing; that is no news."""
+_NO_POD = "NoPodMade"
+_PATIENCE = timedelta(seconds=30)
+_WHAT = {
+    _UNSCHEDULABLE: "No node for a worker yet",
+    _NO_POD: "No pod has been made for a worker yet",
+}
 _PERSON_NEEDED = frozenset(
     {
+        _NO_POD,
         "CreateContainerConfigError",
         _IMAGE_PULL_FAILED,
         "ErrImageNeverPull",
@@ -39,8 +46,10 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     pod = _stuck_pod(observed)
     if pod is None and (observed.progress or observed.status.phase is Phase.RUNNING):
         return None
+    if pod is None and _lacks_pods(attempt, observed, now):
+        pod = WaitingPod(attempt.name, _NO_POD, f"`kubectl describe job {attempt.name}` says why")
     message = WAITING_FOR_WORKER if pod is None else _sentence(pod, observed)
-    due = deadline(observed)
+    due = _look_again_at(attempt, observed, now)
     return Decision(
         status=describe(
             observed,
@@ -54,6 +63,18 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
         ),
         requeue_seconds=(due - now).total_seconds() if due else None,
     )
+
+
+def _lacks_pods(attempt: Attempt, observed: Observed, now: datetime) -> bool:
+    """Whether the Job controller should have made a pod by now and has not (a quota, a policy)."""
+    ended = attempt.completed or attempt.failed or attempt.pods_failed
+    none_yet = not (attempt.active or ended or observed.waiting)
+    return none_yet and now - attempt.created_at >= _PATIENCE
+
+
+def _look_again_at(attempt: Attempt, observed: Observed, now: datetime) -> datetime | None:
+    patience_over = attempt.created_at + _PATIENCE
+    return patience_over if now < patience_over else deadline(observed)
 
 
 def has_news(observed: Observed) -> bool:
@@ -77,5 +98,5 @@ def _sentence(pod: WaitingPod, observed: Observed) -> str:
     before = next((c for c in observed.status.conditions if c.type == ConditionType.READY), None)
     if before and before.reason == pod.reason == _IMAGE_PULL_FAILED:
         return observed.status.message or ""
-    what = "No node for a worker yet" if pod.reason == _UNSCHEDULABLE else "A worker can't start"
+    what = _WHAT.get(pod.reason, "A worker can't start")
     return f"{what}: {pod.message or pod.reason}"

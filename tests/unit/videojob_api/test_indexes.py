@@ -45,3 +45,9 @@ def test_the_longest_text_fits_the_status_field() -> None:
 def test_what_is_no_list_of_ranges_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         parse_indexes(text)
+
+
+@pytest.mark.parametrize("text", ["500", "0-500", "3,0-999999999999", "999999999999"])
+def test_an_index_beyond_the_last_input_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="indexes end at 499"):
+        parse_indexes(text)

@@ -188,3 +188,10 @@ def test_a_report_with_wild_numbers_is_refused(progress: str) -> None:
 def test_a_report_of_no_possible_input_is_refused(change: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         Report.model_validate({"runID": "r", "attempt": 1, "index": 0, **change})
+
+
+@pytest.mark.parametrize("code", [-1, 256, 2**40])
+def test_an_exit_code_that_no_process_has_is_refused(code: int) -> None:
+    """It would not fit the status that tells of it."""
+    with pytest.raises(ValidationError):
+        Result.model_validate({**a_result().wire(), "exitCode": code})

@@ -108,6 +108,15 @@ def test_defaults_are_inside_their_own_bounds() -> None:
 def test_no_default_is_null() -> None:
     for path, node in every_node():
         assert node.get("default", 0) is not None, path
+        assert "null" not in yaml.safe_dump(node.get("default", 0)), path
+
+
+def test_every_integer_is_exact_in_json() -> None:
+    """And none is so large that the sum of a few does not fit."""
+    status = schema_of(build_videojob_crd())["properties"]["status"]["properties"]
+    assert status["outputBytes"]["maximum"] == 2**53
+    exit_code = status["failure"]["properties"]["exitCode"]
+    assert (exit_code["minimum"], exit_code["maximum"]) == (0, 255)
 
 
 def test_lists_by_name_have_their_key_required() -> None:
@@ -149,6 +158,32 @@ def test_the_server_fills_the_defaults_of_the_spec() -> None:
     assert spec["accelerator"]["properties"]["mode"]["default"] == "Auto"
     assert spec["accelerator"]["default"]["mode"] == "Auto"
     assert spec["resources"]["default"]["limits"] == {"cpu": "2", "memory": "2Gi"}
+
+
+def test_the_server_fills_no_requests_and_the_limits_one_by_one() -> None:
+    resources = schema_of(build_videojob_crd())["properties"]["spec"]["properties"]["resources"]
+    requests, limits = resources["properties"]["requests"], resources["properties"]["limits"]
+    assert (requests["default"], resources["default"]["requests"]) == ({}, {})
+    assert not [name for name, node in requests["properties"].items() if "default" in node]
+    assert limits["properties"]["cpu"]["default"] == "2"
+    assert limits["properties"]["memory"]["default"] == "2Gi"
+
+
+@pytest.mark.parametrize("what", ["cpu", "memory"])
+def test_the_server_refuses_requests_above_the_limits(what: str) -> None:
+    resources = schema_of(build_videojob_crd())["properties"]["spec"]["properties"]["resources"]
+    rule = next(r for r in resources["x-kubernetes-validations"] if what in r["rule"])
+    assert rule["rule"] == (
+        f"!has(self.requests.{what}) || quantity(string(self.requests.{what}))"
+        f".compareTo(quantity(string(self.limits.{what}))) <= 0"
+    )
+
+
+@pytest.mark.parametrize("kind", ["s3", "volume"])
+def test_the_server_refuses_a_prefix_that_leaves_the_store(kind: str) -> None:
+    spec = schema_of(build_videostore_crd())["properties"]["spec"]
+    (rule,) = spec["properties"][kind]["properties"]["prefix"]["x-kubernetes-validations"]
+    assert rule["rule"] == "!self.contains('../')"
 
 
 def test_a_missing_store_gets_a_sentence_and_not_a_bare_required() -> None:

@@ -48,6 +48,12 @@ def test_exactly_one_kind_is_needed(spec: dict[str, Any]) -> None:
         VideoStoreSpec.model_validate(spec)
 
 
+def test_a_folder_can_not_leave_its_claim() -> None:
+    with pytest.raises(ValidationError, match=r"write it without \.\./"):
+        VideoStoreSpec.model_validate({"volume": {"claimName": "films", "prefix": "a/../../"}})
+    VideoStoreSpec.model_validate({"volume": {"claimName": "films", "prefix": "a..b/..c/"}})
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -60,6 +66,8 @@ def test_exactly_one_kind_is_needed(spec: dict[str, Any]) -> None:
         {"bucket": "-films"},
         {"prefix": "/absolute/"},
         {"prefix": "no-slash"},
+        {"prefix": "../"},
+        {"prefix": "films/../../others/"},
         {"addressingStyle": "Guess"},
         {"credentialsSecretRef": {"name": "Minio!"}},
         {"accessKey": "in the open"},

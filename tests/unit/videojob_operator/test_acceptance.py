@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from builders import NOW, Situation, a_videojob
+from builders import NOW, Situation, a_videojob, seconds
 
 from videojob_api.status import Phase
 from videojob_operator.decide import decide
-from videojob_operator.observed import EmitEvent
-from videojob_operator.policies.acceptance import decide_accept
+from videojob_operator.observed import DeleteJob, EmitEvent
+from videojob_operator.policies.acceptance import decide_accept, explain_refusal
 
 
 def not_understood() -> Situation:
@@ -33,6 +33,26 @@ def test_what_is_not_understood_fails_with_the_sentence() -> None:
     assert (accepted.status, accepted.reason) == ("False", "InvalidSpec")
     assert decision.actions == (EmitEvent("Warning", "InvalidSpec", status.message),)
     assert decision.requeue_seconds is None
+
+
+def test_workers_of_a_refused_job_are_stopped() -> None:
+    running = replace(a_videojob().running(), spec=None, invalid="no")
+    (job,) = running.attempts
+    assert decide(running, NOW).actions[0] == DeleteJob(job.name, job.uid)
+    over = running.with_newest(ended_at=NOW)
+    assert [type(a) for a in decide(over, NOW).actions] == [EmitEvent]
+
+
+def test_a_refusal_for_now_is_said_again_only_as_progress() -> None:
+    situation = a_videojob()
+    first = explain_refusal(situation, NOW, "used: 5", is_final=False)
+    assert (first.policy, first.requeue_seconds) == ("explain_refusal", 30)
+    after = situation.written(first)
+    assert explain_refusal(after, NOW, "used: 5", is_final=False).status is None
+    assert explain_refusal(after, NOW, "used: 6", is_final=False).status is None
+    later = explain_refusal(after, NOW + seconds(30), "used: 6", is_final=False)
+    assert later.status is not None
+    assert not later.is_news
 
 
 def test_it_is_said_once() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
+import pytest
 from builders import KEY, NOW, UID, a_videojob
 from fake_cluster import StillWorld, a_world, fake
 
 from videojob_operator.act import act, build_event
 from videojob_operator.decide import decide
+from videojob_operator.errors import ClusterError
 from videojob_operator.observed import Action, CreateJob, DeleteJob, EmitEvent, Observed
 
 RUNNING = EmitEvent("Normal", "Running", "Working on the input on the CPU.")
@@ -41,11 +46,20 @@ async def test_a_job_that_an_earlier_operator_made_is_learnt() -> None:
     assert len(other.cache.jobs_of(UID)) == 1
 
 
-async def test_the_config_map_is_there_before_the_job_and_is_made_once() -> None:
+async def test_the_config_map_is_made_once_and_goes_with_its_job() -> None:
     observed, create = a_job_to_make(500)
     world = await twice(observed, create)
-    assert len(fake(world).all("configmaps")) == 1
-    assert [path.rsplit("/", 1)[1] for _, path in fake(world).writes[:2]] == ["configmaps", "jobs"]
+    (job,) = fake(world).all("jobs")
+    (config_map,) = fake(world).all("configmaps")
+    assert config_map["metadata"]["ownerReferences"] == [
+        {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "name": job["metadata"]["name"],
+            "uid": job["metadata"]["uid"],
+            "blockOwnerDeletion": False,
+        }
+    ]
 
 
 async def test_a_job_is_deleted_by_its_uid_and_what_is_gone_is_gone() -> None:
@@ -66,12 +80,39 @@ async def test_an_event_is_told_once() -> None:
     assert len(fake(world).all("events")) == 1
 
 
+async def test_an_event_that_fails_ends_nothing() -> None:
+    world = a_world()
+    observed, create = a_job_to_make()
+    fake(world).failures = [ClusterError("down", 500)]
+    await act(observed, (RUNNING, create), world)
+    assert len(fake(world).all("jobs")) == 1
+
+
+async def test_a_known_job_is_not_made_again() -> None:
+    """The answer could be that a quota is full."""
+    observed, create = a_job_to_make(500)
+    world = await twice(observed, create)
+    assert [path.rsplit("/", 1)[1] for _, path in fake(world).writes] == [
+        "jobs",
+        "configmaps",
+        "configmaps",
+    ]
+
+
 def test_an_event_is_named_by_what_it_says() -> None:
     observed = a_videojob()
     name = build_event(observed, RUNNING, NOW)["metadata"]["name"]
     assert name == build_event(observed, RUNNING, NOW.replace(hour=20))["metadata"]["name"]
     other = EmitEvent("Normal", "Running", "Working on the input on nvidia.com/gpu.")
     assert name != build_event(observed, other, NOW)["metadata"]["name"]
+
+
+@pytest.mark.parametrize("cut", ["-", ".", "-.-"])
+def test_an_events_name_is_one_that_the_api_server_takes(cut: str) -> None:
+    key = KEY._replace(name="x" * (200 - len(cut)) + cut + "end")
+    name = build_event(replace(a_videojob(), key=key), RUNNING, NOW)["metadata"]["name"]
+    assert re.fullmatch(r"x+\.[0-9a-f]{16}", name)
+    assert len(name) == 200 - len(cut) + 17
 
 
 def test_an_event_is_about_the_videojob_and_fits() -> None:

@@ -13,8 +13,8 @@ from videojob_api import names
 from videojob_api.status import Phase
 from videojob_operator.decide import decide
 from videojob_operator.manifests import ANNOTATION_KILLS, ANNOTATION_WAITS
-from videojob_operator.observed import CreateJob, Decision, StoreMissing
-from videojob_operator.policies.admission import decide_admit
+from videojob_operator.observed import CreateJob, Decision, DeleteJob, StoreMissing
+from videojob_operator.policies.admission import decide_admit, needs_job
 
 
 def the_job(decision: Decision | None) -> CreateJob:
@@ -151,6 +151,66 @@ def test_a_job_that_somebody_deleted_is_made_again_under_a_new_name() -> None:
     situation = replace(a_videojob().running(), attempts=()).with_store()
     create = the_job(decide(situation, NOW))
     assert create.manifest["metadata"]["labels"][names.LABEL_ATTEMPT] == "2"
+
+
+def refused_often(times: int) -> Situation:
+    """The store refused so many attempts."""
+    situation = a_videojob().running().with_index(0, exit_code=44)
+    for waits in range(1, times):
+        situation = situation.with_attempt(waits=waits).with_index(0, exit_code=44)
+    return situation.with_newest(ended_at=NOW.replace(year=2025)).with_store()
+
+
+def test_attempts_that_ended_nothing_go_when_a_new_one_is_made() -> None:
+    first = decide_admit(refused_often(1), NOW)
+    assert first is not None
+    assert len(first.actions) == 1, "the last one stays for a look"
+    decision = decide_admit(refused_often(4), NOW)
+    assert decision is not None
+    create, *deletes = decision.actions
+    assert isinstance(create, CreateJob)
+    jobs = refused_often(4).attempts
+    assert deletes == [DeleteJob(job.name, job.uid) for job in jobs[:3]]
+
+
+def test_attempts_that_ended_something_or_are_on_their_way_are_left() -> None:
+    second = a_killed_one().with_attempt(indexes=(2, 4), kills=1)
+    second = second.with_index(2, exit_code=137).with_index(4, exit_code=137)
+    assert [type(a) for a in decide(second, NOW).actions] == [CreateJob]
+    situation = refused_often(2)
+    first, last = situation.attempts
+    going = replace(situation, attempts=(replace(first, deleted=True), last))
+    assert len(decide(going, NOW).actions) == 1
+
+
+@pytest.mark.parametrize(
+    ("situation", "needed"),
+    [
+        (a_videojob(), True),
+        (replace(a_videojob(), deleting=True), False),
+        (a_videojob().with_status(phase=Phase.FAILED), False),
+        (a_videojob().running(), False),
+        (a_videojob().running().with_succeeded(0), False),
+        (a_videojob().running().with_index(0, exit_code=42), False),
+        (a_videojob().running().with_index(0, exit_code=137), True),
+        (a_videojob().running().with_index(0, exit_code=44), True),
+        (replace(a_videojob().running(), attempts=()), True),
+        (a_videojob().with_status(indexes={"succeeded": "0"}), False),
+    ],
+)
+def test_a_job_is_due_when_none_runs_and_inputs_are_left(
+    situation: Situation, needed: bool
+) -> None:
+    assert needs_job(situation) is needed
+
+
+def test_a_store_that_is_not_understood_is_told_apart_from_a_missing_one() -> None:
+    decision = decide(a_videojob().with_store(StoreMissing("media", invalid="no tapes")), NOW)
+    assert (decision.actions, decision.requeue_seconds) == ((), 5)
+    assert decision.status is not None
+    assert decision.status.message == "The VideoStore 'media' is not understood: no tapes; mend it."
+    stalled = next(c for c in decision.status.conditions if c.type == "Stalled")
+    assert (stalled.status, stalled.reason) == ("True", "StoreInvalid")
 
 
 def test_a_short_order_travels_in_the_environment() -> None:

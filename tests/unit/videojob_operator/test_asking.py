@@ -115,3 +115,9 @@ def test_patience_ends_after_twenty_seconds_of_work() -> None:
     assert decision is not None
     assert decision.requeue_seconds == 1
     assert decide_asking(at_work, NOW + seconds(1)) is None
+
+
+def test_a_worker_that_is_slow_to_start_is_waited_for_until_the_deadline() -> None:
+    decision = decide_asking(asking_again(ago=20), NOW)
+    assert decision is not None
+    assert decision.requeue_seconds == 86400 - 60

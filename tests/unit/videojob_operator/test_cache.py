@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from builders import KEY, UID, a_job_body, a_pod_body, a_videojob_body, an_ended_pod
 
 from videojob_operator.cache import Cache
@@ -47,8 +48,17 @@ def test_versions_are_compared_as_numbers() -> None:
 
 def test_an_object_made_anew_under_the_same_name_is_another_one() -> None:
     cache = Cache()
-    cache.put_videojob(a_videojob_at(10, "old"))
-    cache.put_videojob(a_videojob_at(5, "new"))
+    cache.put_videojob(a_videojob_at(5, "old"))
+    cache.put_videojob(a_videojob_at(10, "new"))
+    found = cache.videojob(KEY)
+    assert found is not None
+    assert found["metadata"]["uid"] == "new"
+
+
+def test_an_object_that_was_replaced_does_not_come_back_with_a_late_event() -> None:
+    cache = Cache()
+    cache.put_videojob(a_videojob_at(10, "new"))
+    assert cache.put_videojob(a_videojob_at(9, "old")) == KEY
     found = cache.videojob(KEY)
     assert found is not None
     assert found["metadata"]["uid"] == "new"
@@ -57,9 +67,9 @@ def test_an_object_made_anew_under_the_same_name_is_another_one() -> None:
 def test_the_end_of_the_old_one_does_not_take_the_new_one_along() -> None:
     cache = Cache()
     cache.put_videojob(a_videojob_at(10, "new"))
-    assert cache.drop_videojob(a_videojob_at(9, "old")) == KEY
+    assert cache.drop_videojob(a_videojob_at(9, "old")) is None
     assert cache.videojob(KEY) is not None
-    cache.drop_videojob(a_videojob_at(10, "new"))
+    assert cache.drop_videojob(a_videojob_at(10, "new")) == KEY
     assert cache.videojob(KEY) is None
 
 
@@ -76,7 +86,18 @@ def test_jobs_are_found_by_their_videojob() -> None:
     cache.put_job(a_job_body(number=2, uid="job-2"))
     assert {job["metadata"]["uid"] for job in cache.jobs_of(UID)} == {"job-1", "job-2"}
     assert cache.jobs_of("another") == ()
-    assert {owner for owner, _ in cache.jobs()} == {UID}
+    assert {job["metadata"]["uid"] for job in cache.jobs()} == {"job-1", "job-2"}
+
+
+def test_a_forged_job_of_another_namespace_does_not_take_the_place_of_ours() -> None:
+    cache = Cache()
+    ours, forged = a_job_at(1), a_job_at(99999, "forged")
+    forged["metadata"]["namespace"] = "intruder"
+    cache.put_job(ours)
+    cache.put_job(forged)
+    assert ours in cache.jobs_of(UID)
+    cache.drop_job(forged)
+    assert cache.jobs_of(UID) == (ours,)
 
 
 def test_an_older_copy_of_a_job_is_passed_over() -> None:
@@ -109,14 +130,27 @@ def test_a_waiting_pod_leads_to_its_videojob_through_its_job() -> None:
 
 def test_a_pod_that_ended_by_itself_stays_for_what_it_says_until_it_is_forgotten() -> None:
     cache = Cache()
+    cache.put_videojob(a_videojob_at(1))
     cache.put_job(a_job_at(1))
     cache.put_pod(a_pod_body(phase="Running"))
+    assert cache.pods() == list(cache.pods_of(UID))
     ended = an_ended_pod(0, "words")
     ended["metadata"]["resourceVersion"] = "21"
     assert cache.drop_pod(ended) == KEY
     assert cache.pods_of(UID) == (ended,)
     cache.forget_pods(UID)
     cache.forget_pods("another")
+    assert cache.pods_of(UID) == ()
+
+
+@pytest.mark.parametrize("uid", [None, "a successor of that name"])
+def test_a_pod_that_ended_does_not_outlive_its_videojob(uid: str | None) -> None:
+    cache = Cache()
+    if uid:
+        cache.put_videojob(a_videojob_at(1, uid))
+    cache.put_job(a_job_at(1))
+    cache.put_pod(a_pod_body(phase="Running"))
+    assert cache.drop_pod(an_ended_pod(0, "words")) == KEY
     assert cache.pods_of(UID) == ()
 
 

@@ -20,6 +20,7 @@ from videojob_operator.errors import ClusterError, Conflict, Forbidden, Gone, In
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
+        (400, Invalid),
         (401, Forbidden),
         (403, Forbidden),
         (404, Gone),
@@ -95,6 +96,16 @@ async def test_an_empty_namespace_is_all_of_them() -> None:
         "/apis/videojob.dev/v1alpha1/namespaces/films/videojobs",
         "/apis/batch/v1/jobs",
     ]
+
+
+async def test_only_pods_that_are_ours_and_live_are_listed() -> None:
+    cluster = Recording()
+    await cluster.list_live_pods("")
+    await cluster.list_live_pods("films")
+    (_, everywhere, query, *_), (_, films, *_) = cluster.asked
+    assert (everywhere, films) == ("/api/v1/pods", "/api/v1/namespaces/films/pods")
+    assert query["labelSelector"] == "videojob.dev/uid"
+    assert query["fieldSelector"] == "status.phase!=Succeeded,status.phase!=Failed"
 
 
 async def test_a_status_is_merged_only_at_the_version_that_was_read() -> None:

@@ -6,13 +6,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from builders import NOW, UID, a_job_body, a_pod_body, a_result, a_time, an_ended_pod
+from builders import (
+    NOW,
+    UID,
+    a_job_body,
+    a_pod_body,
+    a_result,
+    a_spec,
+    a_time,
+    an_ended_pod,
+    an_output,
+)
 
 from videojob_api import names
 from videojob_operator.facts import (
     has_ended,
     is_at_work,
     is_owned_by,
+    keep_own_outputs,
     parse_attempt,
     parse_endings,
     parse_job_index,
@@ -47,7 +58,7 @@ def test_a_new_job_has_nothing_to_tell() -> None:
     attempt = parse_attempt(a_job_body(indexes=(0, 1)))
     assert attempt.open == {0, 1}
     assert (attempt.active, attempt.ready, attempt.kills, attempt.waits) == (0, 0, 0, 0)
-    assert (attempt.ended_at, attempt.failed_reason, attempt.accelerator) == (None, None, None)
+    assert (attempt.ended_at, attempt.pods_failed, attempt.accelerator) == (None, 0, None)
     assert attempt.created_at == NOW - timedelta(seconds=60)
 
 
@@ -63,7 +74,10 @@ def test_a_job_is_over_when_its_condition_says_so(kind: str) -> None:
     attempt = parse_attempt(a_job_body(indexes=(0, 1), conditions=[condition]))
     assert attempt.ended_at == NOW - timedelta(seconds=7)
     assert attempt.is_over
-    assert attempt.failed_reason == ("FailedIndexes" if kind == "Failed" else None)
+
+
+def test_pods_that_failed_are_counted() -> None:
+    assert parse_attempt(a_job_body(failed=3, active=1)).pods_failed == 3
 
 
 def test_a_condition_that_is_false_ends_nothing() -> None:
@@ -217,6 +231,22 @@ def test_a_pod_of_no_indexed_job_is_passed_over() -> None:
     assert parse_endings([pod]) == {}
 
 
+def test_outputs_outside_the_inputs_own_folder_are_dropped() -> None:
+    own = an_output(2)
+    others = [
+        an_output(3),
+        an_output(2, input="in-3"),
+        an_output(2, key="results/keynote/in-20/small/0.mp4"),
+        an_output(2, key="somewhere/else.mp4"),
+        an_output(2, key="/results/keynote/in-2/x"),
+    ]
+    result = a_result(2).model_copy(update={"outputs": [others[0], own, *others[1:]]})
+    kept = keep_own_outputs(a_spec(4), 2, result)
+    assert kept.outputs == [own]
+    assert kept == result.model_copy(update={"outputs": [own]})
+    assert keep_own_outputs(a_spec(2), 2, result).outputs == []
+
+
 @pytest.mark.parametrize("text", ["", "panic", "{", "{}", '{"index": "many"}', "[1]", "null"])
 def test_what_is_no_result_is_none(text: str) -> None:
     assert parse_result(text) is None
@@ -249,6 +279,12 @@ def test_the_most_that_one_ready_node_has() -> None:
         ]
     )
     assert nodes.allocatable == {"nvidia.com/gpu": 4, "amd.com/gpu": 1}
+
+
+@pytest.mark.parametrize("amount", ["1k", "1500m", "", "-1", "two"])
+def test_an_amount_that_is_no_whole_number_is_passed_over(amount: str) -> None:
+    nodes = parse_nodes([a_node({"odd.com/gpu": amount, "nvidia.com/gpu": "1"})])
+    assert nodes.allocatable == {"nvidia.com/gpu": 1}
 
 
 def test_a_node_that_has_just_come_offers_nothing_yet() -> None:

@@ -58,6 +58,30 @@ def test_an_end_is_sticky_whatever_is_found_later(phase: Phase) -> None:
     assert decision.policy == "decide_finished"
 
 
+@pytest.mark.parametrize("phase", ENDS)
+@pytest.mark.parametrize("ago", [5, 4000])
+def test_an_edit_after_the_end_is_seen_and_changes_nothing(phase: Phase, ago: float) -> None:
+    before = decide(a_videojob().running().with_succeeded(0), NOW).status
+    assert before is not None
+    situation = replace(ended(), status=before).with_status(phase=phase, finished_at=a_time(ago))
+    edited = replace(situation, generation=2)
+    decision = decide(edited, NOW)
+    assert decision.status is not None
+    assert decision.status.observed_generation == 2
+    assert {c.observed_generation for c in decision.status.conditions} == {2}
+    conditions = [
+        c.model_copy(update={"observed_generation": 1}) for c in decision.status.conditions
+    ]
+    back = {"observed_generation": 1, "conditions": conditions}
+    assert decision.status.model_copy(update=back) == situation.status
+    unedited = decide(situation, NOW)
+    assert (decision.actions, decision.requeue_seconds) == (
+        unedited.actions,
+        unedited.requeue_seconds,
+    )
+    assert decide(edited.written(decision), NOW).status is None
+
+
 def test_what_is_being_deleted_is_left_to_the_owner_references() -> None:
     situation = replace(a_videojob().with_store(), deleting=True)
     assert decide(situation, NOW) == Decision(policy="decide_finished")

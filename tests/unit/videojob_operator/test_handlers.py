@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from builders import KEY, UID, a_job_body, a_pod_body, a_videojob_body, an_ended_pod
 from fake_cluster import StillWorld, a_world, a_world_with_a_videojob, fake
 
+from videojob_api import names
 from videojob_operator import web
 from videojob_operator.handlers import (
     REGISTRY,
@@ -23,11 +25,12 @@ from videojob_operator.settings import Settings
 from videojob_operator.web import build_health_app
 
 
-def tell(
+async def tell(
     handler: Any, body: dict[str, Any], world: StillWorld, type_: str | None = "MODIFIED"
 ) -> None:
     """Hand an event to a handler, as kopf does; whatever a handler returned kopf would write."""
-    assert handler(event={"type": type_, "object": body}, memo=world, logger=None) is None
+    assert inspect.iscoroutinefunction(handler), "kopf would run it in a thread"
+    assert await handler(event={"type": type_, "object": body}, memo=world, logger=None) is None
 
 
 def queued(world: StillWorld) -> set[Key]:
@@ -35,44 +38,44 @@ def queued(world: StillWorld) -> set[Key]:
 
 
 @pytest.mark.parametrize("type_", [None, "ADDED", "MODIFIED"])
-def test_a_videojob_that_changed_is_remembered_and_queued(type_: str | None) -> None:
+async def test_a_videojob_that_changed_is_remembered_and_queued(type_: str | None) -> None:
     world = a_world()
-    tell(videojob_seen, a_videojob_body(), world, type_)
+    await tell(videojob_seen, a_videojob_body(), world, type_)
     assert world.cache.videojob(KEY) is not None
     assert queued(world) == {KEY}
 
 
-def test_a_videojob_that_is_gone_is_forgotten_with_its_pods() -> None:
+async def test_a_videojob_that_is_gone_is_forgotten_with_its_pods() -> None:
     world = a_world()
-    tell(videojob_seen, a_videojob_body(), world)
+    await tell(videojob_seen, a_videojob_body(), world)
     world.cache.put_pod(an_ended_pod(0))
-    tell(videojob_seen, a_videojob_body(), world, "DELETED")
+    await tell(videojob_seen, a_videojob_body(), world, "DELETED")
     assert world.cache.videojob(KEY) is None
     assert world.cache.pods_of(UID) == ()
 
 
-def test_jobs_and_pods_queue_their_videojob() -> None:
+async def test_jobs_and_pods_queue_their_videojob() -> None:
     world = a_world()
-    tell(job_seen, a_job_body(), world)
+    await tell(job_seen, a_job_body(), world)
     assert queued(world) == {KEY}
     world = a_world()
     world.cache.put_job(a_job_body())
-    tell(live_pod_seen, a_pod_body(), world)
+    await tell(live_pod_seen, a_pod_body(), world)
     assert queued(world) == {KEY}
 
 
-def test_a_job_that_is_gone_makes_its_videojob_look_again() -> None:
+async def test_a_job_that_is_gone_makes_its_videojob_look_again() -> None:
     world = a_world()
     world.cache.put_job(a_job_body())
-    tell(job_seen, a_job_body(), world, "DELETED")
+    await tell(job_seen, a_job_body(), world, "DELETED")
     assert world.cache.jobs_of(UID) == ()
     assert queued(world) == {KEY}
 
 
-def test_a_child_of_nobody_queues_nothing() -> None:
+async def test_a_child_of_nobody_queues_nothing() -> None:
     world = a_world()
-    tell(live_pod_seen, a_pod_body(), world)
-    tell(live_pod_seen, a_pod_body(), world, "DELETED")
+    await tell(live_pod_seen, a_pod_body(), world)
+    await tell(live_pod_seen, a_pod_body(), world, "DELETED")
     assert queued(world) == set()
 
 
@@ -85,14 +88,15 @@ async def test_a_pod_that_ended_is_believed_before_its_job_says_so() -> None:
         phase="Running",
         containerStatuses=[{"name": "worker", "state": {"running": {}}}],
     )
-    tell(live_pod_seen, running, world)
+    await tell(live_pod_seen, running, world)
     await reconcile(key, world)
     assert fake(world).all("videojobs")[0]["status"]["phase"] == "Running"
 
     ended = an_ended_pod(0, job_uid=job["metadata"]["uid"])
-    tell(live_pod_seen, ended, world, "DELETED")
+    await tell(live_pod_seen, ended, world, "DELETED")
     await reconcile(key, world)
     assert fake(world).all("videojobs")[0]["status"]["phase"] == "Succeeded"
+    await reconcile(key, world)
     assert world.cache.pods_of(UID) == ()
 
 
@@ -101,9 +105,26 @@ async def test_a_pod_that_failed_is_left_for_its_job_to_judge() -> None:
     await reconcile(key, world)
     (job,) = fake(world).all("jobs")
     failed = an_ended_pod(47, job_uid=job["metadata"]["uid"])
-    tell(live_pod_seen, failed, world, "DELETED")
+    await tell(live_pod_seen, failed, world, "DELETED")
     await reconcile(key, world)
     assert fake(world).all("videojobs")[0]["status"]["phase"] == "Pending"
+
+
+async def test_the_end_of_a_forerunner_leaves_the_appointment_of_its_successor() -> None:
+    world = a_world()
+    world.cache.put_videojob(a_videojob_body(uid="successor", version=9))
+    world.queue.add_after(KEY, 60)
+    await tell(videojob_seen, a_videojob_body(version=5), world, "DELETED")
+    assert world.cache.videojob(KEY) is not None
+    assert set(world.queue._timers) == {KEY}
+    await tell(videojob_seen, a_videojob_body(uid="successor", version=10), world, "DELETED")
+    assert world.queue._timers == {}
+
+
+def test_only_our_live_pods_are_watched() -> None:
+    watching = build_kopf_settings(Settings()).watching
+    assert watching.field_selectors["", "v1", "pods"] == names.LIVE_PODS
+    assert watching.label_selectors["", "v1", "pods"] == names.LABEL_UID
 
 
 def test_kopf_writes_nothing_anywhere() -> None:

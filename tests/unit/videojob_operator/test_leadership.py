@@ -75,6 +75,25 @@ async def test_of_two_that_begin_together_one_leads(cluster: FakeCluster) -> Non
 
 
 @in_virtual_time
+async def test_a_lease_that_another_makes_a_moment_earlier_is_no_error(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = cluster.request
+
+    async def request(method: str, path: str, **more: Any) -> dict[str, Any]:
+        await asyncio.sleep(0)  # both have asked before either answers
+        return await real(method, path, **more)
+
+    monkeypatch.setattr(cluster, "request", request)
+    stop = asyncio.Event()
+    replicas = [asyncio.create_task(lead(a_replica(cluster, name), stop)) for name in "ab"]
+    await asyncio.wait(replicas, timeout=8)
+    stop.set()
+    await asyncio.gather(*replicas)
+    assert holder(cluster) in ("a", "b")
+
+
+@in_virtual_time
 async def test_the_second_waits_while_the_first_renews(cluster: FakeCluster) -> None:
     a, b = a_replica(cluster, "a"), a_replica(cluster, "b")
     await soon(lead(a, asyncio.Event()))

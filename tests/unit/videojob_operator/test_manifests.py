@@ -223,6 +223,8 @@ def test_a_worker_learns_its_limits_from_the_kubelet() -> None:
         "fieldRef": {"fieldPath": "metadata.name"}
     }
     assert environment["VIDEOJOB_SCRATCH"]["value"] == "/scratch"
+    limit = environment["VIDEOJOB_SCRATCH_LIMIT_BYTES"]["value"]
+    assert limit == str(scratch_bytes(a_spec()))
 
 
 def test_amounts_are_those_of_the_spec() -> None:

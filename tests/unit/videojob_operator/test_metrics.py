@@ -61,6 +61,7 @@ async def test_a_life_is_counted_and_its_reports_are_forgotten_at_the_end() -> N
     )
     await reconcile(key, world)
     assert value("finished_total", phase="Succeeded") - before == 1
+    await reconcile(key, world)
     assert world.book._pages == {}
     assert world.cache.pods_of(UID) == ()
 

@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import pytest
-from builders import KEY, UID, a_job_body, a_report, a_result, a_time, an_ended_pod, seconds
-from fake_cluster import StillWorld, a_world, a_world_with_a_videojob, apply_patch, fake
+from builders import UID, a_job_body, a_result, a_time, an_ended_pod, seconds
+from fake_cluster import (
+    StillWorld,
+    a_world,
+    a_world_with_a_videojob,
+    fake,
+    job_becomes,
+    pod_ended,
+    reported,
+    settled,
+    status_of,
+    the_job,
+)
 
 from videojob_api import names
-from videojob_api.report import Report
-from videojob_api.status import Phase, VideoJobStatus
-from videojob_operator.errors import ClusterError, Conflict, Forbidden, Invalid
+from videojob_api.status import Phase
+from videojob_operator.errors import ClusterError, Conflict, Forbidden
 from videojob_operator.observed import Key
-from videojob_operator.reconcile import merge_patch, reconcile
-
-
-def status_of(world: StillWorld) -> VideoJobStatus:
-    (body,) = fake(world).all("videojobs")
-    return VideoJobStatus.model_validate(body["status"])
-
-
-def the_job(world: StillWorld) -> dict[str, Any]:
-    return max(fake(world).all("jobs"), key=lambda job: int(job["metadata"]["resourceVersion"]))
-
-
-def job_becomes(world: StillWorld, **status: Any) -> None:
-    """The Job controller changes the newest Job, and the watch sees it."""
-    job = the_job(world)
-    world.cache.put_job(fake(world).put("jobs", {**job, "status": status}))
-
-
-def pod_ended(world: StillWorld, exit_code: int, message: str = "", *, index: int = 0) -> None:
-    job = the_job(world)["metadata"]
-    pod = an_ended_pod(exit_code, message, index=index, name=f"{job['name']}-{index}")
-    pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = job["name"]
-    fake(world).put("pods", pod)
-
-
-def reported(world: StillWorld, percent: float, *, index: int = 0, attempt: int = 1) -> None:
-    report = Report(run_id="r", attempt=attempt, index=index, progress=a_report(percent))
-    world.book.record(UID, report)
-
-
-async def settled(world: StillWorld) -> None:
-    """The same situation once more: nothing is written, nothing is made."""
-    before = len(fake(world).writes)
-    await reconcile(KEY, world)
-    assert fake(world).writes[before:] == []
-
+from videojob_operator.reconcile import reconcile
 
 # ---- a life
 
@@ -133,6 +107,32 @@ async def test_progress_is_written_when_it_is_time() -> None:
     assert progress is not None
     assert (progress.percent, progress.step) == (40, "small")
     assert fake(world).status_writes == 3
+
+
+async def test_progress_of_many_is_written_at_a_bounded_pace() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    job_becomes(world, active=1, ready=1)
+    await reconcile(key, world)
+    world.moment += seconds(10)
+    while world.pace.take(world.moment):
+        pass
+    reported(world, 40)
+    assert await reconcile(key, world) == 1
+    assert fake(world).status_writes == 2
+    world.moment += seconds(1)
+    await reconcile(key, world)
+    assert fake(world).status_writes == 3
+
+
+async def test_news_is_written_at_any_pace() -> None:
+    world, key = a_world_with_a_videojob()
+    while world.pace.take(world.moment):
+        pass
+    await reconcile(key, world)
+    job_becomes(world, active=1, ready=1)
+    await reconcile(key, world)
+    assert (fake(world).status_writes, status_of(world).phase) == (2, Phase.RUNNING)
 
 
 # ---- errors and races
@@ -317,22 +317,6 @@ async def test_a_manifest_that_is_not_understood_ends_and_makes_nothing() -> Non
     await settled(world)
 
 
-async def test_a_job_that_is_never_accepted_ends_with_the_api_servers_sentence(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    world, key = a_world_with_a_videojob()
-
-    async def refuse(body: dict[str, Any]) -> dict[str, Any]:
-        raise Invalid("spec.template: the claim's name is too long", 422)
-
-    monkeypatch.setattr(world.cluster, "create_job", refuse)
-    await reconcile(key, world)
-    status = status_of(world)
-    assert status.phase is Phase.FAILED
-    assert "the claim's name is too long" in (status.message or "")
-    await settled(world)
-
-
 async def test_children_are_deleted_an_hour_after_the_end() -> None:
     world, key = a_world_with_a_videojob()
     await reconcile(key, world)
@@ -372,37 +356,3 @@ async def test_a_pod_that_only_claims_to_wait_for_us_says_nothing() -> None:
     pod["metadata"]["ownerReferences"][0]["uid"] = the_job(world)["metadata"]["uid"]
     await reconcile(key, world)
     assert "evil.example" in (status_of(world).message or "")
-
-
-# ---- the patch
-
-
-def some_json(chance: random.Random, depth: int = 0) -> Any:
-    kind = chance.choice(
-        ["dict", "dict", "list", "text", "number", "bool"] if depth < 4 else ["text"]
-    )
-    if kind == "dict":
-        keys = chance.sample("abcdef", chance.randint(0, 4))
-        return {key: some_json(chance, depth + 1) for key in keys}
-    if kind == "list":
-        return [some_json(chance, depth + 1) for _ in range(chance.randint(0, 3))]
-    if kind == "number":
-        return chance.choice([0, 1, 2, 1.5])
-    return chance.choice([True, False]) if kind == "bool" else chance.choice(["", "x", "y"])
-
-
-def test_a_patch_turns_any_object_into_any_other() -> None:
-    chance = random.Random(5)  # noqa: S311 (a seeded test)
-    compared = 0
-    while compared < 3000:
-        before, after = some_json(chance), some_json(chance)
-        if isinstance(before, dict) and isinstance(after, dict):
-            compared += 1
-            assert apply_patch(before, merge_patch(before, after)) == after
-            assert merge_patch(after, after) == {}
-
-
-def test_a_patch_names_only_what_changed() -> None:
-    before = {"a": 1, "b": {"c": 1, "d": 2}, "e": [1, 2], "f": 3}
-    after = {"a": 1, "b": {"c": 1, "d": 3}, "e": [1], "g": {}}
-    assert merge_patch(before, after) == {"b": {"d": 3}, "e": [1], "f": None, "g": {}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -17,9 +18,7 @@ from builders import (
     a_job_body,
     a_pod_body,
     a_report,
-    a_result,
     a_videojob_body,
-    an_output,
 )
 from fake_cluster import StillWorld, a_world, fake
 
@@ -147,6 +146,46 @@ async def test_a_foreign_token_is_refused(client: Client, world: StillWorld) -> 
     assert newest(world) == {}
 
 
+async def test_a_refused_token_is_remembered_for_a_minute(
+    client: Client, world: StillWorld, time: list[float]
+) -> None:
+    for _ in range(3):
+        assert (await post(client, token="stolen")).status == 401
+    assert len(fake(world).writes) == 1
+    fake(world).reviews["stolen"] = a_review()
+    time[0] += 59
+    assert (await post(client, token="stolen")).status == 401
+    time[0] += 1
+    assert (await post(client, token="stolen")).status == 204
+    assert len(fake(world).writes) == 2
+
+
+async def test_memory_for_refused_tokens_is_bounded(
+    client: Client, world: StillWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "_REMEMBERED_TOKENS", 1)
+    for token in ("one", "two", "one"):
+        assert (await post(client, token=token)).status == 401
+    assert len(fake(world).writes) == 3
+
+
+async def test_four_tokens_are_checked_at_once(client: Client, world: StillWorld) -> None:
+    real, at_once, most = fake(world).request, 0, 0
+
+    async def request(method: str, path: str, **more: Any) -> dict[str, Any]:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.01)
+        at_once -= 1
+        return await real(method, path, **more)
+
+    fake(world).request = request  # type: ignore[method-assign]
+    statuses = await asyncio.gather(*(post(client, token=f"bad-{i}") for i in range(12)))
+    assert [response.status for response in statuses] == [401] * 12
+    assert most == 4
+
+
 async def test_a_token_of_another_namespace_is_refused(client: Client, world: StillWorld) -> None:
     fake(world).reviews["token-0"] = a_review(namespace="intruder")
     status, message = await refused(await post(client))
@@ -177,9 +216,13 @@ async def test_a_job_that_only_carries_our_label_vouches_for_nobody(
     assert (await post(client)).status == 403
 
 
-async def test_an_unknown_videojob_is_not_there(client: Client) -> None:
+async def test_which_videojobs_there_are_is_told_to_nobody(
+    client: Client, world: StillWorld
+) -> None:
     url = URL.replace(KEY.name, "unknown")
-    assert (await post(client, url=url)).status == 404
+    status, message = await refused(await post(client, url=url))
+    assert (status, message) == (401, "token refused: it is for no VideoJob of that name")
+    assert fake(world).requests == []
 
 
 @pytest.mark.parametrize("change", [{"index": 4}, {"index": 0}, {"attempt": 2}])
@@ -224,22 +267,6 @@ async def test_what_is_no_report_is_refused(client: Client, world: StillWorld, b
     assert status == 400
     assert message.startswith("not a report: ")
     assert newest(world) == {}
-
-
-async def test_outputs_outside_the_inputs_own_folder_are_dropped(
-    client: Client, world: StillWorld
-) -> None:
-    own = an_output(2)
-    others = [
-        an_output(3),
-        an_output(2, key="results/keynote/in-20/small/0.mp4"),
-        an_output(2, key="somewhere/else.mp4"),
-        an_output(2, key="/results/keynote/in-2/x"),
-    ]
-    result = a_result(2).model_copy(update={"outputs": [others[0], own, *others[1:]]})
-    assert (await post(client, a_body(result=result.wire()))).status == 204
-    results, _ = world.book.results(UID)
-    assert results[2].outputs == [own]
 
 
 async def test_ten_at_once_and_then_two_a_second(

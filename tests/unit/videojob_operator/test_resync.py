@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
-from builders import KEY, UID, a_job_body, a_report, a_result, a_videojob_body, an_ended_pod
+from builders import (
+    KEY,
+    UID,
+    a_job_body,
+    a_pod_body,
+    a_report,
+    a_result,
+    a_videojob_body,
+    an_ended_pod,
+)
 from fake_cluster import StillWorld, a_world, fake
 from virtual_time import in_virtual_time
 
@@ -62,6 +72,50 @@ async def test_what_was_missed_is_found() -> None:
     assert queued(world) == {KEY}
 
 
+def a_running_pod() -> dict[str, Any]:
+    return a_pod_body(phase="Running")
+
+
+async def test_a_pod_that_was_missed_is_found() -> None:
+    world = a_world()
+    world.cache.put_job(fake(world).put("jobs", a_job_body()))
+    fake(world).put("pods", a_running_pod())
+    fake(world).put("pods", an_ended_pod(1, name="ended"))
+    assert await resync(world) == 0
+    assert [pod["metadata"]["name"] for pod in world.cache.pods()] == ["pod-0"]
+
+
+async def test_a_pod_that_went_while_nobody_looked_is_a_ghost_and_an_ended_one_is_none() -> None:
+    world = a_world()
+    world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body()))
+    world.cache.put_job(fake(world).put("jobs", a_job_body()))
+    world.cache.put_pod(a_running_pod())
+    world.cache.put_pod(an_ended_pod(0, "its last words", name="ended"))
+    assert await resync(world) == 1
+    assert [pod["metadata"]["name"] for pod in world.cache.pods()] == ["ended"]
+
+
+async def test_what_goes_while_the_lists_are_read_does_not_come_back() -> None:
+    world = a_world()
+    world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body()))
+    world.cache.put_job(fake(world).put("jobs", a_job_body()))
+    world.cache.put_pod(fake(world).put("pods", a_running_pod()))
+    real = fake(world).request
+
+    async def request(method: str, path: str, **more: object) -> dict[str, object]:
+        answer = await real(method, path, **more)  # type: ignore[arg-type]
+        if path.endswith("/pods"):  # the last list; the watch tells of deletions just after it
+            world.cache.drop_pod(a_running_pod())
+            world.cache.drop_job(a_job_body())
+            world.forget_videojob(a_videojob_body())
+        return answer
+
+    fake(world).request = request  # type: ignore[method-assign]
+    await resync(world)
+    assert (list(world.cache.videojobs()), world.cache.jobs(), world.cache.pods()) == ([], [], [])
+    assert queued(world) == set()
+
+
 async def test_an_object_made_anew_replaces_the_one_of_the_same_name() -> None:
     world = a_world()
     world.cache.put_videojob(a_videojob_body(uid="old", version=9))
@@ -92,8 +146,10 @@ async def test_only_the_namespaces_that_are_served_are_listed() -> None:
     assert [path.split("/namespaces/")[1] for _, path in fake(world).requests] == [
         "one/videojobs",
         "one/jobs",
+        "one/pods",
         "two/videojobs",
         "two/jobs",
+        "two/pods",
     ]
 
 
@@ -116,7 +172,7 @@ async def test_it_happens_every_ten_minutes_whatever_goes_wrong() -> None:
     await asyncio.sleep(2)
     assert len(fake(world).requests) == 1, "it failed"
     await asyncio.sleep(600)
-    assert len(fake(world).requests) == 3
+    assert len(fake(world).requests) == 4
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task

@@ -13,6 +13,7 @@ from videojob_api.status import (
     MAX_STATUS_OUTPUTS,
     InputState,
     Phase,
+    Usage,
     VideoJobStatus,
 )
 from videojob_operator.standing import describe
@@ -334,6 +335,34 @@ def test_a_gpu_that_works_needs_no_word() -> None:
         situation.with_status(accelerator=None), results={0: a_result(acceleratorReason="x")}
     )
     assert standing(told).accelerator is None
+
+
+def test_attempts_that_were_cleared_away_still_count() -> None:
+    situation = a_videojob().running().with_index(0, exit_code=137)
+    for number in (2, 3):
+        situation = situation.with_attempt(number, kills=number - 1)
+    situation = replace(situation, attempts=situation.attempts[1:]).with_succeeded(0)
+    (one,) = standing(situation, Phase.SUCCEEDED).inputs
+    assert one.attempts == 3
+
+
+def test_no_claim_of_a_worker_is_too_large_to_be_written() -> None:
+    usage = {"gpuSeconds": 1e308, "cpuSeconds": 1e308, "bytesIn": 2**53, "bytesOut": 2**53}
+    claim = {"output_count": 2**53, "output_bytes": 2**53, "usage": Usage.model_validate(usage)}
+    situation = a_videojob(3).running().with_succeeded(0, 1, 2)
+    results = {i: r.model_copy(update=claim) for i, r in situation.results.items()}
+    status = standing(replace(situation, results=results), Phase.SUCCEEDED)
+    assert (status.output_count, status.output_bytes) == (2**53, 2**53)
+    assert status.usage is not None
+    assert (status.usage.bytes_in, status.usage.gpu_seconds) == (2**53, 2**53)
+
+
+def test_an_estimate_is_never_negative() -> None:
+    situation = a_videojob(2).running().with_progress({0: a_report(40), 1: a_report(40)})
+    ahead = situation.with_status(started_at=a_time(-600))
+    progress = standing(ahead).progress
+    assert progress is not None
+    assert progress.eta_seconds == 0
 
 
 def test_many_steps_at_once_fit_their_column() -> None:

@@ -59,7 +59,6 @@ def test_the_same_is_never_written_twice() -> None:
     [
         {"phase": Phase.SUCCEEDED},
         {"phase": Phase.FAILED},
-        {"message": "No node for a worker yet"},
         {"attempt": 2},
         {"observed_generation": 3},
         {"accelerator": {"used": "CPU", "reason": "NoGPUNodes"}},
@@ -86,6 +85,7 @@ def test_a_condition_that_turns_is_news_and_its_time_alone_is_not() -> None:
 @pytest.mark.parametrize(
     "volatile",
     [
+        {"message": "Working on."},
         {"output_count": 3},
         {"usage": {"cpu_seconds": 3}},
         {"inputs": [{"name": "in-0", "state": "Running", "percent": 11}]},
@@ -96,6 +96,35 @@ def test_a_condition_that_turns_is_news_and_its_time_alone_is_not() -> None:
 def test_what_changes_all_the_time_waits_for_its_turn(volatile: dict[str, Any]) -> None:
     assert written(a_status(ago=29), a_status(**volatile)).status is None
     assert written(a_status(ago=30), a_status(**volatile)).status is not None
+
+
+def test_the_words_of_a_condition_wait_for_their_turn() -> None:
+    def told(message: str) -> VideoJobStatus:
+        conditions = [{**a_condition("False", a_time(60)), "message": message}]
+        return a_status(ago=29, message=message, conditions=conditions)
+
+    assert written(told("2 of 5 nodes"), told("3 of 5 nodes")).status is None
+
+
+def test_a_new_reason_does_not_wait() -> None:
+    before = a_status(conditions=[a_condition("False", a_time(60))])
+    other = {**a_condition("False", a_time(60)), "reason": "Other"}
+    decision = written(before, a_status(conditions=[other]))
+    assert decision.status is not None
+    assert decision.is_news
+
+
+def test_an_estimate_that_runs_by_itself_is_no_change() -> None:
+    before, after = (
+        a_status(progress={"percent": 10, "eta_seconds": eta, "updated_at": a_time(999)})
+        for eta in (60, 30)
+    )
+    assert written(before, after).status is None
+
+
+def test_progress_says_that_it_can_wait() -> None:
+    assert not written(a_status(10, ago=30), a_status(11)).is_news
+    assert written(a_status(10), a_status(10, phase=Phase.SUCCEEDED)).is_news
 
 
 def test_actions_are_not_held_back_with_the_status() -> None:

@@ -56,12 +56,31 @@ def test_out_of_memory_is_told_by_the_kernels_word_too(code: int) -> None:
 
 
 def test_an_eviction_for_a_full_scratch_is_not_a_kill() -> None:
-    message = "Pod ephemeral local storage usage exceeds the total limit of containers 5Gi."
-    for code in (137, None):
-        situation = (
-            a_videojob().running().with_index(0, exit_code=code, reason="Evicted", message=message)
-        )
-        assert the_verdict(situation).reason == "ScratchFull"
+    for message in (
+        "Pod ephemeral local storage usage exceeds the total limit of containers 5Gi.",
+        'Usage of EmptyDir volume "scratch" exceeds the limit "3Gi".',
+        "The node was low on resource: ephemeral-storage.",
+    ):
+        for code in (137, None):
+            ending = {"reason": "Evicted", "message": message}
+            situation = a_videojob().running().with_index(0, exit_code=code, **ending)
+            assert the_verdict(situation).reason == "ScratchFull"
+
+
+def test_a_word_in_a_log_is_no_eviction() -> None:
+    log = "RuntimeError: the ephemeral port range of EmptyDir"
+    situation = a_videojob().running().with_index(0, exit_code=1, reason="Error", message=log)
+    assert the_verdict(situation).reason == "WorkerCrashed"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(42, "Rejected"), (43, "NotDoable")], ids=["rejected", "not doable"]
+)
+def test_a_final_end_without_a_word_quotes_the_logs_last_line(code: int, reason: str) -> None:
+    situation = a_videojob().running().with_index(0, exit_code=code, message="a\nlast line\n")
+    verdict = the_verdict(replace(situation, results={}))
+    assert (verdict.reason, verdict.again) == (reason, None)
+    assert verdict.message == f"the worker ended with exit code {code}: last line"
 
 
 def test_another_eviction_is_a_kill() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from builders import NOW, Situation, a_report, a_videojob
 
@@ -137,6 +139,43 @@ def test_a_second_attempt_keeps_the_phase_that_was_reached() -> None:
     situation = a_videojob().running().with_index(0, exit_code=137).with_attempt(kills=1)
     status = said(situation.with_waiting("Unschedulable", "no node"))
     assert status.phase is Phase.RUNNING
+
+
+def no_pod(ago: float, **attempt: Any) -> Situation:
+    return a_videojob().waiting_for_worker(ago=ago).with_newest(**{"active": 0, **attempt})
+
+
+def test_a_job_that_gets_no_pod_is_said_after_half_a_minute() -> None:
+    status = said(no_pod(30))
+    job = no_pod(30).attempts[0].name
+    assert status.message == (
+        f"No pod has been made for a worker yet: `kubectl describe job {job}` says why"
+    )
+    assert conditions(status)["Stalled"] == ("True", "NoPodMade")
+    assert "Scheduled" not in conditions(status)
+
+
+@pytest.mark.parametrize(
+    "situation",
+    [
+        no_pod(29),
+        no_pod(60, active=1),
+        no_pod(60, pods_failed=1),
+        no_pod(60).with_waiting("ContainerCreating"),
+        a_videojob(2).waiting_for_worker().with_newest(active=0, completed=frozenset({0})),
+    ],
+    ids=["young", "active", "failed", "waiting", "between two pods"],
+)
+def test_a_job_that_had_a_pod_is_not_stuck(situation: Situation) -> None:
+    assert conditions(said(situation))["Stalled"][0] == "False"
+
+
+def test_it_looks_again_when_patience_is_over_and_then_at_the_deadline() -> None:
+    for ago, expected in ((10, 20), (29, 1), (30, 70), (40, 60)):
+        situation = a_videojob(activeDeadlineSeconds=100).waiting_for_worker(ago=ago)
+        decision = explain_wait(situation, NOW)
+        assert decision is not None
+        assert decision.requeue_seconds == expected
 
 
 def test_the_deadline_wakes_it_at_the_latest() -> None:

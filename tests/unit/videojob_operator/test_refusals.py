@@ -1,0 +1,364 @@
+"""What the API server does not take, or gives back altered: told on the resource, never in a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from builders import UID, a_job_body, a_result, a_videojob_body, an_output, seconds
+from fake_cluster import (
+    StillWorld,
+    a_world_with_a_videojob,
+    fake,
+    job_becomes,
+    pod_ended,
+    reported,
+    settled,
+    status_of,
+    the_job,
+)
+
+from videojob_api import names
+from videojob_api.status import Phase
+from videojob_operator.errors import ClusterError, Forbidden, Gone, Invalid
+from videojob_operator.observed import Key
+from videojob_operator.reconcile import reconcile
+
+Method = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+def refusing(error: Exception) -> Method:
+    async def refuse(body: dict[str, Any]) -> dict[str, Any]:
+        raise error
+
+    return refuse
+
+
+def condition(world: StillWorld, kind: str) -> tuple[str, str]:
+    return next((c.status, c.reason) for c in status_of(world).conditions if c.type == kind)
+
+
+def attempts(world: StillWorld) -> list[str]:
+    return [job["metadata"]["labels"][names.LABEL_ATTEMPT] for job in fake(world).all("jobs")]
+
+
+# ---- a Job that is not made
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_job_that_is_never_accepted_ends_with_the_api_servers_sentence(
+    monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    world, key = a_world_with_a_videojob()
+    error = Invalid("spec.template: the claim's name is too long", status)
+    monkeypatch.setattr(world.cluster, "create_job", refusing(error))
+    await reconcile(key, world)
+    assert status_of(world).phase is Phase.FAILED
+    assert "the claim's name is too long" in (status_of(world).message or "")
+    assert condition(world, "Ready")[1] == "InvalidSpec"
+    await settled(world)
+
+
+async def test_what_was_done_before_a_refusal_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, key = a_world_with_a_videojob(2)
+    await reconcile(key, world)
+    pod_ended(world, 0, a_result(0, outputs=2).to_termination_message(), index=0)
+    pod_ended(world, 137, index=1)
+    job_becomes(world, completedIndexes="0", failedIndexes="1")
+    monkeypatch.setattr(world.cluster, "create_job", refusing(Invalid("no", 422)))
+    await reconcile(key, world)
+    status = status_of(world)
+    assert status.phase is Phase.FAILED
+    assert status.indexes is not None
+    assert (status.indexes.succeeded, status.indexes.failed) == ("0", "")
+    assert (status.output_count, len(status.outputs)) == (2, 2)
+
+
+async def test_a_job_that_is_not_accepted_now_is_said_and_tried_every_half_minute() -> None:
+    world, key = a_world_with_a_videojob()
+    with pytest.MonkeyPatch.context() as patch:
+        error = Forbidden("exceeded quota: jobs, used: 5, limited: 5", 403)
+        patch.setattr(world.cluster, "create_job", refusing(error))
+        assert await reconcile(key, world) == 30
+        status = status_of(world)
+        assert (status.phase, status.attempt) == (Phase.PENDING, None)
+        assert "exceeded quota: jobs" in (status.message or "")
+        assert condition(world, "Stalled") == ("True", "JobRefused")
+        await settled(world)
+        world.moment += seconds(30)
+        assert await reconcile(key, world) == 30
+    await reconcile(key, world)
+    assert status_of(world).attempt == 1
+    assert condition(world, "Stalled")[0] == "False"
+
+
+async def test_a_foreign_job_in_the_place_is_said_and_left_alone() -> None:
+    world, key = a_world_with_a_videojob()
+    name = names.child_name(key.name, UID, run=1, attempt=1)
+    foreign = {"metadata": {"name": name, "namespace": key.namespace}, "spec": {}, "status": {}}
+    fake(world).put("jobs", foreign)
+    assert await reconcile(key, world) == 30
+    assert status_of(world).phase is Phase.PENDING
+    assert f"a foreign Job {name} is in its place" in (status_of(world).message or "")
+    assert condition(world, "Stalled") == ("True", "JobRefused")
+    assert world.cache.jobs() == []
+    fake(world).drop("jobs", name)
+    await reconcile(key, world)
+    assert status_of(world).attempt == 1
+
+
+# ---- the work order's ConfigMap, which is made after its Job
+
+
+@pytest.mark.parametrize("known", ["now", "after a restart"])
+async def test_a_work_order_that_did_not_come_along_is_made_later(known: str) -> None:
+    world, key = a_world_with_a_videojob(500)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.cluster, "create_config_map", refusing(ClusterError("down", 500)))
+        with pytest.raises(ClusterError):
+            await reconcile(key, world)
+    if known == "after a restart":
+        world = StillWorld(world.cluster, world.settings)
+        world.cache.put_videojob(fake(world).all("videojobs")[0])
+    job_becomes(world, active=4)
+    assert await reconcile(key, world) == 0
+    (config_map,) = fake(world).all("configmaps")
+    assert config_map["metadata"]["name"] == the_job(world)["metadata"]["name"]
+    assert config_map["metadata"]["ownerReferences"][0]["uid"] == the_job(world)["metadata"]["uid"]
+    assert attempts(world) == ["1"]
+    await reconcile(key, world)
+    assert (status_of(world).phase, status_of(world).attempt) == (Phase.PENDING, 1)
+    await settled(world)
+
+
+async def test_a_work_order_that_is_there_is_not_made_again() -> None:
+    world, key = a_world_with_a_videojob(500)
+    await reconcile(key, world)
+    job_becomes(world, active=4)
+    before = len(fake(world).requests)
+    await reconcile(key, world)
+    assert fake(world).requests[before:] == []
+
+
+async def test_a_work_order_that_is_not_accepted_is_said() -> None:
+    world, key = a_world_with_a_videojob(500)
+    with pytest.MonkeyPatch.context() as patch:
+        error = Forbidden("exceeded quota: configmaps", 403)
+        patch.setattr(world.cluster, "create_config_map", refusing(error))
+        assert await reconcile(key, world) == 30
+        assert "exceeded quota: configmaps" in (status_of(world).message or "")
+        job_becomes(world, active=4)
+        assert await reconcile(key, world) == 30
+        assert condition(world, "Stalled") == ("True", "JobRefused")
+    assert await reconcile(key, world) == 0
+    assert len(fake(world).all("configmaps")) == len(fake(world).all("jobs")) == 1
+
+
+async def test_a_running_job_is_stopped_when_its_order_is_never_accepted() -> None:
+    world, key = a_world_with_a_videojob(500)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.cluster, "create_config_map", refusing(ClusterError("down", 500)))
+        with pytest.raises(ClusterError):
+            await reconcile(key, world)
+        job_becomes(world, active=4)
+        patch.setattr(world.cluster, "create_config_map", refusing(Invalid("too long", 422)))
+        await reconcile(key, world)
+    assert status_of(world).phase is Phase.FAILED
+    assert fake(world).all("jobs") == []
+
+
+# ---- what else goes wrong
+
+
+async def test_an_event_that_can_not_be_written_does_not_hold_up_the_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    job_becomes(world, active=1, ready=1)
+    error = Forbidden("exceeded quota: events", 403)
+    monkeypatch.setattr(world.cluster, "create_event", refusing(error))
+    await reconcile(key, world)
+    assert status_of(world).phase is Phase.RUNNING
+
+
+async def test_a_store_that_is_not_understood_is_said_until_it_is_mended() -> None:
+    world, key = a_world_with_a_videojob()
+    store = fake(world).drop("videostores", "media")
+    fake(world).put("videostores", {**store, "spec": {"tape": {}}})
+    assert await reconcile(key, world) == 5
+    assert condition(world, "Stalled") == ("True", "StoreInvalid")
+    message = status_of(world).message or ""
+    assert (
+        message
+        == "The VideoStore 'media' is not understood: Extra inputs are not permitted; mend it."
+    )
+    assert ("GET", "/api/v1/nodes") not in fake(world).requests
+    await settled(world)
+    fake(world).put("videostores", store)
+    await reconcile(key, world)
+    assert attempts(world) == ["1"]
+
+
+async def test_a_videojob_that_is_gone_when_its_status_is_written_is_forgotten() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    job_becomes(world, active=1, ready=1)
+    reported(world, 5)
+    fake(world).drop("videojobs", key.name)
+    await reconcile(key, world)
+    assert world.cache.videojob(key) is None
+    assert world.book._pages == {}
+
+
+async def test_a_successor_is_kept_when_the_write_for_its_forerunner_finds_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, key = a_world_with_a_videojob()
+
+    async def replaced(*_: object) -> dict[str, Any]:
+        world.cache.put_videojob(a_videojob_body(version=10**6, uid="successor"))
+        raise Gone("not found", 404)
+
+    monkeypatch.setattr(world.cluster, "patch_status", replaced)
+    await reconcile(key, world)
+    body = world.cache.videojob(key)
+    assert body is not None
+    assert body["metadata"]["uid"] == "successor"
+
+
+# ---- Jobs and pods that are not ours
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [
+        (names.ANNOTATION_INDEXES, "0-999999999999"),
+        (names.ANNOTATION_INDEXES, "all of them"),
+        ("videojob.dev/kills", "many"),
+    ],
+)
+async def test_a_job_that_is_not_understood_is_passed_over(what: str, value: str) -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    forged = a_job_body(number=7, uid="forged", completedIndexes="0")
+    forged["metadata"]["annotations"][what] = value
+    world.cache.put_job(forged)
+    await settled(world)
+    assert status_of(world).phase is Phase.PENDING
+
+
+async def test_a_job_that_was_changed_into_nonsense_gets_a_successor() -> None:
+    """Also where it is asked for by its name."""
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    body = the_job(world)
+    body["metadata"]["annotations"][names.ANNOTATION_INDEXES] = "0-500"
+    fake(world).put("jobs", body)
+    fresh = StillWorld(world.cluster, world.settings)
+    fresh.cache.put_videojob(fake(world).all("videojobs")[0])
+    await reconcile(key, fresh)
+    assert attempts(world) == ["1", "2"]
+
+
+async def test_a_foreign_job_of_the_expected_name_is_not_taken_for_ours() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    body = fake(world).drop("jobs", the_job(world)["metadata"]["name"])
+    body["metadata"] |= {"ownerReferences": [], "uid": "foreign"}
+    fake(world).put("jobs", {**body, "status": {"completedIndexes": "0"}})
+    fresh = StillWorld(world.cluster, world.settings)
+    fresh.cache.put_videojob(fake(world).all("videojobs")[0])
+    await reconcile(key, fresh)
+    assert status_of(world).phase is Phase.PENDING
+    assert attempts(world) == ["1", "2"]
+    assert [job["metadata"]["uid"] for job in fresh.cache.jobs()] != ["foreign"]
+
+
+async def test_a_foreign_pod_that_carries_the_jobs_name_says_nothing() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    pod_ended(world, 42, a_result(reason="Forged", state="Rejected").to_termination_message())
+    (pod,) = fake(world).all("pods")
+    pod["metadata"]["ownerReferences"][0]["uid"] = "another"
+    fake(world).put("pods", pod)
+    job_becomes(world, failedIndexes="0")
+    await reconcile(key, world)
+    assert world.book.results(UID) == ({}, {})
+
+
+async def test_a_worker_can_not_claim_the_objects_of_others_as_its_last_word() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    outputs = [an_output(0).wire(), an_output(0, key="results/others/film.mp4").wire()]
+    result = a_result(outputs=2).model_dump(by_alias=True) | {"outputs": outputs}
+    pod_ended(world, 0, type(a_result()).model_validate(result).to_termination_message())
+    job_becomes(world, completedIndexes="0")
+    await reconcile(key, world)
+    assert status_of(world).phase is Phase.SUCCEEDED
+    assert [o.key for o in status_of(world).outputs] == [an_output(0).key]
+
+
+async def test_what_a_late_pod_and_a_late_report_leave_is_forgotten() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    pod_ended(world, 0, a_result().to_termination_message())
+    job_becomes(world, completedIndexes="0")
+    await reconcile(key, world)
+    for _ in range(2):
+        reported(world, 99)
+        world.cache.put_pod(fake(world).all("pods")[0])
+        await reconcile(key, world)
+        assert world.book._pages == {}
+        assert world.cache.pods_of(UID) == ()
+
+
+# ---- what is asked for, and when
+
+
+async def test_the_store_and_the_nodes_are_looked_at_only_when_a_job_is_due() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    asked = [path.rsplit("/", 1)[1] for method, path in fake(world).requests if method == "GET"]
+    assert asked == ["media", "nodes"]
+    pod_ended(world, 0, a_result().to_termination_message())
+    job_becomes(world, completedIndexes="0")
+    fake(world).requests.clear()
+    await reconcile(key, world)
+    asked = [path.rsplit("/", 1)[1] for method, path in fake(world).requests if method == "GET"]
+    assert asked == ["pods"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "asked"),
+    [
+        ({}, True),
+        ({"accelerator": {"mode": "Auto"}}, True),
+        ({"accelerator": {"mode": "Off"}}, False),
+        ({"accelerator": {"mode": "Required"}}, False),
+        ({"steps": [{"name": "sound", "extractAudio": {}}]}, False),
+    ],
+)
+async def test_nodes_are_looked_at_only_where_the_choice_depends_on_them(
+    spec: dict[str, Any], asked: bool
+) -> None:
+    world, key = a_world_with_a_videojob(**spec)
+    await reconcile(key, world)
+    assert attempts(world) == ["1"]
+    assert (("GET", "/api/v1/nodes") in fake(world).requests) is asked
+
+
+async def test_nodes_are_listed_twice_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, key = a_world_with_a_videojob()
+    moment = [100.0]
+    monkeypatch.setattr("videojob_operator.observe.time.monotonic", lambda: moment[0])
+    counts = []
+    for number, later in enumerate((0, 29, 2)):
+        moment[0] += later
+        body = a_videojob_body(uid=f"uid-{number}")
+        body["metadata"]["name"] = f"film-{number}"
+        world.cache.put_videojob(fake(world).put("videojobs", body))
+        await reconcile(Key(key.namespace, f"film-{number}"), world)
+        counts.append(fake(world).requests.count(("GET", "/api/v1/nodes")))
+    assert counts == [1, 1, 2]
