@@ -21,6 +21,7 @@ from .observed import Attempt, Ending, Nodes, WaitingPod
 
 Body = dict[str, Any]
 
+_MAX_ATTEMPTS = 1_000_000
 _INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
 
@@ -31,10 +32,18 @@ def is_owned_by(body: Body, uid: str) -> bool:
 
 
 def parse_attempt(job: Body) -> Attempt:
-    """A Job of ours as an Attempt; Job indexes become indexes of the VideoJob's inputs."""
+    """A Job of ours as an Attempt; Job indexes become indexes of the VideoJob's inputs.
+
+    Raises:
+        KeyError: if it lacks what our Jobs have.
+        ValueError: if what it says can't be of ours.
+    """
     meta, status = job["metadata"], job.get("status", {})
     notes = meta.get("annotations", {})
     indexes = tuple(sorted(parse_indexes(notes.get(names.ANNOTATION_INDEXES))))
+    number = int(meta["labels"][names.LABEL_ATTEMPT])
+    if not 0 < number < _MAX_ATTEMPTS:
+        raise ValueError(f"no attempt of ours has the number {number}")
 
     def inputs(text: str | None) -> frozenset[int]:
         return frozenset(indexes[i] for i in parse_indexes(text) if i < len(indexes))
@@ -50,7 +59,7 @@ def parse_attempt(job: Body) -> Attempt:
     return Attempt(
         name=meta["name"],
         uid=meta["uid"],
-        number=int(meta["labels"][names.LABEL_ATTEMPT]),
+        number=number,
         indexes=indexes,
         created_at=_time(meta["creationTimestamp"]),
         active=status.get("active", 0),

@@ -54,6 +54,8 @@ class Sandbox:
 
     writable: Path
     """The one folder that they may read, write and make files in."""
+    readable: tuple[Path, ...] = ()
+    """What they may read besides the system's libraries; the sandbox's own tests run Python in it."""
     threads: int = 1
     """Scales the CPU time that a wall-clock limit allows."""
     memory_bytes: int | None = None
@@ -108,6 +110,7 @@ class Sandbox:
             *((path, _READ) for path in _LIBRARIES),
             *((path, _READ | _EXECUTE) for path in _LOADERS),
             *devices,
+            *((path, _READ) for path in self.readable),
         ]
         if self.gpu:
             rules += [(path, _READ) for path in _GPU_READ]

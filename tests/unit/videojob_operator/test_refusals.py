@@ -237,13 +237,16 @@ async def test_a_successor_is_kept_when_the_write_for_its_forerunner_finds_nothi
         (names.ANNOTATION_INDEXES, "0-999999999999"),
         (names.ANNOTATION_INDEXES, "all of them"),
         ("videojob.dev/kills", "many"),
+        (names.LABEL_ATTEMPT, "9" * 30),
+        (names.LABEL_ATTEMPT, "-1"),
     ],
 )
 async def test_a_job_that_is_not_understood_is_passed_over(what: str, value: str) -> None:
     world, key = a_world_with_a_videojob()
     await reconcile(key, world)
     forged = a_job_body(number=7, uid="forged", completedIndexes="0")
-    forged["metadata"]["annotations"][what] = value
+    where = "labels" if what == names.LABEL_ATTEMPT else "annotations"
+    forged["metadata"][where][what] = value
     world.cache.put_job(forged)
     await settled(world)
     assert status_of(world).phase is Phase.PENDING
