@@ -165,28 +165,28 @@ def build_media_playlist(
     file_name: str, init_size: int, segments: Sequence[Segment], target: int
 ) -> str:
     """The playlist of one file: its segments as byte ranges."""
-    lines = [*_media_head(file_name, init_size, target), "#EXT-X-INDEPENDENT-SEGMENTS"]
-    for segment in segments:
-        lines += [
-            f"#EXTINF:{float(segment.duration):.6f},",
-            f"#EXT-X-BYTERANGE:{segment.size}@{segment.offset}",
-            file_name,
-        ]
-    return _text([*lines, "#EXT-X-ENDLIST"])
+    head = [*_media_head(file_name, init_size, target), "#EXT-X-INDEPENDENT-SEGMENTS"]
+    return _text([*head, *_ranges(file_name, segments, [s.size for s in segments])])
 
 
 def build_iframe_playlist(
     file_name: str, init_size: int, segments: Sequence[Segment], target: int
 ) -> str:
     """The playlist for fast seeking: the first frame of every segment, a key frame."""
-    lines = [*_media_head(file_name, init_size, target), "#EXT-X-I-FRAMES-ONLY"]
-    for segment in segments:
+    head = [*_media_head(file_name, init_size, target), "#EXT-X-I-FRAMES-ONLY"]
+    return _text([*head, *_ranges(file_name, segments, [s.key_size for s in segments])])
+
+
+def _ranges(file_name: str, segments: Sequence[Segment], sizes: Sequence[int]) -> list[str]:
+    """From the first entry to the end: so many bytes from where each segment begins."""
+    lines: list[str] = []
+    for segment, size in zip(segments, sizes, strict=True):
         lines += [
             f"#EXTINF:{float(segment.duration):.6f},",
-            f"#EXT-X-BYTERANGE:{segment.key_size}@{segment.offset}",
+            f"#EXT-X-BYTERANGE:{size}@{segment.offset}",
             file_name,
         ]
-    return _text([*lines, "#EXT-X-ENDLIST"])
+    return [*lines, "#EXT-X-ENDLIST"]
 
 
 def _media_head(file_name: str, init_size: int, target: int) -> list[str]:
