@@ -19,6 +19,7 @@ from videojob_worker.passes import PassResult, finish_pass, run_pass
 from videojob_worker.plan import Pass, Plan, build_plan
 from videojob_worker.probe import probe
 from videojob_worker.scratch import Scratch
+from videojob_worker.steps import Workbench
 from videojob_worker.validate import validate
 
 BUDGET = Budget(threads=2, memory_bytes=None, scratch_bytes=None)
@@ -62,6 +63,6 @@ class Bench:
     def make(self, path: Path, *steps: dict[str, Any]) -> tuple[dict[str, Produced], list[Warn]]:
         media, stage, result = self.run(path, *steps)
         warnings = check(stage, result, media, self.tools)
-        finished = finish_pass(stage)
+        finished = finish_pass(stage, Workbench(self.tools, media))
         named = {f"{file.step}/{file.name}": file for file in finished.produced}
         return named, [*warnings, *finished.warnings]

@@ -12,12 +12,14 @@ from pydantic import ConfigDict, Field, JsonValue, field_validator, model_valida
 
 from .base import Model, Name, ObjectKey, Quantity, Sha256, check_inside, parse_quantity
 from .status import VideoJobStatus
-from .steps import Step, check_steps
+from .steps import YIELDING_KINDS, Step, check_steps
 
 _LIST_BY_NAME: dict[str, Any] = {
     "x-kubernetes-list-type": "map",
     "x-kubernetes-list-map-keys": ["name"],
 }
+
+_YIELDS = " || ".join(f"has(t.{kind})" for kind in YIELDING_KINDS)
 
 
 class StoreRef(Model):
@@ -224,7 +226,7 @@ class VideoJobSpec(Model):
             "x-kubernetes-validations": [
                 {
                     "rule": "self.steps.all(i, s, !has(s.from) || self.steps.exists(j, t, j < i && "
-                    "t.name == s.from && has(t.transcode)))",
+                    f"t.name == s.from && ({_YIELDS})))",
                     "message": "`from` must name an earlier step that yields video (a transcode "
                     "above it); leave `from` out to use the input itself",
                     "fieldPath": ".steps",

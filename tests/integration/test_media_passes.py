@@ -44,8 +44,8 @@ from videojob_worker.ffmpeg import Tools
 from videojob_worker.passes import finish_pass, run_pass
 from videojob_worker.plan import build_plan
 from videojob_worker.probe import probe
-from videojob_worker.progress import PassProgress
 from videojob_worker.scratch import Scratch
+from videojob_worker.steps import Workbench
 
 pytestmark = pytest.mark.ffmpeg
 
@@ -200,7 +200,7 @@ def test_pictures_alone_need_only_key_frames(clips: Clips, bench: Bench) -> None
     assert media.video is not None
     assert result.tally.read[media.video.index].frames == 6
     check(stage, result, media, bench.tools)
-    assert len(finish_pass(stage).produced) == 4
+    assert len(finish_pass(stage, Workbench(bench.tools, media)).produced) == 4
 
 
 def test_the_best_frame_of_a_slot_is_chosen(clips: Clips, bench: Bench) -> None:
@@ -234,9 +234,8 @@ def test_a_film_longer_than_it_says_comes_out_whole(clips: Clips, bench: Bench) 
 
 def test_progress_rises_to_one(clips: Clips, bench: Bench) -> None:
     _, plan = bench.plan(clips.path(PLAIN), HLS)
-    seen: list[PassProgress] = []
-    run_pass(plan.passes[0], bench.tools, seen.append)
-    fractions = [progress.fraction for progress in seen]
+    fractions: list[float] = []
+    run_pass(plan.passes[0], bench.tools, lambda at, **_: fractions.append(at))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 from .budget import Budget
-from .commands import rate_cap_kbps
 from .errors import NotDoable
 from .graph import AudioEncoding, Graph
+from .ladder import rate_cap_kbps
 
 _DECODE_NS_PER_PIXEL = 2.7
 _ENCODE_NS_PER_PIXEL = {

@@ -1,8 +1,9 @@
 """What one ffmpeg process is to make: encodings, files and pictures, free of ffmpeg's syntax.
 
-Steps add to a ``Graph`` what they need; equal encodings are made once, however many files hold
-them. ``commands.py`` turns a graph into arguments. Pure: it knows no paths but those it is given,
-and no processes.
+Steps add to a ``Graph`` what they need. What flows between them are ``nodes``: equal nodes are one,
+so what several steps ask for is filtered once, and equal encodings are made once, however many
+files hold them. ``commands`` turns a graph into arguments. Pure: it knows no paths but those it is
+given, and no processes.
 """
 
 from __future__ import annotations
@@ -13,21 +14,82 @@ from fractions import Fraction
 from pathlib import Path
 
 from .media import AudioStream, MediaInfo, Size
+from .nodes import (
+    Conform,
+    Decoded,
+    Deinterlace,
+    Filtered,
+    Node,
+    Pick,
+    Resample,
+    Scale,
+    Steady,
+    ToRgb,
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Moving pictures at one point of the way."""
+
+    node: Node
+    size: Size
+    """As a viewer sees it, in square pixels; what lies at the node may be turned or stretched."""
+    conformed: bool = False
+    """Whether it has that size and form indeed: upright, square pixels, 8 bit, limited range."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A sound track at one point of the way."""
+
+    track: AudioStream
+    node: Node
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was done to it: it could be copied without decoding."""
+        return self.node == steady(self.track)
 
 
 @dataclass(frozen=True)
 class Programme:
-    """What a step takes and may pass on: pictures of some size, and sound."""
+    """What a step takes and may pass on: pictures and sound."""
 
-    size: Size | None
+    picture: Picture | None
     """None without video."""
-    audio: tuple[AudioStream, ...]
+    size: Size | None
+    """What the pictures count as: no larger is made of them. They may lie there larger."""
+    sounds: tuple[Sound, ...]
+
+    @property
+    def default_sound(self) -> Sound | None:
+        """The one that a player would play first."""
+        defaults = [sound for sound in self.sounds if sound.track.is_default]
+        return next(iter([*defaults, *self.sounds]), None)
+
+
+def steady(track: AudioStream) -> Node:
+    """A track decoded, without gaps, from time 0 on."""
+    return Filtered(Steady(), (Decoded(track.index, is_audio=True),))
+
+
+def source_programme(media: MediaInfo) -> Programme:
+    """The film as it came."""
+    sounds = tuple(Sound(track, steady(track)) for track in media.audio)
+    if media.video is None:
+        return Programme(None, None, sounds)
+    node: Node = Decoded(media.video.index)
+    if media.video.interlaced:
+        node = Filtered(Deinterlace(), (node,))
+    return Programme(Picture(node, media.video.shown), media.video.shown, sounds)
 
 
 @dataclass(frozen=True)
 class VideoEncoding:
     """H.264, 8 bit 4:2:0, with closed groups of pictures that begin at multiples of a time."""
 
+    picture: Picture
     size: Size
     crf: int
     preset: str
@@ -42,14 +104,24 @@ class VideoEncoding:
 class AudioEncoding:
     """One sound track, encoded as AAC or copied as it is."""
 
-    track: AudioStream
+    sound: Sound
     bitrate_kbps: int | None
-    """None: a copy."""
+    """None: a copy, of a sound that is untouched."""
+
+    @property
+    def track(self) -> AudioStream:
+        """Where the sound came from."""
+        return self.sound.track
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the sound is neither decoded nor encoded."""
+        return self.bitrate_kbps is None
 
     @property
     def channels(self) -> int:
         """At most two when encoding: every player plays stereo; 5.1 is mixed down."""
-        return self.track.channels if self.bitrate_kbps is None else min(2, self.track.channels)
+        return self.track.channels if self.is_copy else min(2, self.track.channels)
 
 
 Encoding = VideoEncoding | AudioEncoding
@@ -87,6 +159,7 @@ class Pictures:
     """Frames picked at even distances, written as PNG named by their time in milliseconds."""
 
     folder: Path
+    picture: Picture
     size: Size
     slot_seconds: Fraction
     """The film is cut into slots of this length."""
@@ -125,10 +198,46 @@ class Graph:
         return tuple(e for e in self.encodings if isinstance(e, VideoEncoding))
 
     @property
-    def sizes(self) -> tuple[Size, ...]:
-        """Sizes to scale to, the largest first: each is scaled from the one before it."""
-        sizes = {encoding.size for encoding in self.video_encodings}
-        return tuple(sorted(sizes, key=lambda size: (size.pixels, size), reverse=True))
+    def ends(self) -> tuple[Node, ...]:
+        """Every node that goes into an encoder or becomes pictures, as often as it does."""
+        filtered = [e for e in self.encodings if not (isinstance(e, AudioEncoding) and e.is_copy)]
+        return tuple(self.node_of(end) for end in (*filtered, *self.pictures))
+
+    def node_of(self, end: Encoding | Pictures) -> Node:
+        """What goes into an encoder, or becomes pictures; copies pass by all nodes."""
+        if isinstance(end, VideoEncoding):
+            return self._scaled(end)
+        if isinstance(end, AudioEncoding):
+            return end.sound.node
+        pick = Pick(end.per_slot / end.slot_seconds, end.centred)
+        return Filtered(ToRgb(end.size), (Filtered(pick, (end.picture.node,)),))
+
+    def _scaled(self, encoding: VideoEncoding) -> Node:
+        """Pictures of one origin are scaled in a cascade, each size from the next larger one."""
+        picture = encoding.picture
+        alike = {e.size for e in self.video_encodings if e.picture == picture}
+        for size in sorted(alike, key=_rank, reverse=True):
+            if _rank(size) >= _rank(encoding.size):
+                picture = self._resize(picture, size)
+        if encoding.resampled and encoding.frame_rate is not None:
+            return Filtered(Resample(encoding.frame_rate), (picture.node,))
+        return picture.node
+
+    def _resize(self, picture: Picture, size: Size) -> Picture:
+        if not picture.conformed:
+            conform = Conform(size, converts=self._differs(size))
+            return Picture(Filtered(conform, (picture.node,)), size, conformed=True)
+        if picture.size == size:
+            return picture
+        return Picture(Filtered(Scale(size), (picture.node,)), size, conformed=True)
+
+    def _differs(self, size: Size) -> bool:
+        """Whether the film as decoded has another size or form than is to be encoded."""
+        video = self.media.video
+        if video is None:
+            return False
+        is_plain = video.pixel_format == "yuv420p" and not video.full_range
+        return not (video.coded == size and video.rotation == 0 and is_plain)
 
     @property
     def groups(self) -> tuple[tuple[File, ...], ...]:
@@ -158,3 +267,7 @@ class Graph:
             return False
         distance = video.keyframe_seconds
         return distance is not None and all(p.slot_seconds >= distance for p in self.pictures)
+
+
+def _rank(size: Size) -> tuple[int, Size]:
+    return size.pixels, size

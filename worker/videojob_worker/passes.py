@@ -6,8 +6,8 @@ not judge it: ``check.py`` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from videojob_api.reasons import RejectReason
@@ -16,7 +16,8 @@ from .errors import FFmpegFailed, NotDoable, Rejected
 from .ffmpeg import MAX_LOG_BYTES, Tools
 from .outputs import Finished
 from .plan import Pass
-from .progress import PassProgress, ProgressParser
+from .progress import Leg, ProgressParser
+from .steps import Workbench
 from .tally import Tally, parse_tally
 
 _FAULTS_OF_THE_INPUT = (
@@ -37,15 +38,13 @@ class PassResult:
     tally: Tally
 
 
-def run_pass(
-    stage: Pass, tools: Tools, on_progress: Callable[[PassProgress], None] = lambda _: None
-) -> PassResult:
+def run_pass(stage: Pass, tools: Tools, on_progress: Leg | None = None) -> PassResult:
     """Run one ffmpeg process to its end.
 
     Args:
         stage: the pass.
         tools: runs the process in its sandbox.
-        on_progress: is told, about twice a second.
+        on_progress: is told how far it is, about twice a second.
 
     Raises:
         Rejected: if the input is too damaged to be worked on.
@@ -57,8 +56,8 @@ def run_pass(
 
     def take(line: str) -> None:
         progress = parser.feed(line)
-        if progress is not None:
-            on_progress(progress)
+        if progress is not None and on_progress is not None:
+            on_progress(progress.fraction, fps=progress.fps, speed=progress.speed)
 
     try:
         completed = tools.run(
@@ -72,13 +71,28 @@ def run_pass(
     return PassResult(parse_tally(_lines(completed.log, completed.stderr_tail)))
 
 
-def finish_pass(stage: Pass) -> Finished:
-    """Have every step of a checked pass make what is left to make: playlists, pictures, sheets."""
-    finished = [kind.finish() for kind in stage.kinds]
+def finish_pass(stage: Pass, bench: Workbench) -> Finished:
+    """Have every step of a checked pass make what is left to make: playlists, pictures, sheets.
+
+    Args:
+        stage: the pass.
+        bench: what the steps have at hand; its ``progress`` is told of all of them together.
+    """
+    total = sum(kind.finishing_cpu_seconds for kind in stage.kinds) or 1.0
+    before = 0.0
+    finished = []
+    for kind in stage.kinds:
+        share = kind.finishing_cpu_seconds / total
+        finished.append(kind.finish(_share_of(bench, before, share)))
+        before += share
     return Finished(
         tuple(file for each in finished for file in each.produced),
         tuple(warning for each in finished for warning in each.warnings),
     )
+
+
+def _share_of(bench: Workbench, before: float, share: float) -> Workbench:
+    return replace(bench, progress=lambda fraction: bench.progress(before + share * fraction))
 
 
 def _explained(stage: Pass, error: FFmpegFailed) -> FFmpegFailed | NotDoable | Rejected:

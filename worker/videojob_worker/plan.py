@@ -23,7 +23,7 @@ from .budget import Budget
 from .commands import build_command
 from .encoders import VideoEncoder
 from .errors import NotDoable
-from .graph import Graph, Programme, VideoEncoding
+from .graph import Graph, Programme, VideoEncoding, source_programme
 from .media import MediaInfo
 from .outputs import PlannedOutput
 from .scratch import Scratch
@@ -57,6 +57,11 @@ class Pass:
     """Estimated CPU seconds: its share of the whole."""
 
     @property
+    def finishing_weight(self) -> float:
+        """Estimated CPU seconds of what its steps do after it."""
+        return sum(kind.finishing_cpu_seconds for kind in self.kinds)
+
+    @property
     def steps(self) -> tuple[str, ...]:
         """Names of the steps in it."""
         return tuple(kind.name for kind in self.kinds)
@@ -68,6 +73,11 @@ class Plan:
 
     passes: tuple[Pass, ...]
     warnings: tuple[Warn, ...]
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Estimated CPU seconds of each pass and of its finish, in turn."""
+        return tuple(seconds for p in self.passes for seconds in (p.weight, p.finishing_weight))
 
 
 def build_plan(
@@ -109,8 +119,7 @@ def build_plan(
 
 def _contribute(steps: Sequence[Step], graph: Graph, scratch: Scratch) -> tuple[StepKind, ...]:
     """Let each step add to the graph."""
-    video = graph.media.video
-    source = Programme(video.shown if video else None, graph.media.audio)
+    source = source_programme(graph.media)
     yielded: dict[str, Programme] = {}
     kinds = []
     for step in steps:

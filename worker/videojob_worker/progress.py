@@ -1,12 +1,15 @@
-"""Turns the lines of ``ffmpeg -progress`` into a fraction.
+"""Turns the lines of ``ffmpeg -progress`` into a fraction, and fractions of parts into one.
 
-Called by ``passes.run_pass`` for each line. Pure; it knows neither processes nor reports.
+``passes.run_pass`` feeds the lines; ``run`` puts the parts together. Pure; it knows neither
+processes nor reports.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,41 @@ class ProgressParser:
         if microseconds and self.expected_seconds > 0:
             return max(0.0, min(0.999, microseconds / 1e6 / float(self.expected_seconds)))
         return 0.0
+
+
+class Leg(Protocol):
+    """Takes how far one part is."""
+
+    def __call__(
+        self, fraction: float, *, fps: float | None = None, speed: float | None = None
+    ) -> None:
+        """The part is so far, 0..1."""
+
+
+class Way:
+    """Everything that is processed, as parts that are gone through one after the other."""
+
+    def __init__(self, weights: Sequence[float], tell: Leg) -> None:
+        """Begin.
+
+        Args:
+            weights: of the parts, in any unit.
+            tell: is told how far all of it is.
+        """
+        self._weights = list(weights)
+        self._total = sum(weights) or 1.0
+        self._gone = 0.0
+        self._tell = tell
+
+    def next_leg(self) -> Leg:
+        """What is to be told how far the next part is."""
+        before, weight = self._gone, self._weights.pop(0)
+        self._gone += weight
+
+        def leg(fraction: float, *, fps: float | None = None, speed: float | None = None) -> None:
+            self._tell((before + weight * fraction) / self._total, fps=fps, speed=speed)
+
+        return leg
 
 
 def _number(text: str | None) -> float | None:

@@ -6,8 +6,6 @@ composes the stages and knows how none of them works.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from videojob_api.manifest import Manifest
 from videojob_api.status import Stage
 
@@ -17,11 +15,11 @@ from .fetch import fetch
 from .outcome import Findings, Task, build_manifest
 from .outputs import Produced
 from .passes import finish_pass, run_pass
-from .plan import Pass, Plan, build_plan
+from .plan import build_plan
 from .probe import probe
-from .progress import PassProgress
+from .progress import Way
 from .publish import publish, publish_logs, publish_manifest
-from .reporting import Reporter
+from .steps import Workbench
 from .validate import validate
 
 
@@ -53,12 +51,13 @@ def run(task: Task, found: Findings) -> Manifest:
     plan = build_plan(order.steps, media, task.scratch, budget, device.encoder, limits=order.limits)
     found.warnings += plan.warnings
     produced: list[Produced] = []
+    way = Way(plan.weights, report.progress)
     for stage in plan.passes:
         report.begin(Stage.PROCESSING, ", ".join(stage.steps))
         with timings.stage("process", steps=stage.steps):
-            result = run_pass(stage, task.tools, follow(stage, plan, report))
+            result = run_pass(stage, task.tools, way.next_leg())
             found.warnings += check(stage, result, media, task.tools)
-            finished = finish_pass(stage)
+            finished = finish_pass(stage, Workbench(task.tools, media, way.next_leg()))
             found.warnings += finished.warnings
             produced += finished.produced
     report.begin(Stage.PUBLISHING)
@@ -68,15 +67,3 @@ def run(task: Task, found: Findings) -> Manifest:
     manifest = build_manifest(task, found)
     found.manifest_sha256 = publish_manifest(manifest, task.destination)  # last: means done
     return manifest
-
-
-def follow(stage: Pass, plan: Plan, report: Reporter) -> Callable[[PassProgress], None]:
-    """What tells the reporter how far all passes are while one runs, by their weights."""
-    total = sum(p.weight for p in plan.passes) or 1.0
-    before = sum(p.weight for p in plan.passes[: plan.passes.index(stage)])
-
-    def on_progress(at: PassProgress) -> None:
-        fraction = (before + stage.weight * at.fraction) / total
-        report.progress(fraction, fps=at.fps, speed=at.speed)
-
-    return on_progress

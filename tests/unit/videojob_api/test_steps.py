@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from videojob_api.steps import (
     STEP_KINDS,
-    VIDEO_YIELDING_KINDS,
+    YIELDING_KINDS,
     ExtractAudio,
     Packaging,
     Step,
@@ -38,7 +38,7 @@ def steps(*manifests: dict[str, Any]) -> list[Step]:
 @pytest.mark.parametrize("kind", STEP_KINDS)
 def test_every_kind_is_understood_alone(kind: str) -> None:
     step = Step.model_validate({"name": "s", kind: KINDS[kind]})
-    assert step.yields_video is (kind in VIDEO_YIELDING_KINDS)
+    assert step.yields is (kind in YIELDING_KINDS)
     assert isinstance(step.spec, Transcode | Thumbnails | ExtractAudio)
 
 
@@ -127,7 +127,7 @@ def test_a_step_can_be_from_a_transcode_above_it() -> None:
     ],
     ids=["missing", "later", "no video", "itself"],
 )
-def test_from_must_name_an_earlier_step_that_yields_video(manifests: list[dict[str, Any]]) -> None:
+def test_from_must_name_an_earlier_step_that_yields(manifests: list[dict[str, Any]]) -> None:
     with pytest.raises(ValueError, match="name a transcode above it, or leave `from` out"):
         steps(*manifests)
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from media_builders import a_film, a_step, a_video, an_audio, hls, mp4, option, the_pass
 
-from videojob_worker.commands import rate_cap_kbps
+from videojob_worker.ladder import rate_cap_kbps
 from videojob_worker.media import Size
 
 POSTER = a_step("poster", thumbnails={"count": 6})

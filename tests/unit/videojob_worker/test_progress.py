@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from videojob_worker.progress import PassProgress, ProgressParser
+from videojob_worker.progress import PassProgress, ProgressParser, Way
 from videojob_worker.tally import ReadStream, parse_tally
 
 
@@ -83,3 +83,22 @@ def test_the_account_at_the_end_of_a_log(log: tuple[str, ...]) -> None:
 def test_a_title_is_no_complaint() -> None:
     log = "[info]     title   : [error] nothing\n[info] [h264 @ 0x1] text\n"
     assert parse_tally(log.splitlines()).error_count == 0
+
+
+def test_parts_make_one_way_by_their_weights() -> None:
+    told: list[tuple[float, float | None]] = []
+    way = Way(
+        [3.0, 0.0, 1.0], lambda fraction, *, fps=None, speed=None: told.append((fraction, fps))
+    )
+    way.next_leg()(0.5, fps=25.0)
+    way.next_leg()(0.7)
+    last = way.next_leg()
+    last(0.0)
+    last(1.0)
+    assert told == [(0.375, 25.0), (0.75, None), (0.75, None), (1.0, None)]
+
+
+def test_a_way_without_weight_is_no_division_by_zero() -> None:
+    told: list[float] = []
+    Way([0.0], lambda fraction, **_: told.append(fraction)).next_leg()(1.0)
+    assert told == [0.0]

@@ -11,15 +11,31 @@ import importlib
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from videojob_api.base import Model
 from videojob_api.status import Warn
 from videojob_api.steps import Step
 
 from ..graph import Graph, Programme
+from ..media import MediaInfo
 from ..outputs import Finished, PlannedOutput
 from ..scratch import Scratch
+
+if TYPE_CHECKING:
+    from ..ffmpeg import Tools
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What a step has at hand to finish its files."""
+
+    tools: Tools
+    """Run ffmpeg in its sandbox."""
+    media: MediaInfo
+    progress: Callable[[float], None] = lambda _: None
+    """To be told how far the step is, 0..1, if it takes noticeable time."""
 
 
 class StepKind(ABC):
@@ -50,8 +66,13 @@ class StepKind(ABC):
         """The media files that must exist after the pass."""
 
     @abstractmethod
-    def finish(self) -> Finished:
+    def finish(self, bench: Workbench) -> Finished:
         """Make what is left to make from the files of the pass: playlists, choices, sheets."""
+
+    @property
+    def finishing_cpu_seconds(self) -> float:
+        """What ``finish`` is estimated to take: its share of the progress."""
+        return 0.0
 
     def warn(self, reason: str, message: str) -> Warn:
         """A warning about this step."""

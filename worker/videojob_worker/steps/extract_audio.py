@@ -12,10 +12,9 @@ from videojob_api.steps import AudioFormat, ExtractAudio, Step
 from ..boxes import read_movie
 from ..errors import NotDoable
 from ..graph import AudioEncoding, Container, File, Graph, Programme
-from ..media import choose_audio
 from ..outputs import Finished, PlannedOutput, Produced
 from ..scratch import Scratch
-from . import StepKind, handles
+from . import StepKind, Workbench, handles
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,10 @@ class ExtractAudioKind(StepKind):
 
     def contribute(self, graph: Graph, programme: Programme) -> Programme | None:
         """Add the file; sound is the end of this line, so nothing can be ``from`` it."""
-        track = choose_audio(programme.audio)
-        if track is None:
+        sound = programme.default_sound
+        if sound is None:
             raise NotDoable(f"Step {self.name!r} needs sound, and its source has none.")
+        track = sound.track
         if self._spec.format is AudioFormat.COPY:
             if track.codec in _NOWHERE:
                 raise NotDoable(
@@ -91,7 +91,7 @@ class ExtractAudioKind(StepKind):
         else:
             form, bitrate = _MP4, self._spec.bitrate_kbps
         file = File(
-            self.out / f"audio.{form.suffix}", form.container, (AudioEncoding(track, bitrate),)
+            self.out / f"audio.{form.suffix}", form.container, (AudioEncoding(sound, bitrate),)
         )
         graph.add_file(file)
         self._planned = (PlannedOutput(self.name, file, form.mime_type),)
@@ -101,7 +101,7 @@ class ExtractAudioKind(StepKind):
         """The one file."""
         return self._planned
 
-    def finish(self) -> Finished:
+    def finish(self, bench: Workbench) -> Finished:
         """Nothing is left to do."""
         return Finished(tuple(self._produced(output) for output in self._planned))
 

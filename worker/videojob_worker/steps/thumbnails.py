@@ -17,7 +17,7 @@ from ..errors import NotDoable, Unverified
 from ..graph import Graph, Pictures, Programme
 from ..outputs import Finished, PlannedOutput, Produced
 from ..scratch import Scratch
-from . import StepKind, handles
+from . import StepKind, Workbench, handles
 
 MAX_PICTURES = 500
 CANDIDATES = 3
@@ -43,8 +43,8 @@ class ThumbnailsKind(StepKind):
 
     def contribute(self, graph: Graph, programme: Programme) -> Programme | None:
         """Have frames picked; nothing can be ``from`` pictures."""
-        video = graph.media.video
-        if programme.size is None or video is None:
+        picture, video = programme.picture, graph.media.video
+        if picture is None or programme.size is None or video is None:
             raise NotDoable(f"Step {self.name!r} needs video, and its source has none.")
         length = video.duration or graph.media.duration
         self._count, self._slot = self._slots(length)
@@ -55,6 +55,7 @@ class ThumbnailsKind(StepKind):
         graph.add_pictures(
             Pictures(
                 folder=self.work,
+                picture=picture,
                 size=size,
                 slot_seconds=self._slot,
                 per_slot=per_slot,
@@ -68,7 +69,7 @@ class ThumbnailsKind(StepKind):
         """No media: pictures are looked at when they are chosen."""
         return ()
 
-    def finish(self) -> Finished:
+    def finish(self, bench: Workbench) -> Finished:
         """Choose the pictures, and lay out the sheet."""
         from .. import pictures  # OpenCV takes a quarter of a second; nobody waits for it earlier
 

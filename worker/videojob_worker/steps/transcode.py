@@ -6,6 +6,7 @@ written from what was measured. It must not run processes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,11 +16,11 @@ from videojob_api.steps import Rendition as RenditionSpec
 from .. import packaging
 from ..boxes import Movie, Track, read_movie
 from ..errors import NotDoable, Unverified
-from ..graph import AudioEncoding, Container, File, Graph, Programme, VideoEncoding
-from ..media import AudioStream, Size, choose_audio
+from ..graph import AudioEncoding, Container, File, Graph, Programme, Sound, VideoEncoding
+from ..media import Size
 from ..outputs import Finished, PlannedOutput, Produced
 from ..scratch import Scratch
-from . import StepKind, handles
+from . import StepKind, Workbench, handles
 
 _MAX_LATE_SECONDS = Fraction(1, 20)
 _PLAYLIST = "application/vnd.apple.mpegurl"
@@ -41,15 +42,16 @@ class TranscodeKind(StepKind):
 
     def contribute(self, graph: Graph, programme: Programme) -> Programme | None:
         """Add the files; pass on the largest size with the sound as it came."""
-        if programme.size is None or graph.media.video is None:
+        picture, video = programme.picture, graph.media.video
+        if picture is None or programme.size is None or video is None:
             raise NotDoable(f"Step {self.name!r} needs video, and its source has none.")
-        video = graph.media.video
         is_hls = self._spec.packaging is Packaging.HLS
         even = is_hls or not video.variable
         # Players of segments ignore by how much the pictures begin after the sound.
         late = video.start - graph.media.start > max(1 / video.frame_rate, _MAX_LATE_SECONDS)
         encodings = [
             VideoEncoding(
+                picture=picture,
                 size=size,
                 crf=spec.crf,
                 preset=self._spec.preset.value,
@@ -59,22 +61,22 @@ class TranscodeKind(StepKind):
             )
             for size, spec in self._choose_sizes(programme.size)
         ]
-        default = choose_audio(programme.audio)
-        apart = list(programme.audio) if is_hls else []
+        default = programme.default_sound
+        apart = programme.sounds if is_hls else ()
         for encoding in encodings:
-            sound = [] if is_hls or default is None else [self._encode(default)]
+            within = [] if is_hls or default is None else [self._encode(default)]
             name = f"{encoding.size.short}p.mp4"
-            self._plan(graph, name, "video/mp4", is_hls, (encoding, *sound))
-        for number, track in enumerate(sorted(apart, key=lambda t: t is not default), start=1):
+            self._plan(graph, name, "video/mp4", is_hls, (encoding, *within))
+        for number, sound in enumerate(sorted(apart, key=lambda s: s is not default), start=1):
             name = "audio.mp4" if number == 1 else f"audio-{number}.mp4"
-            self._plan(graph, name, "audio/mp4", is_hls, (self._encode(track),))
-        return Programme(encodings[0].size, programme.audio)
+            self._plan(graph, name, "audio/mp4", is_hls, (self._encode(sound),))
+        return replace(programme, size=encodings[0].size)
 
     def outputs(self) -> tuple[PlannedOutput, ...]:
         """One file for each size, and for HLS one for each sound track."""
         return tuple(self._planned)
 
-    def finish(self) -> Finished:
+    def finish(self, bench: Workbench) -> Finished:
         """Write the playlists, if any."""
         movies = {output.path: read_movie(output.path) for output in self._planned}
         produced = [self._produced(output, movies[output.path]) for output in self._planned]
@@ -99,8 +101,8 @@ class TranscodeKind(StepKind):
             chosen.setdefault(source.scaled_to_short(spec.height), spec)
         return list(chosen.items())
 
-    def _encode(self, track: AudioStream) -> AudioEncoding:
-        return AudioEncoding(track, self._spec.audio_bitrate_kbps)
+    def _encode(self, sound: Sound) -> AudioEncoding:
+        return AudioEncoding(sound, self._spec.audio_bitrate_kbps)
 
     def _plan(
         self,

@@ -1,0 +1,121 @@
+"""The kinds of step: one model and one file each, and the union that ``steps`` are made of.
+
+Pure. To add a kind, write its model in a file of its own here and name it in ``Step``; the
+worker's file of the same name does it. Nothing else in the contract knows kinds by name.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_snake
+
+from ..base import Model, Name
+from .base import StepModel
+from .extract_audio import AudioFormat, ExtractAudio
+from .thumbnails import Thumbnails
+from .transcode import Packaging, Rendition, Transcode, X264Preset
+
+__all__ = [
+    "KINDS",
+    "STEP_KINDS",
+    "YIELDING_KINDS",
+    "AudioFormat",
+    "ExtractAudio",
+    "Packaging",
+    "Rendition",
+    "Step",
+    "StepModel",
+    "Thumbnails",
+    "Transcode",
+    "X264Preset",
+    "check_steps",
+]
+
+KINDS: dict[str, type[StepModel]] = {
+    "transcode": Transcode,
+    "thumbnails": Thumbnails,
+    "extractAudio": ExtractAudio,
+}
+"""The kinds by their keys in a manifest; each is a field of ``Step`` too."""
+
+STEP_KINDS = tuple(KINDS)
+YIELDING_KINDS = tuple(key for key, kind in KINDS.items() if kind.yields)
+"""Kinds whose result another step can be ``from``."""
+
+_ONE_KIND = "+".join(f"(has(self.{kind}) ? 1 : 0)" for kind in STEP_KINDS)
+
+
+class Step(Model):
+    """One thing to make of every input: a name and exactly one kind."""
+
+    name: Annotated[Name, Field(max_length=32)] = Field(
+        description="Unique in the job; the folder of its results."
+    )
+    from_: Annotated[Name, Field(max_length=32)] | None = Field(
+        default=None,
+        alias="from",
+        description="Name of an earlier step whose video this one takes (a transcode passes on its "
+        "largest rendition, before encoding); without it, the input itself.",
+    )
+    transcode: Transcode | None = None
+    thumbnails: Thumbnails | None = None
+    extract_audio: ExtractAudio | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": f"{_ONE_KIND} == 1",
+                    "message": "a step has a name and exactly one kind: "
+                    + ", ".join(STEP_KINDS[:-1])
+                    + f" or {STEP_KINDS[-1]}; split two kinds into two steps",
+                }
+            ]
+        }
+    )
+
+    @property
+    def kinds(self) -> dict[str, StepModel]:
+        """Every kind that is set, by its key: one, in a step that was let in."""
+        set_fields = {key: getattr(self, to_snake(key)) for key in KINDS}
+        return {key: kind for key, kind in set_fields.items() if kind is not None}
+
+    @property
+    def spec(self) -> StepModel:
+        """The one kind that is set."""
+        return next(iter(self.kinds.values()))
+
+    @property
+    def yields(self) -> bool:
+        """Whether another step can be ``from`` this one."""
+        return self.spec.yields
+
+    @model_validator(mode="after")
+    def _exactly_one_kind(self) -> Step:
+        if len(self.kinds) != 1:
+            raise ValueError(
+                f"step {self.name!r} has {len(self.kinds)} kinds; it needs exactly one of "
+                + ", ".join(STEP_KINDS)
+            )
+        return self
+
+
+def check_steps(steps: list[Step]) -> list[Step]:
+    """The rules that cross steps, as the CRD's CEL states them, where no API server checks them.
+
+    Raises:
+        ValueError: for a repeated name, or a ``from`` that names no earlier video-yielding step.
+    """
+    earlier: dict[str, Step] = {}
+    for step in steps:
+        if step.name in earlier:
+            raise ValueError(f"two steps are called {step.name!r}; give each its own name")
+        if step.from_ is not None and (step.from_ not in earlier or not earlier[step.from_].yields):
+            raise ValueError(
+                f"step {step.name!r} is from {step.from_!r}, which is no earlier step that yields "
+                "video; name a transcode above it, or leave `from` out to use the input"
+            )
+        earlier[step.name] = step
+    return steps

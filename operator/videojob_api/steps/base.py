@@ -1,0 +1,17 @@
+"""What every kind of step says of itself.
+
+Pure. The base of each model beside it; it knows none of them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ..base import Model
+
+
+class StepModel(Model):
+    """One kind of step, as a manifest describes it."""
+
+    yields: ClassVar[bool] = False
+    """Whether another step can be ``from`` it: it passes on pictures and sound."""

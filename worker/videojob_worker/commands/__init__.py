@@ -1,0 +1,103 @@
+"""Turns a graph into the arguments of one ffmpeg process; the only place that knows its syntax.
+
+Called by ``plan.py``. Pure: it builds lists with ffmpeg-python and runs nothing. What it writes
+must work with ffmpeg 5.1 as well as with 7.
+
+The film is decoded once, and what several files share is encoded once and handed to all of them by
+the tee muxer. Beside this: ``filters`` for what happens in between, ``codecs``, ``muxers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import ffmpeg
+
+from ..encoders import VideoEncoder
+from ..graph import AudioEncoding, File, Graph, Pictures, VideoEncoding
+from ..whitelists import input_options, input_url
+from .codecs import audio_options, video_options
+from .filters import Stream, Wiring
+from .muxers import Options, build_slave, muxer_options
+
+
+def build_command(
+    graph: Graph,
+    source: Path,
+    *,
+    threads: int,
+    max_seconds: int,
+    max_pixels: int,
+    encoder: VideoEncoder = VideoEncoder.X264,
+) -> tuple[str, ...]:
+    """The arguments that make everything in a graph.
+
+    Args:
+        graph: what to make.
+        source: the untrusted input.
+        threads: for decoder, filters and each encoder.
+        max_seconds: stop reading there, whatever the timestamps say.
+        max_pixels: largest frame that may be decoded.
+        encoder: of H.264.
+    """
+    options: Options = {"threads": threads, "t": max_seconds, **input_options(max_pixels)}
+    if graph.keyframes_only:
+        options["skip_frame"] = "nokey"
+    film = ffmpeg.input(input_url(source), **options)
+    wiring = Wiring(film, graph)
+    outputs = [_build_output(group, graph, wiring, threads, encoder) for group in graph.groups]
+    outputs += [_build_picture_output(picked, wiring, threads) for picked in graph.pictures]
+    return (
+        *("ffmpeg", "-hide_banner", "-nostdin", "-y", "-loglevel", "level+verbose"),
+        *("-progress", "pipe:1", "-nostats", "-max_error_rate", "1"),
+        *("-filter_threads", str(threads), "-filter_complex_threads", str(threads)),
+        *ffmpeg.merge_outputs(*outputs).get_args(),
+    )
+
+
+def _build_output(
+    group: Sequence[File],
+    graph: Graph,
+    wiring: Wiring,
+    threads: int,
+    encoder: VideoEncoder,
+) -> Stream:
+    """One ffmpeg output: a file, or a tee to several that share encodings."""
+    encodings = list(dict.fromkeys(e for file in group for e in file.encodings))
+    video = [e for e in encodings if isinstance(e, VideoEncoding)]
+    audio = [e for e in encodings if isinstance(e, AudioEncoding)]
+    is_tee = len(group) > 1
+    options: Options = {"threads": threads, **_plain_options(is_tee)}
+    for number, picture in enumerate(video):
+        options |= video_options(picture, number, graph, encoder)
+    for number, sound in enumerate(audio):
+        options |= audio_options(sound, number)
+    ordered = [wiring.stream(e) for e in video] + [wiring.stream(e) for e in audio]
+    if not is_tee:
+        options |= {**muxer_options(group[0]), "fflags": "+bitexact"}
+        return ffmpeg.output(*ordered, str(group[0].path), **options)
+    slaves = "|".join(build_slave(file, video, audio) for file in group)
+    return ffmpeg.output(*ordered, slaves, f="tee", **options)
+
+
+def _plain_options(is_tee: bool) -> Options:
+    """Nothing of the source's metadata; the same bytes every time.
+
+    The tee muxer does not tell encoders that MP4 wants their headers apart, so this does.
+    """
+    headers = "+global_header" if is_tee else ""
+    return {
+        "map_metadata": -1,
+        "map_chapters": -1,
+        "flags:v": f"+bitexact+cgop{headers}",
+        "flags:a": f"+bitexact{headers}",
+    }
+
+
+def _build_picture_output(picked: Pictures, wiring: Wiring, threads: int) -> Stream:
+    """PNG files named by their time in milliseconds."""
+    options: Options = {"f": "image2", "c:v": "png", "compression_level": 1, "threads": threads}
+    options |= {"fps_mode": "vfr", "enc_time_base": "1/1000", "frame_pts": 1}
+    options |= {"frames:v": picked.limit, "map_metadata": -1}
+    return ffmpeg.output(wiring.stream(picked), str(picked.folder / "%d.png"), **options)

@@ -1,0 +1,123 @@
+"""Filters in ffmpeg's words, and how they are wired.
+
+Called by ``commands`` alone. Pure. A node that several others need is split, so that nothing is
+decoded or filtered twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import singledispatchmethod
+from typing import Any
+
+from ..graph import AudioEncoding, Encoding, Graph, Pictures
+from ..nodes import (
+    Conform,
+    Decoded,
+    Deinterlace,
+    Filter,
+    Node,
+    Pick,
+    Resample,
+    Scale,
+    Steady,
+    ToRgb,
+)
+
+Stream = Any  # ffmpeg-python has no types
+
+
+class Wiring:
+    """Streams for everything in a graph; each node is made once, and split if need be."""
+
+    def __init__(self, film: Stream, graph: Graph) -> None:
+        """Prepare.
+
+        Args:
+            film: the input.
+            graph: what is made of it.
+        """
+        self._film = film
+        self._graph = graph
+        self._uses: Counter[Node] = Counter()
+        self._ready: dict[Node, list[Stream]] = {}
+        for node in graph.ends:
+            self._count(node)
+
+    def stream(self, end: Encoding | Pictures) -> Stream:
+        """What goes into an encoder; to be asked for once."""
+        if isinstance(end, AudioEncoding) and end.is_copy:
+            return self._film[str(end.track.index)]
+        return self._take(self._graph.node_of(end))
+
+    def _take(self, node: Node) -> Stream:
+        """The node's stream, for one use."""
+        if node not in self._ready:
+            self._ready[node] = self._branch(node, self._make(node))
+        return self._ready[node].pop(0)
+
+    def _count(self, node: Node) -> None:
+        self._uses[node] += 1
+        if self._uses[node] == 1 and not isinstance(node, Decoded):
+            for parent in node.parents:
+                self._count(parent)
+
+    def _make(self, node: Node) -> Stream:
+        if isinstance(node, Decoded):
+            return self._film[str(node.index)]
+        return self._apply(node.filter, *(self._take(parent) for parent in node.parents))
+
+    def _branch(self, node: Node, stream: Stream) -> list[Stream]:
+        count = self._uses[node]
+        if count == 1:
+            return [stream]
+        split = stream.filter_multi_output("asplit" if node.is_audio else "split", count)
+        return [split[number] for number in range(count)]
+
+    @singledispatchmethod
+    def _apply(self, wanted: Filter, *streams: Stream) -> Stream:
+        raise TypeError(f"no words for the filter {wanted!r}")
+
+    @_apply.register
+    def _(self, wanted: Deinterlace, stream: Stream) -> Stream:
+        if (
+            self._graph.keyframes_only
+        ):  # neighbours in time are seconds away: take one field of each
+            return stream.filter("field", type="top")
+        return stream.filter("bwdif", mode="send_frame", deint="interlaced")
+
+    @_apply.register
+    def _(self, wanted: Conform, stream: Stream) -> Stream:
+        if not wanted.converts:
+            return stream.filter("setsar", 1)
+        width, height = wanted.size.width, wanted.size.height
+        scaled = stream.filter("scale", width, height, flags="bicubic", out_range="tv")
+        return scaled.filter("format", "yuv420p").filter("setsar", 1)
+
+    @_apply.register
+    def _(self, wanted: Scale, stream: Stream) -> Stream:
+        return stream.filter("scale", wanted.size.width, wanted.size.height, flags="bicubic")
+
+    @_apply.register
+    def _(self, wanted: Resample, stream: Stream) -> Stream:
+        return stream.filter("fps", fps=str(wanted.frame_rate), start_time=0)
+
+    @_apply.register
+    def _(self, wanted: Pick, stream: Stream) -> Stream:
+        rate = f"{float(wanted.rate):.9f}"
+        if wanted.centred and not self._graph.keyframes_only:
+            place = f"floor(t*{rate}+0.5)"
+            before = f"floor(prev_selected_t*{rate}+0.5)"
+            expression = f"gte({place},1)*(isnan(prev_selected_t)+gt({place},{before}))"
+        else:
+            expression = f"isnan(prev_selected_t)+gt(floor(t*{rate}),floor(prev_selected_t*{rate}))"
+        return stream.filter("select", expression)
+
+    @_apply.register
+    def _(self, wanted: ToRgb, stream: Stream) -> Stream:
+        width, height = wanted.size.width, wanted.size.height
+        return stream.filter("scale", width, height, flags="bicubic").filter("format", "rgb24")
+
+    @_apply.register
+    def _(self, wanted: Steady, stream: Stream) -> Stream:
+        return stream.filter("aresample", **{"async": 1, "first_pts": 0})

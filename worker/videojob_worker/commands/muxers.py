@@ -1,0 +1,57 @@
+"""Containers in ffmpeg's words: one file, or several that share encodings.
+
+Called by ``commands`` alone. Pure.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..graph import AudioEncoding, Container, File, VideoEncoding
+
+Options = dict[str, str | int]
+
+_MUXERS: dict[Container, Options] = {
+    Container.FASTSTART_MP4: {"f": "mp4", "movflags": "+faststart"},
+    Container.FRAGMENTED_MP4: {
+        "f": "mp4",
+        "movflags": "+frag_keyframe+delay_moov+default_base_moof",
+    },
+    Container.MP3: {"f": "mp3"},
+    Container.OGG: {"f": "ogg"},
+    Container.FLAC: {"f": "flac"},
+    Container.WAV: {"f": "wav"},
+    Container.MATROSKA: {"f": "matroska"},
+    Container.ASF: {"f": "asf"},
+    Container.AC3: {"f": "ac3"},
+    Container.EAC3: {"f": "eac3"},
+    Container.AMR: {"f": "amr"},
+}
+_SOUND_FRAGMENTS: Options = {
+    "movflags": "+delay_moov+default_base_moof",
+    "frag_duration": 1_000_000,
+}
+
+
+def muxer_options(file: File) -> Options:
+    """Of the container, and what says how it is laid out."""
+    has_video = any(isinstance(encoding, VideoEncoding) for encoding in file.encodings)
+    if file.container is Container.FRAGMENTED_MP4 and not has_video:
+        return {**_MUXERS[file.container], **_SOUND_FRAGMENTS}
+    return _MUXERS[file.container]
+
+
+def build_slave(file: File, video: list[VideoEncoding], audio: list[AudioEncoding]) -> str:
+    """A file in the tee muxer's own notation."""
+    chosen = [
+        f"v:{video.index(e)}" if isinstance(e, VideoEncoding) else f"a:{audio.index(e)}"
+        for e in file.encodings
+    ]
+    options = {**muxer_options(file), "fflags": "+bitexact"}
+    written = ":".join(f"{key}={value}" for key, value in options.items())
+    return f"[select=\\'{','.join(chosen)}\\':{written}]{_tee_path(file.path)}"
+
+
+def _tee_path(path: Path) -> str:
+    """A path as the tee muxer reads it: its special characters behind backslashes."""
+    return "".join(f"\\{c}" if c in "\\'|[] " else c for c in str(path))
