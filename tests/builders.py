@@ -70,6 +70,13 @@ def a_manifest(inputs: int = 1, **changes: Any) -> dict[str, Any]:
     }
 
 
+def a_spec_from_template(inputs: int = 1, **changes: Any) -> VideoJobSpec:
+    """A spec whose steps come from the VideoTemplate ``web``."""
+    body = a_manifest(inputs, templateRef={"name": "web"}, **changes)["spec"]
+    del body["steps"]
+    return VideoJobSpec.model_validate(body)
+
+
 def a_store() -> VideoStoreSpec:
     """A bucket."""
     return VideoStoreSpec.model_validate(

@@ -7,6 +7,7 @@ Called by ``make crds`` and the drift check. It knows Kubernetes' rules for sche
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,11 @@ import yaml
 from .base import Model
 from .names import GROUP, VERSION
 from .status import VideoJobStatus
+from .steps import Step
+from .template_schema import open_to_params
 from .videojob import VideoJob, VideoJobSpec
 from .videostore import VideoStore, VideoStoreSpec
+from .videotemplate import VideoTemplate, VideoTemplateSpec
 
 Schema = dict[str, Any]
 
@@ -76,7 +80,7 @@ def _without_empty_defaults(node: Schema) -> Schema:
     return result
 
 
-def _crd(kind: str, plural: str, short: str, version: Schema) -> Schema:
+def _crd(kind: str, plural: str, short: str, version: Schema, scope: str = "Namespaced") -> Schema:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -91,7 +95,7 @@ def _crd(kind: str, plural: str, short: str, version: Schema) -> Schema:
                 "shortNames": [short],
                 "categories": ["video"],
             },
-            "scope": "Namespaced",
+            "scope": scope,
             "versions": [{"name": VERSION, "served": True, "storage": True, **version}],
         },
     }
@@ -182,9 +186,48 @@ def build_videostore_crd() -> Schema:
     )
 
 
+def build_template_crd(kind: str, plural: str, short: str, scope: str) -> Schema:
+    """The CustomResourceDefinition of VideoTemplate, or of its sister for the whole cluster."""
+    spec = build_structural(VideoTemplateSpec)
+    spec["properties"]["steps"] |= {"items": open_to_params(build_structural(Step))}
+    return _crd(
+        kind,
+        plural,
+        short,
+        {
+            "additionalPrinterColumns": [
+                _column("Description", ".spec.description"),
+                _column("Age", ".metadata.creationTimestamp", type_="date"),
+            ],
+            "schema": {
+                "openAPIV3Schema": {
+                    "type": "object",
+                    "description": VideoTemplate.__doc__
+                    if scope == "Namespaced"
+                    else "A preset: steps with typed parameters, for VideoJobs of all namespaces.",
+                    "required": ["spec"],
+                    "properties": {
+                        "apiVersion": {"type": "string"},
+                        "kind": {"type": "string"},
+                        "metadata": {"type": "object"},
+                        "spec": spec,
+                    },
+                }
+            },
+        },
+        scope,
+    )
+
+
 BUILDERS: dict[str, Callable[[], Schema]] = {
     "videojobs.yaml": build_videojob_crd,
     "videostores.yaml": build_videostore_crd,
+    "videotemplates.yaml": functools.partial(
+        build_template_crd, "VideoTemplate", "videotemplates", "vt", "Namespaced"
+    ),
+    "clustervideotemplates.yaml": functools.partial(
+        build_template_crd, "ClusterVideoTemplate", "clustervideotemplates", "cvt", "Cluster"
+    ),
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, JsonValue, WithJsonSchema
 
 from .base import Tolerant
 
@@ -25,6 +25,15 @@ Percent = Annotated[int, Field(ge=0, le=100)]
 MAX_COUNT = 2**53
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 ExitStatus = Annotated[int, Field(ge=0, le=255)]
+
+
+_OPAQUE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+Opaque = Annotated[dict[str, JsonValue], WithJsonSchema(_OPAQUE)]
+"""A part of a spec as it was; the models of the spec know its form."""
+OpaqueList = Annotated[
+    list[dict[str, JsonValue]],
+    WithJsonSchema({"type": "array", "maxItems": 32, "items": _OPAQUE}),
+]
 
 
 class Phase(StrEnum):
@@ -179,6 +188,18 @@ class Warn(Tolerant):
     message: Text
 
 
+class TemplateStatus(Tolerant):
+    """What was taken from the template when the job was accepted; that is what is done."""
+
+    kind: Word
+    name: Annotated[str, Field(max_length=253)]
+    generation: Count = 0
+    steps: OpaqueList = Field(description="With all parameters filled in.")
+    limits: Opaque | None = None
+    resources: Opaque | None = None
+    accelerator: Opaque | None = None
+
+
 class VideoJobStatus(Tolerant):
     """What has become of the job."""
 
@@ -212,6 +233,7 @@ class VideoJobStatus(Tolerant):
     output_bytes: Count | None = None
     accelerator: AcceleratorStatus | None = None
     usage: Usage | None = None
+    template: TemplateStatus | None = None
     failure: Failure | None = None
     warnings: Annotated[list[Warn], Field(max_length=20)] = Field(default=[])
     accepted_at: Time | None = None

@@ -14,12 +14,15 @@ from .base import Model, Name, ObjectKey, Quantity, Sha256, check_inside, parse_
 from .status import VideoJobStatus
 from .steps import YIELDING_KINDS, Step, check_steps
 
-_LIST_BY_NAME: dict[str, Any] = {
+LIST_BY_NAME: dict[str, Any] = {
     "x-kubernetes-list-type": "map",
     "x-kubernetes-list-map-keys": ["name"],
 }
 
 _YIELDS = " || ".join(f"has(t.{kind})" for kind in YIELDING_KINDS)
+
+
+MAX_PARAM_LENGTH = 1024
 
 
 class StoreRef(Model):
@@ -168,6 +171,27 @@ class Resources(Model):
         return self
 
 
+class TemplateKind(StrEnum):
+    """Where a template lives."""
+
+    NAMESPACED = "VideoTemplate"
+    CLUSTER = "ClusterVideoTemplate"
+
+
+class TemplateRef(Model):
+    """The preset that a VideoJob's steps come from."""
+
+    kind: TemplateKind = Field(
+        default=TemplateKind.NAMESPACED,
+        description="VideoTemplate is one of the VideoJob's own namespace.",
+    )
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
+
+    def __str__(self) -> str:
+        """As it is said in a sentence."""
+        return f"{self.kind} {self.name!r}"
+
+
 class Retry(Model):
     """What is tried again."""
 
@@ -178,12 +202,16 @@ class Retry(Model):
     )
 
 
-_IMMUTABLE = ("storeRef", "inputs", "steps", "limits", "output")
+_IMMUTABLE = ("storeRef", "inputs", "steps", "templateRef", "params", "limits", "output")
+_OPTIONAL = ("steps", "templateRef", "params", "limits")
 
 
 def _unchanged(field: str) -> dict[str, str]:
+    same = f"self.{field} == oldSelf.{field}"
+    if field in _OPTIONAL:
+        same = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || {same})"
     return {
-        "rule": f"self.{field} == oldSelf.{field}",
+        "rule": same,
         "message": f"{field} can't be changed once the VideoJob exists; make a new VideoJob with "
         "another name",
     }
@@ -198,15 +226,30 @@ class VideoJobSpec(Model):
     store_ref: StoreRef = Field(description="The store that holds the inputs and gets the results.")
     inputs: Annotated[list[Input], Field(min_length=1, max_length=500)] = Field(
         description="The videos; each is worked on by a worker of its own.",
-        json_schema_extra=_LIST_BY_NAME,
+        json_schema_extra=LIST_BY_NAME,
     )
     steps: Annotated[list[Step], Field(min_length=1, max_length=32)] = Field(
-        description="What to make of every input.", json_schema_extra=_LIST_BY_NAME
+        default_factory=list,
+        description="What to make of every input; either this or templateRef.",
+        json_schema_extra=LIST_BY_NAME,
     )
-    limits: Limits = Field(default=Limits())
+    template_ref: TemplateRef | None = Field(
+        default=None,
+        description="Take the steps from a template, and limits, resources and accelerator too "
+        "where this VideoJob has none of its own. It is read once: later edits of the template "
+        "change nothing here.",
+    )
+    params: Annotated[
+        dict[str, Annotated[str, Field(max_length=MAX_PARAM_LENGTH)]], Field(max_length=32)
+    ] = Field(
+        default_factory=dict,
+        description='Values for the template\'s parameters, as texts: height: "1080".',
+    )
+    # No default in the schema: a template's block is for those who wrote none.
+    limits: Limits = Field(default_factory=Limits)
     output: Output
-    accelerator: Accelerator = Field(default=Accelerator())
-    resources: Resources = Field(default=Resources())
+    accelerator: Accelerator = Field(default_factory=Accelerator)
+    resources: Resources = Field(default_factory=Resources)
     parallelism: Annotated[int, Field(ge=1, le=500)] = Field(
         default=4, description="Inputs worked on at once."
     )
@@ -225,8 +268,17 @@ class VideoJobSpec(Model):
         json_schema_extra={
             "x-kubernetes-validations": [
                 {
-                    "rule": "self.steps.all(i, s, !has(s.from) || self.steps.exists(j, t, j < i && "
-                    f"t.name == s.from && ({_YIELDS})))",
+                    "rule": "has(self.steps) != has(self.templateRef)",
+                    "message": "a VideoJob needs exactly one of steps and templateRef, for example "
+                    "templateRef: {kind: ClusterVideoTemplate, name: web-streaming}",
+                },
+                {
+                    "rule": "!has(self.params) || has(self.templateRef)",
+                    "message": "params are for a template: add templateRef, or leave params out",
+                },
+                {
+                    "rule": "!has(self.steps) || self.steps.all(i, s, !has(s.from) || "
+                    f"self.steps.exists(j, t, j < i && t.name == s.from && ({_YIELDS})))",
                     "message": "`from` must name an earlier step that yields video (a transcode "
                     "above it); leave `from` out to use the input itself",
                     "fieldPath": ".steps",
@@ -240,6 +292,14 @@ class VideoJobSpec(Model):
     @classmethod
     def _steps_fit(cls, steps: list[Step]) -> list[Step]:
         return check_steps(steps)
+
+    @model_validator(mode="after")
+    def _steps_come_from_one_place(self) -> VideoJobSpec:
+        if ("steps" in self.model_fields_set) == (self.template_ref is not None):
+            raise ValueError("a VideoJob needs exactly one of steps and templateRef")
+        if self.params and self.template_ref is None:
+            raise ValueError("params are for a template: add templateRef, or leave params out")
+        return self
 
     @model_validator(mode="after")
     def _input_names_differ(self) -> VideoJobSpec:

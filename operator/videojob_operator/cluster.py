@@ -15,6 +15,7 @@ import aiohttp
 from kubernetes.aio import client, config
 
 from videojob_api import names
+from videojob_api.videojob import TemplateKind
 
 from .errors import ClusterError, Conflict, Forbidden, Gone, Invalid
 
@@ -118,6 +119,13 @@ class Cluster:
     async def get_store(self, namespace: str, name: str) -> Body:
         """A VideoStore."""
         return await self.request("GET", _custom("videostores", namespace, name))
+
+    async def get_template(self, kind: TemplateKind, namespace: str, name: str) -> Body:
+        """A VideoTemplate of a namespace, or a ClusterVideoTemplate."""
+        if kind is TemplateKind.NAMESPACED:
+            return await self.request("GET", _custom("videotemplates", namespace, name))
+        path = f"/apis/{names.GROUP}/{names.VERSION}/clustervideotemplates/{name}"
+        return await self.request("GET", path)
 
     async def list_videojobs(self, namespace: str) -> list[Body]:
         """All VideoJobs of a namespace, or of all of them when it is empty."""

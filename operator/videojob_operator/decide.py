@@ -18,6 +18,7 @@ from .policies import (
     finished,
     outcomes,
     running,
+    templates,
     throttle,
     waiting,
 )
@@ -28,6 +29,7 @@ POLICIES: tuple[Policy, ...] = (
     finished.decide_finished,  # terminal: only the children are left to clear away
     acceptance.decide_accept,  # a manifest that is not understood ends here
     deadlines.decide_deadline,
+    templates.decide_template,  # no steps yet: the template is missing, or was just read
     outcomes.decide_outcome,  # attempts and pods → results → verdict or next attempt
     admission.decide_admit,  # nothing runs and something should: GPU placement, build the Job
     admission.decide_order,  # a Job whose work order did not come along gets it

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from videojob_api.report import ProgressReport, Result
-from videojob_api.status import VideoJobStatus
+from videojob_api.status import TemplateStatus, VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 
@@ -104,6 +104,17 @@ class StoreMissing:
 
 
 @dataclass(frozen=True)
+class TemplateProblem:
+    """Why no steps can be taken from the template that the VideoJob names."""
+
+    reason: str
+    """CamelCase word for the conditions."""
+    message: str
+    is_final: bool = False
+    """Whether the VideoJob itself is to blame; otherwise it waits until the template is mended."""
+
+
+@dataclass(frozen=True)
 class Observed:
     """One VideoJob and everything around it."""
 
@@ -132,6 +143,13 @@ class Observed:
     """None when nobody looked or may look."""
     lacks_order: bool = False
     """Whether the newest Job's ConfigMap may not have been made."""
+    template: TemplateStatus | TemplateProblem | None = None
+    """What was taken from the template, now or earlier; None for a VideoJob with steps of its own."""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether it is known what is to be done."""
+        return self.spec is not None and not isinstance(self.template, TemplateProblem)
 
     @property
     def attempt(self) -> Attempt | None:

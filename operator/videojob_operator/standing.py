@@ -27,6 +27,7 @@ from videojob_api.status import (
     OutputStatus,
     Phase,
     Progress,
+    TemplateStatus,
     Usage,
     VideoJobStatus,
     Warn,
@@ -102,7 +103,7 @@ def describe(
                 message[:MAX_MESSAGE],
                 scheduled=scheduled,
                 stalled=stalled,
-                accepted=observed.spec is not None,
+                accepted=observed.is_accepted,
             ),
             generation=observed.generation,
             now=format_time(now),
@@ -121,6 +122,9 @@ def describe(
         output_bytes=size,
         accelerator=_used(observed, accelerator or _placed(observed)),
         usage=_usage(observed),
+        template=observed.template
+        if isinstance(observed.template, TemplateStatus)
+        else before.template,
         failure=failure,
         warnings=_warnings(observed),
         accepted_at=before.accepted_at or format_time(now),

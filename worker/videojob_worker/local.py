@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -16,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import ValidationError
 
 from videojob_api import names
+from videojob_api.expansion import ParamsError, TemplateError, take, use_snapshot
 from videojob_api.reasons import ExitCode
 from videojob_api.report import ProgressReport, Result
 from videojob_api.videojob import VideoJob
@@ -43,7 +45,7 @@ def main(arguments: list[str], stop: Stop) -> int:
     asked = _parse_arguments(arguments)
     hide_from_children()
     try:
-        job = read_manifest(Path(asked.manifest))
+        job = read_manifest(Path(asked.manifest), [Path(path) for path in asked.template])
         store = _open_stores(asked.store, asked.output, stop)
     except WorkerError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -59,27 +61,17 @@ def main(arguments: list[str], stop: Stop) -> int:
     return worst(codes)
 
 
-def read_manifest(path: Path) -> VideoJob:
-    """The VideoJob in a YAML file; other documents in it are passed over.
+def read_manifest(path: Path, templates: Sequence[Path] = ()) -> VideoJob:
+    """The VideoJob in a YAML file, with the steps of the template that it names.
+
+    Args:
+        path: the file; documents of other kinds in it are passed over.
+        templates: files where its template may be, besides that one.
 
     Raises:
         NotDoable: if there is none, or it isn't valid; the text names each field.
     """
-    import yaml
-
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_MANIFEST_BYTES).decode()
-        documents = [d for d in yaml.safe_load_all(text) if isinstance(d, dict)]
-    except OSError as error:
-        raise NotDoable(f"{path} can't be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise NotDoable(
-            f"{path} is not text; --manifest wants the YAML of a VideoJob, and the film goes into the "
-            "store's folder, under the key that the manifest names."
-        ) from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
-        raise NotDoable(f"{path} is not YAML: {error}") from error
+    documents = _read_documents(path)
     jobs = [d for d in documents if d.get("kind") == "VideoJob"]
     if len(jobs) != 1:
         kinds = ", ".join(str(d.get("kind")) for d in documents) or "nothing"
@@ -89,9 +81,53 @@ def read_manifest(path: Path) -> VideoJob:
             f"{path} has apiVersion {jobs[0].get('apiVersion')}; {names.API_VERSION} was wanted."
         )
     try:
-        return VideoJob.model_validate(jobs[0])
+        job = VideoJob.model_validate(jobs[0])
     except ValidationError as error:
         raise NotDoable(f"{path} is not a valid VideoJob:\n" + explain(error)) from error
+    documents += [document for more in templates for document in _read_documents(more)]
+    return _with_template(job, documents)
+
+
+def _with_template(job: VideoJob, documents: list[dict[str, Any]]) -> VideoJob:
+    ref = job.spec.template_ref
+    if ref is None:
+        return job
+    wanted = (ref.kind, ref.name)
+    found = [d for d in documents if (d.get("kind"), _name_of(d)) == wanted]
+    if len(found) != 1:
+        raise NotDoable(
+            f"The VideoJob takes its steps from the {ref}, and {len(found) or 'none'} of that name "
+            "was given; name its file with --template."
+        )
+    try:
+        taken = take(ref, job.spec.params, found[0])
+    except (TemplateError, ParamsError) as error:
+        raise NotDoable(str(error)) from error
+    return job.model_copy(update={"spec": use_snapshot(job.spec, taken)})
+
+
+def _name_of(document: dict[str, Any]) -> object:
+    metadata = document.get("metadata")
+    return metadata.get("name") if isinstance(metadata, dict) else None
+
+
+def _read_documents(path: Path) -> list[dict[str, Any]]:
+    import yaml
+
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_MANIFEST_BYTES).decode()
+        return [d for d in yaml.safe_load_all(text) if isinstance(d, dict)]
+    except OSError as error:
+        raise NotDoable(f"{path} can't be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise NotDoable(
+            f"{path} is not text; --manifest wants the YAML of a VideoJob (--template that of its "
+            "template), and the film goes into the store's folder, under the key that the manifest "
+            "names."
+        ) from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
+        raise NotDoable(f"{path} is not YAML: {error}") from error
 
 
 def explain(error: ValidationError) -> str:
@@ -152,6 +188,13 @@ def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(required=True, metavar="run")
     command = commands.add_parser("run", help="work on a VideoJob's manifest without a cluster")
     command.add_argument("--manifest", required=True, metavar="FILE", help="YAML of a VideoJob")
+    command.add_argument(
+        "--template",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="YAML with the template that the VideoJob names, if it is not in the same file",
+    )
     command.add_argument(
         "--store", required=True, metavar="FOLDER", help="file://FOLDER that the input keys are in"
     )

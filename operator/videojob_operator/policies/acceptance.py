@@ -1,6 +1,7 @@
 """Acceptance: a manifest that the models do not understand ends at once, with the sentence why.
 
-The API server refuses such manifests; one can still come from an older or newer schema.
+The API server refuses such manifests; one can still come from an older or newer schema, and params that do
+not fit a template are known only once it is read.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from datetime import datetime
 
 from videojob_api.status import Failure, Phase
 
-from ..observed import Decision, DeleteJob, EmitEvent, Observed
+from ..observed import Decision, DeleteJob, EmitEvent, Observed, TemplateProblem
 from ..standing import describe
 from ..verdicts import judge
 from .throttle import decide_write
@@ -19,27 +20,32 @@ _LOOK_AGAIN_SECONDS = 30
 
 def decide_accept(observed: Observed, now: datetime) -> Decision | None:
     """Refuse what is not understood; everything else goes on down the chain."""
+    template = observed.template
+    if isinstance(template, TemplateProblem) and template.is_final:
+        return refuse(observed, now, template.message, template.reason)
     if observed.spec is not None:
         return None
     return refuse(observed, now, f"The manifest is not understood: {observed.invalid}")
 
 
-def refuse(observed: Observed, now: datetime, message: str) -> Decision:
+def refuse(
+    observed: Observed, now: datetime, message: str, reason: str = "InvalidSpec"
+) -> Decision:
     """End a job that can't be done as it is written, with the sentence why."""
     return Decision(
         policy="refuse",
         actions=(
             *(DeleteJob(a.name, a.uid) for a in observed.attempts if not a.is_over),
-            EmitEvent("Warning", "InvalidSpec", message),
+            EmitEvent("Warning", reason, message),
         ),
         status=describe(
             observed,
             now,
             phase=Phase.FAILED,
-            reason="InvalidSpec",
+            reason=reason,
             message=message,
             verdicts=judge(observed),
-            failure=Failure(reason="InvalidSpec"),
+            failure=Failure(reason=reason),
         ),
     )
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from videojob_api.schema import (
+    BUILDERS,
     build_structural,
     build_videojob_crd,
     build_videostore_crd,
@@ -25,6 +26,12 @@ Node = dict[str, Any]
 
 NODES_OF_THE_API_SERVER = {".apiVersion", ".kind", ".metadata"}
 """The API server has its own bounds for these."""
+
+
+OPAQUE = {
+    f"videojob.status.template.{part}" for part in ("steps[]", "limits", "resources", "accelerator")
+}
+"""Copies of what a spec held, which no one but the operator writes."""
 
 
 def schema_of(crd: Node) -> Node:
@@ -92,6 +99,9 @@ def test_every_list_is_bounded() -> None:
 def test_every_object_says_what_it_holds() -> None:
     for path, node in every_node():
         if node.get("type") == "object":
+            if node.get("x-kubernetes-preserve-unknown-fields"):
+                assert path in OPAQUE, path
+                continue
             open_map = isinstance(node.get("additionalProperties"), dict)
             assert node.get("properties") or (open_map and "maxProperties" in node), path
             assert not (node.get("properties") and "additionalProperties" in node), path
@@ -156,14 +166,21 @@ def test_the_server_fills_the_defaults_of_the_spec() -> None:
     spec = schema_of(build_videojob_crd())["properties"]["spec"]["properties"]
     assert spec["parallelism"]["default"] == 4
     assert spec["accelerator"]["properties"]["mode"]["default"] == "Auto"
-    assert spec["accelerator"]["default"]["mode"] == "Auto"
-    assert spec["resources"]["default"]["limits"] == {"cpu": "2", "memory": "2Gi"}
+    assert spec["resources"]["properties"]["limits"]["default"] == {"cpu": "2", "memory": "2Gi"}
+
+
+@pytest.mark.parametrize("block", ["limits", "resources", "accelerator"])
+def test_the_server_fills_no_block_that_a_template_may_bring(block: str) -> None:
+    """Filled in, it could not be told from one that the job's author wrote."""
+    spec = schema_of(build_videojob_crd())["properties"]["spec"]
+    assert "default" not in spec["properties"][block]
+    assert block not in spec["required"]
 
 
 def test_the_server_fills_no_requests_and_the_limits_one_by_one() -> None:
     resources = schema_of(build_videojob_crd())["properties"]["spec"]["properties"]["resources"]
     requests, limits = resources["properties"]["requests"], resources["properties"]["limits"]
-    assert (requests["default"], resources["default"]["requests"]) == ({}, {})
+    assert requests["default"] == {}
     assert not [name for name, node in requests["properties"].items() if "default" in node]
     assert limits["properties"]["cpu"]["default"] == "2"
     assert limits["properties"]["memory"]["default"] == "2Gi"
@@ -194,11 +211,15 @@ def test_a_missing_store_gets_a_sentence_and_not_a_bare_required() -> None:
     assert "storeRef: {name: media}" in rule["message"]
 
 
-@pytest.mark.parametrize("field", ["storeRef", "inputs", "steps", "limits", "output"])
+@pytest.mark.parametrize(
+    "field", ["storeRef", "inputs", "steps", "templateRef", "params", "limits", "output"]
+)
 def test_what_the_work_is_made_of_can_not_be_changed(field: str) -> None:
     spec = schema_of(build_videojob_crd())["properties"]["spec"]
     rules = [r["rule"] for r in spec["x-kubernetes-validations"]]
-    assert f"self.{field} == oldSelf.{field}" in rules
+    (rule,) = [rule for rule in rules if f"self.{field} == oldSelf.{field}" in rule]
+    if field in ("steps", "templateRef", "params", "limits"):
+        assert rule.startswith(f"has(self.{field}) == has(oldSelf.{field}) && (!has")
 
 
 def test_the_union_of_kinds_names_each_of_them() -> None:
@@ -249,9 +270,9 @@ def test_a_missing_file_is_found_and_check_writes_nothing(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_generating_writes_both_files_and_then_they_are_current(tmp_path: Path) -> None:
+def test_generating_writes_all_files_and_then_they_are_current(tmp_path: Path) -> None:
     assert main([str(tmp_path)]) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"videojobs.yaml", "videostores.yaml"}
+    assert {path.name for path in tmp_path.iterdir()} == set(BUILDERS)
     assert main(["--check", str(tmp_path)]) == 0
 
 

@@ -9,7 +9,7 @@ from builders import NOW, Situation, a_time, a_videojob
 
 from videojob_api.status import Phase
 from videojob_operator.decide import POLICIES, decide
-from videojob_operator.observed import StoreMissing
+from videojob_operator.observed import StoreMissing, TemplateProblem
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,10 @@ from videojob_operator.observed import StoreMissing
         (a_videojob().at_phase(Phase.FAILED, finished_at=a_time()), "decide_finished"),
         (replace(a_videojob(), spec=None, invalid="no"), "decide_accept"),
         (a_videojob().running(ago=86400), "decide_deadline"),
+        (
+            replace(a_videojob(), template=TemplateProblem("TemplateNotFound", "no")),
+            "decide_template",
+        ),
         (a_videojob().running().with_succeeded(0), "decide_outcome"),
         (a_videojob().with_store(), "decide_admit"),
         (a_videojob().with_store(StoreMissing("media")), "decide_admit"),
@@ -37,6 +41,7 @@ def test_every_policy_is_one_that_a_test_above_names() -> None:
         "decide_finished",
         "decide_accept",
         "decide_deadline",
+        "decide_template",
         "decide_outcome",
         "decide_admit",
         "decide_order",

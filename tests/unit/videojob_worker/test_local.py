@@ -102,3 +102,48 @@ def test_sizes_are_for_people():
         "3 MiB",
         "5.0 GiB",
     ]
+
+
+TEMPLATED = GOOD.replace(
+    "  steps: [{name: web, transcode: {renditions: [{height: 360}]}}]",
+    '  templateRef: {kind: ClusterVideoTemplate, name: web}\n  params: {height: "144"}',
+)
+TEMPLATE = """
+apiVersion: videojob.dev/v1alpha1
+kind: ClusterVideoTemplate
+metadata: {name: web}
+spec:
+  params: [{name: height, type: Integer, default: 720}]
+  steps: [{name: web, transcode: {renditions: [{height: $(params.height)}]}}]
+  limits: {maxBytes: 1Gi}
+"""
+
+
+def test_a_template_in_the_same_file_is_used(tmp_path: Path):
+    path = manifest(tmp_path, f"{TEMPLATED}---{TEMPLATE}")
+    order = build_order(read_manifest(path), f"file://{tmp_path}")
+    assert order.steps[0].transcode is not None
+    assert order.steps[0].transcode.renditions[0].height == 144
+    assert order.limits.max_bytes == "1Gi"
+
+
+def test_a_template_in_a_file_of_its_own_is_used(tmp_path: Path):
+    (tmp_path / "web.yaml").write_text(TEMPLATE)
+    job = read_manifest(manifest(tmp_path, TEMPLATED), [tmp_path / "web.yaml"])
+    assert [step.name for step in job.spec.steps] == ["web"]
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("kind: Secret", "ClusterVideoTemplate 'web', and none of that name was given; name its"),
+        (TEMPLATE.replace("name: web}", "name: other}", 1), "none of that name was given"),
+        (TEMPLATE.replace("ClusterVideo", "Video"), "none of that name was given"),
+        (f"{TEMPLATE}---{TEMPLATE}", "and 2 of that name was given"),
+        (TEMPLATE.replace("height, type", "size, type"), "has no parameter 'height'"),
+        (TEMPLATE.replace("transcode", "sharpen"), "sharpen: Extra inputs"),
+    ],
+)
+def test_a_wrong_template_is_explained(tmp_path: Path, template: str, message: str):
+    with pytest.raises(NotDoable, match=message):
+        read_manifest(manifest(tmp_path, f"{TEMPLATED}---\n{template}"))
