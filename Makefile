@@ -62,9 +62,9 @@ test-integration: setup ## Real ffmpeg, real MinIO process, no cluster
 	@$(PYTEST) -q tests/integration
 
 .PHONY: test-chart
-test-chart: setup ## The Helm chart: lint, schema, unit tests
-	@$(CLUSTER)/binaries.py helm kubeconform helm-unittest > /dev/null
-	@$(PYTEST) -q tests/chart
+test-chart: setup ## The Helm charts, and what GitOps tools make of our resources
+	@$(CLUSTER)/binaries.py helm kubeconform helm-unittest kstatus > /dev/null
+	@$(PYTEST) -q tests/chart tests/gitops
 
 .PHONY: test-e2e
 test-e2e: deploy ## The whole on the local cluster

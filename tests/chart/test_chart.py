@@ -6,75 +6,41 @@ No cluster is needed; the tools are built by `tests/cluster/binaries.py`.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from chart import schemas
+from chart.helm import (
+    CRDS,
+    KUBERNETES,
+    NOT_OF_KUBERNETES,
+    REPOSITORY,
+    Manifest,
+    conform,
+    manifests,
+    render_chart,
+    run,
+)
 
 from videojob_operator.settings import Settings
 
-REPOSITORY = Path(__file__).parents[2]
 CHART = REPOSITORY / "charts" / "videojob"
-CRDS = sorted((REPOSITORY / "crds").glob("*.yaml"))
 VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
-# Helm's own idea of a version, when it asks no cluster, is an old one.
-KUBERNETES = "--kube-version=1.34"
-NOT_OF_KUBERNETES = {"ServiceMonitor"}
 
-Manifest = dict[str, Any]
 each_values = pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 
 
-@functools.cache
-def tool(name: str) -> str:
-    command = [sys.executable, str(REPOSITORY / "tests" / "cluster" / "binaries.py"), name]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-
-
-def run(
-    tool_name: str, *arguments: str, stdin: str | None = None
-) -> subprocess.CompletedProcess[str]:
-    command = [tool(tool_name), *arguments]
-    # Helm must not look at, or leave, anything of the user's.
-    env = {**os.environ, "HELM_CACHE_HOME": "/nonexistent", "HELM_CONFIG_HOME": "/nonexistent"}
-    return subprocess.run(command, env=env, input=stdin, capture_output=True, text=True)
-
-
 def render(*arguments: str) -> str:
-    result = run(
-        "helm", "template", "videojob", str(CHART), "-n=media-system", KUBERNETES, *arguments
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def manifests(text: str) -> list[Manifest]:
-    return [each for each in yaml.safe_load_all(text) if each]
+    return render_chart(CHART, *arguments)
 
 
 def rules(values: Path) -> Iterator[Manifest]:
     for each in manifests(render(f"--values={values}")):
         if each["kind"] in ("Role", "ClusterRole"):
             yield from each["rules"]
-
-
-def conform(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
-    return run(
-        "kubeconform",
-        "-strict",
-        "-summary",
-        f"-schema-location={folder}/{schemas.LOCATION}",
-        f"-skip={','.join(NOT_OF_KUBERNETES)}",
-        stdin=text,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,7 @@ TOOLS = {
     "helm": Tool({"helm": "helm.sh/helm/v3/cmd/helm"}, 160),
     "helm-unittest": Tool({"untt": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest"}, 60),
     "kubeconform": Tool({"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}, 10),
+    "kstatus": Tool({"kstatus": "."}, 40),
     "kind": Tool({"kind": "sigs.k8s.io/kind"}, 60),
 }
 
