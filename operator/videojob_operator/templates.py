@@ -59,7 +59,7 @@ def _not_found(ref: TemplateRef, key: Key) -> str:
     where = f" in namespace {key.namespace!r}" if ref.kind is TemplateKind.NAMESPACED else ""
     return (
         f"There is no {ref}{where}; create it, or name another one in a new VideoJob. It is looked "
-        "for every few seconds."
+        "for until activeDeadlineSeconds is over."
     )
 
 

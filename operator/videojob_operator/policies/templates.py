@@ -10,11 +10,14 @@ from datetime import datetime
 
 from videojob_api.status import Phase
 
+from ..clock import parse_time
 from ..observed import Decision, Observed, TemplateProblem
 from ..standing import describe
 from ..verdicts import judge
+from .deadlines import deadline
 
-_LOOK_AGAIN_SECONDS = 5
+_SOONEST_SECONDS = 5
+_LATEST_SECONDS = 60
 
 
 def decide_template(observed: Observed, now: datetime) -> Decision | None:
@@ -31,7 +34,7 @@ def decide_template(observed: Observed, now: datetime) -> Decision | None:
                 verdicts=judge(observed),
                 stalled=True,
             ),
-            requeue_seconds=_LOOK_AGAIN_SECONDS,
+            requeue_seconds=_look_again_seconds(observed, now),
         )
     if template is None or observed.status.template is not None:
         return None
@@ -46,3 +49,12 @@ def decide_template(observed: Observed, now: datetime) -> Decision | None:
         ),
         requeue_seconds=0,
     )
+
+
+def _look_again_seconds(observed: Observed, now: datetime) -> float:
+    """Soon at first; after long, so seldom that thousands of waiting jobs are no burden."""
+    since = parse_time(observed.status.accepted_at) or now
+    waited = (now - since).total_seconds()
+    due = deadline(observed)
+    seconds = min(max(_SOONEST_SECONDS, waited / 10), _LATEST_SECONDS)
+    return min(seconds, (due - now).total_seconds()) if due else seconds

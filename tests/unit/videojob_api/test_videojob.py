@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from builders import a_manifest, a_spec
 from pydantic import ValidationError
 
 from videojob_api.status import Phase, VideoJobStatus
 from videojob_api.videojob import AcceleratorMode, VideoJob, VideoJobSpec
-
-EXAMPLES = Path(__file__).parents[3] / "examples"
-
-
-@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda p: str(p.name))
-def test_the_examples_are_understood(path: Path) -> None:
-    jobs = [d for d in yaml.safe_load_all(path.read_text()) if d["kind"] == "VideoJob"]
-    for document in jobs:
-        VideoJob.model_validate(document)
-
-
-def test_there_are_examples() -> None:
-    assert list(EXAMPLES.rglob("videojob.yaml"))
 
 
 def test_what_is_left_out_is_filled() -> None:

@@ -142,6 +142,15 @@ async def test_a_missing_template_is_waited_for() -> None:
     assert len(fake(world).all("jobs")) == 1
 
 
+@pytest.mark.parametrize(("waited", "again"), [(0, 5), (40, 5), (300, 30), (6000, 60), (86390, 10)])
+async def test_a_long_wait_is_a_patient_one(waited: float, again: float) -> None:
+    """And never sleeps through the deadline, which is a day."""
+    world = a_world_with_a_job_from_a_template()
+    await reconcile(KEY, world)
+    world.moment += seconds(waited)
+    assert await reconcile(KEY, world) == again
+
+
 async def test_a_wait_for_a_template_ends_with_the_deadline() -> None:
     world = a_world_with_a_job_from_a_template(activeDeadlineSeconds=60)
     await reconcile(KEY, world)

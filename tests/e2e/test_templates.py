@@ -1,0 +1,136 @@
+"""Jobs from templates on the real cluster: waited for, kept, refused with a sentence, from a chart."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import places
+import pytest
+import yaml
+from chart.helm import render_chart
+from minio import Minio
+from on_cluster import Kubectl, a_videojob
+
+EXAMPLE = places.REPOSITORY / "examples" / "20-template"
+PRESETS = places.REPOSITORY / "charts" / "videojob-templates"
+
+
+def the_template() -> dict[str, Any]:
+    body: dict[str, Any] = yaml.safe_load((EXAMPLE / "template.yaml").read_text())
+    return body
+
+
+def the_job() -> dict[str, Any]:
+    body: dict[str, Any] = yaml.safe_load((EXAMPLE / "videojob.yaml").read_text())
+    body["spec"]["output"]["prefix"] = f"results/{secrets.token_hex(4)}/"
+    return body
+
+
+def a_job_from(ref: dict[str, str], key: str, **params: str) -> dict[str, Any]:
+    body = a_videojob("templated", key, templateRef=ref, params=params)
+    del body["spec"]["steps"]
+    return body
+
+
+def accepted(status: dict[str, Any]) -> tuple[str, str]:
+    for condition in status.get("conditions", []):
+        if condition["type"] == "Accepted":
+            return condition["status"], condition["reason"]
+    return "", ""
+
+
+def test_the_example_waits_for_its_template_and_keeps_what_it_took(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    kube.apply(the_job())
+    status = kube.wait("lecture-1", lambda s: accepted(s)[0] == "False", seconds=20)
+    assert (status["phase"], accepted(status)[1]) == ("Pending", "TemplateNotFound")
+    assert "There is no VideoTemplate 'lecture' in namespace" in status["message"]
+    assert kube.items("jobs") == []
+
+    template = the_template()
+    kube.apply(template)
+    kube.wait("lecture-1", lambda s: "template" in s, seconds=20)
+    template["spec"]["steps"] = [{"name": "film", "thumbnails": {"count": 1}}]
+    kube.apply(template)
+
+    status = kube.wait_end("lecture-1")
+    assert status["phase"] == "Succeeded", status
+    taken = status["template"]
+    assert (taken["kind"], taken["name"], taken["generation"]) == ("VideoTemplate", "lecture", 1)
+    assert [r["height"] for r in taken["steps"][0]["transcode"]["renditions"]] == [480, 360]
+    made = {output["key"].split("/bunny/")[1] for output in status["outputs"]}
+    assert {"film/480p.mp4", "film/360p.mp4", "pictures/contact-sheet.jpg"} <= made
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ({"height": "9000"}, "params.height is '9000'; wanted is one of 480, 720, 1080"),
+        ({"heigth": "480"}, "VideoTemplate 'lecture' has no parameter 'heigth' (it has: height, "),
+    ],
+    ids=["out of bounds", "unknown"],
+)
+def test_wrong_params_end_a_job_with_the_sentence(
+    kube: Kubectl, params: dict[str, str], sentence: str
+) -> None:
+    kube.apply(the_template(), a_job_from({"name": "lecture"}, "uploads/a.mp4", **params))
+    status = kube.wait_end("templated", seconds=20)
+    assert status["phase"] == "Failed"
+    assert accepted(status) == ("False", "InvalidParams")
+    assert status["message"].startswith(sentence)
+    assert kube.items("jobs") == []
+
+
+@pytest.fixture
+def presets(kube: Kubectl) -> Iterator[str]:
+    """The chart's presets on the cluster; what is put before their names."""
+    prefix = f"t{secrets.token_hex(3)}-"
+    text = render_chart(PRESETS, f"--set=namePrefix={prefix}")
+    kube.ok("apply", "-f", "-", stdin=text)
+    yield prefix
+    kube.ok("delete", "-f", "-", stdin=text)
+
+
+def test_a_preset_of_the_chart_is_there_for_every_namespace(
+    kube: Kubectl, media: Minio, clip: str, presets: str
+) -> None:
+    ref = {"kind": "ClusterVideoTemplate", "name": f"{presets}podcast-audio"}
+    kube.apply(a_job_from(ref, clip, bitrateKbps="64"))
+    status = kube.wait_end("templated")
+    assert status["phase"] == "Succeeded", status
+    assert status["template"]["steps"][0]["extractAudio"]["bitrateKbps"] == 64
+    assert [output["name"] for output in status["outputs"]] == ["audio.m4a"]
+    (job,) = kube.items("jobs")
+    limits = job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+    assert limits == {"cpu": "2", "memory": "1Gi"}
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ({"serviceAccountName": "admin"}, 'unknown field "spec.serviceAccountName"'),
+        ({"steps": [{"name": "a", "sharpen": {}}]}, 'unknown field "spec.steps[0].sharpen"'),
+        (
+            {"steps": [{"name": "a", "transcode": {"renditions": [{"height": 9}]}}]},
+            "renditions[0].height in body should be greater than or equal to 64",
+        ),
+        (
+            {"steps": [{"name": "a", "transcode": {"packaging": "DVD", "renditions": []}}]},
+            "packaging in body should match",
+        ),
+        ({"steps": [{"name": "a"}]}, "a step has a name and exactly one kind"),
+        ({"params": [{"name": "a", "minimum": 3}]}, "are for parameters of type Integer or Number"),
+    ],
+    ids=["an account", "unknown step", "bounds", "unknown word", "no kind", "bounds of a text"],
+)
+def test_a_wrong_template_is_refused(
+    kube_readonly: Kubectl, change: dict[str, Any], wanted: str
+) -> None:
+    body = the_template()
+    body["spec"].update(change)
+    done = kube_readonly.run("apply", "-f", "-", stdin=yaml.safe_dump(body))
+    assert done.returncode != 0, "the API server took it"
+    assert wanted in done.stderr
