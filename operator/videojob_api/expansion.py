@@ -72,7 +72,7 @@ def expand(ref: TemplateRef, spec: VideoTemplateSpec, params: Mapping[str, str])
     """
     _check_size(ref, spec.steps)
     values = _values(ref, spec, params)
-    filled = [_fill(ref, step, values) for step in spec.steps]
+    filled = [fill_in(ref, step, values) for step in spec.steps]
     _check_size(ref, filled)
     try:
         return check_steps([Step.model_validate(step) for step in filled])
@@ -133,11 +133,16 @@ def _value(ref: TemplateRef, param: Param, text: str | None) -> Scalar:
         raise ParamsError(f"params.{param.name} {error} (by {ref}).") from error
 
 
-def _fill(ref: TemplateRef, node: JsonValue, values: Mapping[str, Scalar]) -> JsonValue:
+def fill_in(ref: TemplateRef, node: JsonValue, values: Mapping[str, Scalar]) -> JsonValue:
+    """A part of the steps with the values in their places.
+
+    Raises:
+        TemplateError: for a parameter that the template does not declare, or a stray ``$(``.
+    """
     if isinstance(node, dict):
-        return {key: _fill(ref, value, values) for key, value in node.items()}
+        return {key: fill_in(ref, value, values) for key, value in node.items()}
     if isinstance(node, list):
-        return [_fill(ref, value, values) for value in node]
+        return [fill_in(ref, value, values) for value in node]
     if not isinstance(node, str):
         return node
 

@@ -12,13 +12,14 @@ from videojob_api.expansion import (
     ParamsError,
     TemplateError,
     expand,
+    fill_in,
     take,
     use_snapshot,
 )
 from videojob_api.status import TemplateStatus
 from videojob_api.steps import Step
 from videojob_api.videojob import TemplateRef
-from videojob_api.videotemplate import VideoTemplateSpec
+from videojob_api.videotemplate import Scalar, VideoTemplateSpec
 
 REF = TemplateRef(name="web")
 
@@ -53,6 +54,29 @@ def test_a_value_that_is_nothing_but_a_parameter_has_its_type() -> None:
     assert web.transcode.renditions[0].height == 1080
     assert stills.thumbnails is not None
     assert stills.thumbnails.contact_sheet is True
+
+
+@pytest.mark.parametrize(
+    ("node", "result"),
+    [
+        ("$(params.n)", 3),
+        ("$(params.b)", True),
+        ("$(params.f)", 0.5),
+        ("$(params.s)", "$(params.n)"),
+        ("n=$(params.n) b=$(params.b)", "n=3 b=true"),
+        (["$(params.n)", {"$(params.n)": "$(params.b)"}], [3, {"$(params.n)": True}]),
+        ("$$(params.n)", "$(params.n)"),
+        ("$$(params.n)-$(params.n)", "$(params.n)-3"),
+        ("a$b$", "a$b$"),
+        (7, 7),
+        (None, None),
+    ],
+)
+def test_values_and_not_texts_are_filled_in(node: Any, result: Any) -> None:
+    """The steps' models would read "3" as 3 too; not every field of a later step may."""
+    values: dict[str, Scalar] = {"n": 3, "b": True, "f": 0.5, "s": "$(params.n)"}
+    filled_in = fill_in(REF, node, values)
+    assert (filled_in, type(filled_in)) == (result, type(result))
 
 
 def test_inside_a_text_it_is_text() -> None:

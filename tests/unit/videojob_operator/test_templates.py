@@ -135,6 +135,7 @@ async def test_a_missing_template_is_waited_for() -> None:
     assert (stalled["Stalled"], stalled["Reconciling"]) == ("True", "False")
     await settled(world)
     assert fake(world).all("jobs") == []
+    assert not [path for _, path in fake(world).requests if "videostores" in path]
     put_template(world)
     await reconcile(KEY, world)
     assert accepted(world)[0] == "True"
