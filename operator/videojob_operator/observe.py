@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from videojob_api import names
 from videojob_api.reasons import ExitCode
-from videojob_api.status import TemplateStatus, VideoJobStatus
+from videojob_api.status import VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 
@@ -32,7 +32,7 @@ from .facts import (
 from .observed import Attempt, Key, Nodes, Observed, StoreMissing
 from .policies.admission import needs_job
 from .policies.placement import depends_on_nodes
-from .templates import find_template, parse_snapshot
+from .templates import find_template, use_template
 from .world import World
 
 Body = dict[str, Any]
@@ -51,9 +51,7 @@ async def observe(key: Key, world: World) -> Observed | None:
     uid: str = meta["uid"]
     spec, invalid = parse_spec(body)
     status = VideoJobStatus.model_validate(body.get("status", {}))
-    template = await find_template(key, spec, status, world)
-    if spec is not None and isinstance(template, TemplateStatus):
-        spec, invalid = parse_snapshot(spec, template)
+    spec, template = use_template(spec, await find_template(key, spec, status, world))
     attempts = await _attempts(key, uid, status, world)
     if not status.phase.is_terminal:
         attempts = tuple(_with_pods(uid, attempt, world) for attempt in attempts)

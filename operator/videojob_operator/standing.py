@@ -27,7 +27,6 @@ from videojob_api.status import (
     OutputStatus,
     Phase,
     Progress,
-    TemplateStatus,
     Usage,
     VideoJobStatus,
     Warn,
@@ -122,9 +121,7 @@ def describe(
         output_bytes=size,
         accelerator=_used(observed, accelerator or _placed(observed)),
         usage=_usage(observed),
-        template=observed.template
-        if isinstance(observed.template, TemplateStatus)
-        else before.template,
+        template=before.template,
         failure=failure,
         warnings=_warnings(observed),
         accepted_at=before.accepted_at or format_time(now),

@@ -45,14 +45,20 @@ async def find_template(
         return TemplateProblem("InvalidParams", str(error), is_final=True)
 
 
-def parse_snapshot(spec: VideoJobSpec, taken: TemplateStatus) -> tuple[VideoJobSpec | None, str]:
-    """The spec with what was taken from the template, or the sentence why that is not understood."""
+def use_template(
+    spec: VideoJobSpec | None, template: TemplateStatus | TemplateProblem | None
+) -> tuple[VideoJobSpec | None, TemplateStatus | TemplateProblem | None]:
+    """The spec with what was taken from the template; a snapshot that is not understood is a problem."""
+    if spec is None or not isinstance(template, TemplateStatus):
+        return spec, template
     try:
-        return use_snapshot(spec, taken), ""
+        return use_snapshot(spec, template), template
     except ValidationError as error:
-        return None, f"status.template.{first_problem(error)}"
+        why = first_problem(error)
     except ValueError as error:  # steps that do not fit together
-        return None, f"status.template.steps: {error}"
+        why = str(error)
+    message = f"What was taken from the template is not understood: status.template: {why}"
+    return spec, TemplateProblem("SnapshotInvalid", message, is_final=True)
 
 
 def _not_found(ref: TemplateRef, key: Key) -> str:

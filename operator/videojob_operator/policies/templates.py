@@ -38,17 +38,15 @@ def decide_template(observed: Observed, now: datetime) -> Decision | None:
         )
     if template is None or observed.status.template is not None:
         return None
-    return Decision(
-        status=describe(
-            observed,
-            now,
-            phase=Phase.PENDING,
-            reason="Accepted",
-            message=f"Accepted with the steps of {template.kind} {template.name!r}.",
-            verdicts=judge(observed),
-        ),
-        requeue_seconds=0,
+    status = describe(
+        observed,
+        now,
+        phase=Phase.PENDING,
+        reason="Accepted",
+        message=f"Accepted with the steps of {template.kind} {template.name!r}.",
+        verdicts=judge(observed),
     )
+    return Decision(status=status.model_copy(update={"template": template}), requeue_seconds=0)
 
 
 def _look_again_seconds(observed: Observed, now: datetime) -> float:

@@ -222,6 +222,7 @@ async def test_a_snapshot_that_is_not_understood_any_more_ends_the_job() -> None
     await reconcile(KEY, world)
     assert status_of(world).phase is Phase.FAILED
     assert "status.template" in (status_of(world).message or "")
+    assert accepted(world)[:2] == ("False", "SnapshotInvalid")
 
 
 async def test_a_template_can_not_bring_an_account_a_volume_or_privileges() -> None:
