@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -30,6 +29,7 @@ def a_param(**fields: Any) -> Param:
         ({"enum": ["MP4", "HLS"]}, "HLS", "HLS"),
         ({"type": "Integer", "enum": [720, "1080"]}, "1080", 1080),
         ({"pattern": "^[a-z]+$", "maxLength": 3}, "abc", "abc"),
+        ({"pattern": "^.{1,500}$"}, "é" * 500, "é" * 500),
     ],
 )
 def test_what_fits_is_read_as_its_type(fields: dict[str, Any], text: str, value: object) -> None:
@@ -80,6 +80,8 @@ def test_what_does_not_fit_is_told_what_was_wanted(
         ({"minimum": 3}, "minimum and maximum are for parameters of type Integer or Number"),
         ({"type": "Boolean", "pattern": "x"}, "pattern and maxLength are for parameters of type"),
         ({"pattern": "(["}, "is no regular expression"),
+        ({"pattern": r"(\pL{30}){30}"}, "or too large a one"),
+        ({"pattern": "(a{100}){100}"}, "or too large a one"),
         ({"type": "Integer", "enum": ["tall"]}, "enum has 'tall', which is not a whole number"),
         ({"name": "a b"}, "should match pattern"),
         ({"type": "List"}, "'String', 'Integer', 'Number' or 'Boolean'"),
@@ -103,10 +105,8 @@ def test_a_default_may_be_written_either_way(default: object) -> None:
 def test_a_strangers_pattern_can_not_hold_up_the_operator() -> None:
     """In a backtracking engine this takes longer than the universe has been there."""
     param = a_param(pattern="^(a+)+$")
-    started = time.process_time()
     with pytest.raises(ValueError, match="wanted"):
         param.parse("a" * 1000 + "b")
-    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,12 @@ def test_a_strangers_pattern_can_not_hold_up_the_operator() -> None:
 def test_a_template_brings_nothing_but_steps_and_what_they_need(block: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="Extra inputs"):
         VideoTemplateSpec.model_validate({"steps": [{"name": "a"}], **block})
+
+
+def test_only_so_many_patterns_are_compiled() -> None:
+    params = [{"name": f"p{i}", "pattern": "a"} for i in range(9)]
+    with pytest.raises(ValidationError, match="more than 8 params have a pattern"):
+        VideoTemplateSpec.model_validate({"params": params, "steps": [{"name": "a"}]})
 
 
 def test_two_parameters_of_one_name_are_refused() -> None:
