@@ -117,6 +117,8 @@ class FakeCluster(Cluster):
         if method == "DELETE":
             if body["preconditions"]["uid"] != stored["metadata"]["uid"]:
                 raise Conflict("the UID in the precondition does not match", 409)
+            if version := body["preconditions"].get("resourceVersion"):
+                self._must_be(stored, version)
             return self.objects.pop((plural, namespace, name))
         return self._copy(stored)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from .base import Tolerant
+from .ending import SubjectRef
 from .status import MediaFacts, OutputStatus, Usage, Warn
 
 MANIFEST_VERSION: Literal["videojob.dev/manifest/v1"] = "videojob.dev/manifest/v1"
@@ -52,4 +53,7 @@ class Manifest(Tolerant):
     worker: dict[str, str]
     """Versions: worker, ffmpeg, encoders."""
     accelerator: dict[str, str | None] = {}
+    subject_refs: list[SubjectRef] = []
+    """As the VideoJob had them when its work began, as is ``user_metadata``."""
+    user_metadata: dict[str, str] = {}
     finished_at: str

@@ -44,7 +44,7 @@ def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
         node = {**only, **{k: v for k, v in node.items() if k != "anyOf"}}
         return _structural(node, definitions)
     result = {k: v for k, v in node.items() if k not in _DROPPED}
-    if result.get("default", 0) is None:
+    if result.get("default", 0) in (None, [], {}):
         del result["default"]
     if isinstance(result.get("default"), dict):
         result["default"] = _without_nulls(result["default"])

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from .base import Model, Name, ObjectKey, Quantity, Sha256, check_inside, parse_quantity
+from .ending import SubjectRef, Ttl, UserMetadata, check_metadata
 from .status import VideoJobStatus
 from .steps import YIELDING_KINDS, Step, check_steps
 
@@ -263,6 +264,19 @@ class VideoJobSpec(Model):
         default=86400,
         description="Longest time from acceptance to the end, waiting included; then Failed.",
     )
+    ttl: Ttl | None = Field(
+        default=None, description="Delete the VideoJob some time after its end."
+    )
+    subject_refs: Annotated[list[SubjectRef], Field(max_length=16)] = Field(
+        default=[],
+        description="What the videos belong to in your own system; repeated in the manifests and "
+        "in notifications, and not looked at otherwise.",
+    )
+    user_metadata: UserMetadata = Field(
+        default={},
+        description="Texts of your own; repeated in the manifests and in notifications, and not "
+        "looked at otherwise.",
+    )
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -292,6 +306,11 @@ class VideoJobSpec(Model):
     @classmethod
     def _steps_fit(cls, steps: list[Step]) -> list[Step]:
         return check_steps(steps)
+
+    @field_validator("user_metadata")
+    @classmethod
+    def _metadata_fits(cls, metadata: dict[str, str]) -> dict[str, str]:
+        return check_metadata(metadata)
 
     @model_validator(mode="after")
     def _steps_come_from_one_place(self) -> VideoJobSpec:

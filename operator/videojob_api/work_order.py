@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .base import Tolerant
+from .ending import SubjectRef
 from .steps import Step
 from .videojob import Input, Limits
 from .videostore import AddressingStyle
@@ -76,3 +77,6 @@ class WorkOrder(Tolerant):
     accelerator: str | None = None
     """The extended resource that the pod was given, or None: work on the CPU."""
     reports: ReportsTarget | None = None
+    subject_refs: list[SubjectRef] = []
+    """For the manifest, as is ``user_metadata``."""
+    user_metadata: dict[str, str] = {}

@@ -18,7 +18,7 @@ from videojob_api import names
 from .clock import format_time
 from .errors import ClusterError, Conflict, Forbidden, Gone, Invalid, JobRefusedError
 from .facts import is_owned_by
-from .observed import Action, CreateJob, DeleteJob, EmitEvent, Observed
+from .observed import Action, CreateJob, DeleteJob, DeleteVideoJob, EmitEvent, Observed
 from .world import World
 
 log = structlog.get_logger()
@@ -34,6 +34,8 @@ async def act(observed: Observed, actions: tuple[Action, ...], world: World) -> 
                 await _create_job(observed, action, world)
             case DeleteJob():
                 await _delete_job(observed, action, world)
+            case DeleteVideoJob():
+                await _delete_videojob(observed, world)
             case EmitEvent():
                 await _emit(observed, action, world)
 
@@ -83,6 +85,16 @@ def _owned_by(job: dict[str, Any]) -> dict[str, Any]:
 async def _delete_job(observed: Observed, action: DeleteJob, world: World) -> None:
     with suppress(Gone, Conflict):  # gone, or another one of that name
         await world.cluster.delete_job(observed.key.namespace, action.name, action.uid)
+
+
+async def _delete_videojob(observed: Observed, world: World) -> None:
+    """A conflict is raised on: the object has changed, and so may have its time to live."""
+    namespace, name = observed.key
+    with suppress(Gone):
+        await world.cluster.delete_videojob(
+            namespace, name, observed.uid, observed.resource_version
+        )
+    log.info("time to live is over", videojob=f"{namespace}/{name}", run=observed.run_id)
 
 
 async def _emit(observed: Observed, action: EmitEvent, world: World) -> None:

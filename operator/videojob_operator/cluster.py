@@ -116,6 +116,12 @@ class Cluster:
             "PATCH", path, body=body, content_type="application/merge-patch+json"
         )
 
+    async def delete_videojob(self, namespace: str, name: str, uid: str, version: str) -> None:
+        """Delete exactly that VideoJob, only if it is still at that resourceVersion."""
+        preconditions = {"uid": uid, "resourceVersion": version}
+        path = _custom("videojobs", namespace, name)
+        await self.request("DELETE", path, body={"preconditions": preconditions})
+
     async def get_store(self, namespace: str, name: str) -> Body:
         """A VideoStore."""
         return await self.request("GET", _custom("videostores", namespace, name))

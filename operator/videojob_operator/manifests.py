@@ -139,6 +139,8 @@ def build_order(
         else None,
         accelerator=placement.resource,
         reports=reports,
+        subject_refs=spec.subject_refs,
+        user_metadata=spec.user_metadata,
     )
 
 

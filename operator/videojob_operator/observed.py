@@ -184,6 +184,11 @@ class DeleteJob:
 
 
 @dataclass(frozen=True)
+class DeleteVideoJob:
+    """Delete the VideoJob itself, if it still is as it was observed."""
+
+
+@dataclass(frozen=True)
 class EmitEvent:
     """A Kubernetes Event on the VideoJob; the same one twice is one."""
 
@@ -192,7 +197,7 @@ class EmitEvent:
     message: str
 
 
-Action = CreateJob | DeleteJob | EmitEvent
+Action = CreateJob | DeleteJob | DeleteVideoJob | EmitEvent
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,8 @@ spec:
   - {name: web, transcode: {renditions: [{height: 144}]}}
   - {name: stills, thumbnails: {count: 2, contactSheet: true}}
   output: {prefix: results/}
+  subjectRefs: [{kind: vacancy, id: "42"}]
+  userMetadata: {title: 'A "quoted" title, ünï'}
 """
 
 
@@ -58,6 +61,9 @@ def test_results_are_listed_with_their_sizes(tmp_path: Path):
         assert (folder / name).stat().st_size > 0
         assert f"results/good/{name}" in done.stdout
     assert f"described in {folder}/manifest.json" in done.stdout
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["subjectRefs"] == [{"kind": "vacancy", "id": "42"}]
+    assert manifest["userMetadata"] == {"title": 'A "quoted" title, ünï'}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["job.yaml", "store"]
 
 

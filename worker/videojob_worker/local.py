@@ -159,6 +159,8 @@ def build_order(job: VideoJob, store: str) -> WorkOrder:
         limits=job.spec.limits,
         output_prefix=job.spec.output.prefix,
         folder=FolderTarget(path=str(parse_folder(store))),
+        subject_refs=job.spec.subject_refs,
+        user_metadata=job.spec.user_metadata,
     )
 
 

@@ -111,6 +111,8 @@ def build_manifest(task: Task, found: Findings) -> Manifest:
         warnings=_named(found.warnings, task.item.name),
         worker={"version": __version__, **task.tools.versions()},
         accelerator={"used": used, "reason": reason},
+        subject_refs=task.order.subject_refs,
+        user_metadata=task.order.user_metadata,
         finished_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
 

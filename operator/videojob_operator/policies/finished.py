@@ -1,4 +1,4 @@
-"""After the end: a terminal phase is sticky; the children are cleared away some time later."""
+"""After the end: a terminal phase is sticky; children are cleared away, then the VideoJob itself."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from datetime import datetime, timedelta
 from videojob_api.status import VideoJobStatus
 
 from ..clock import parse_time
-from ..observed import Decision, DeleteJob, Observed
+from ..observed import Decision, DeleteJob, DeleteVideoJob, Observed
+from .ttl import expiry
 
 
 def decide_finished(observed: Observed, now: datetime) -> Decision | None:
-    """Nothing is created any more; Jobs go once they have been kept for a look."""
+    """Nothing is created any more; Jobs go once they have been kept for a look, the rest by its TTL."""
     if observed.deleting:
         return Decision()
     if not observed.status.phase.is_terminal:
         return None
+    expires = expiry(observed)
+    if expires is not None and now >= expires:
+        # If the API server refuses, the key is tried again with back-off until it is gone.
+        return Decision(actions=(DeleteVideoJob(),))
     ended = parse_time(observed.status.finished_at) or now
     due = ended + timedelta(seconds=observed.settings.children_keep_seconds)
     children = tuple(DeleteJob(a.name, a.uid) for a in observed.attempts if not a.deleted)
-    seen = _with_generation(observed)
-    if now >= due or not children:
-        return Decision(actions=children, status=seen)
-    return Decision(status=seen, requeue_seconds=(due - now).total_seconds())
+    moments = [] if expires is None else [expires]
+    if children and now < due:
+        children, moments = (), [*moments, due]
+    return Decision(
+        actions=children,
+        status=_with_generation(observed),
+        requeue_seconds=(min(moments) - now).total_seconds() if moments else None,
+    )
 
 
 def _with_generation(observed: Observed) -> VideoJobStatus | None:

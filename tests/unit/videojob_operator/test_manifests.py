@@ -269,6 +269,12 @@ def test_credentials_of_a_bucket_are_references_and_nothing_else() -> None:
     }
 
 
+def test_the_order_carries_what_the_manifest_repeats() -> None:
+    said = {"subjectRefs": [{"kind": "vacancy", "id": "42"}], "userMetadata": {"title": "A $HOME"}}
+    order = order_of(a_videojob(**said).with_store()).wire()
+    assert {name: order[name] for name in said} == said
+
+
 def test_no_secret_is_in_the_order() -> None:
     order = order_of(a_videojob().with_store())
     assert order.s3 is not None

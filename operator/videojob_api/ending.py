@@ -1,0 +1,66 @@
+"""What a VideoJob asks for after its end: time to live, what deleting it deletes, who is told.
+
+Pure. Parts of ``VideoJobSpec``; their descriptions are user documentation.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .base import Model
+
+Lifetime = Annotated[int, Field(ge=0, le=315360000)]
+"""Seconds, up to ten years."""
+
+
+class Ttl(Model):
+    """How long a VideoJob that has ended is kept; for good where nothing is written."""
+
+    seconds_after_succeeded: Lifetime | None = Field(
+        default=None, description="Deleted so long after it Succeeded; never by default."
+    )
+    seconds_after_failed: Lifetime | None = Field(
+        default=None,
+        description="Deleted so long after it ended in any other way (Failed, Rejected, "
+        "Cancelled); never by default.",
+    )
+
+
+class SubjectRef(Model):
+    """Something in your own system that the videos belong to."""
+
+    kind: Annotated[str, Field(min_length=1, max_length=63, description="Say, vacancy.")]
+    id: Annotated[str, Field(min_length=1, max_length=253, description="Its id there.")]
+
+
+_MAX_METADATA_KEY = 63
+
+UserMetadata = Annotated[
+    dict[str, Annotated[str, Field(max_length=1024)]],
+    Field(
+        max_length=32,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": f"self.all(key, key.size() <= {_MAX_METADATA_KEY})",
+                    "message": "userMetadata has a key longer than 63 characters; shorten it",
+                }
+            ]
+        },
+    ),
+]
+"""At most 32 texts of at most 1024 characters."""
+
+
+def check_metadata(metadata: dict[str, str]) -> dict[str, str]:
+    """Refuse what the CRD's CEL refuses.
+
+    Raises:
+        ValueError: for a key that is too long.
+    """
+    for key in metadata:
+        if len(key) > _MAX_METADATA_KEY:
+            raise ValueError(f"the key {key[:20]!r}… is longer than {_MAX_METADATA_KEY} characters")
+    return metadata
