@@ -79,7 +79,7 @@ class FakeCluster(Cluster):
     @property
     def status_writes(self) -> int:
         """How many of them were status patches."""
-        return sum(1 for method, path in self.writes if method == "PATCH")
+        return sum(1 for _, path in self.writes if path.endswith("/status"))
 
     # ---- what the operator does
 
@@ -110,7 +110,9 @@ class FakeCluster(Cluster):
             raise Gone(f'{plural} "{name}" not found', 404)
         if method == "PATCH":
             assert content_type == "application/merge-patch+json"
-            return self._patch_status(plural, stored, body)
+            if path.endswith("/status"):
+                return self._patch_status(plural, stored, body)
+            return self._patch_meta(plural, stored, body)
         if method == "PUT":
             self._must_be(stored, body["metadata"].get("resourceVersion"))
             return self.put(plural, body)
@@ -152,6 +154,15 @@ class FakeCluster(Cluster):
         status = apply_patch(stored.get("status", {}), patch["status"])
         VideoJobStatus.model_validate(status)
         return self.put(plural, {**stored, "status": status})
+
+    def _patch_meta(self, plural: str, stored: Body, patch: Body) -> Body:
+        self._must_be(stored, patch["metadata"].pop("resourceVersion"))
+        body = self.put(
+            plural, {**stored, "metadata": apply_patch(stored["metadata"], patch["metadata"])}
+        )
+        if "deletionTimestamp" in body["metadata"] and not body["metadata"].get("finalizers"):
+            self.drop(plural, body["metadata"]["name"])
+        return body
 
     @staticmethod
     def _must_be(stored: Body, version: str | None) -> None:

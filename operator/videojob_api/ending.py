@@ -5,6 +5,7 @@ Pure. Parts of ``VideoJobSpec``; their descriptions are user documentation.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -13,6 +14,13 @@ from .base import Model
 
 Lifetime = Annotated[int, Field(ge=0, le=315360000)]
 """Seconds, up to ten years."""
+
+
+class DeletionPolicy(StrEnum):
+    """What becomes of the outputs when the VideoJob is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
 
 
 class Ttl(Model):

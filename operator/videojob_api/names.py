@@ -23,6 +23,11 @@ ANNOTATION_INDEXES = f"{GROUP}/input-indexes"
 """Which inputs an attempt works on, as ranges: Job index i is the i-th of them."""
 ANNOTATION_ACCELERATOR = f"{GROUP}/accelerator-reason"
 
+ANNOTATION_CLEANS_UP = f"{GROUP}/cleans-up"
+"""Name of the VideoJob whose outputs a Job deletes; such a Job has no owner, or it would go too soon."""
+FINALIZER = f"{GROUP}/outputs"
+"""Holds a VideoJob that is being deleted until its outputs are."""
+
 ENV_ORDER = "VIDEOJOB_ORDER"
 ENV_ORDER_FILE = "VIDEOJOB_ORDER_FILE"
 ENV_INDEX = "JOB_COMPLETION_INDEX"
@@ -45,6 +50,8 @@ TERMINATION_PATH = "/dev/termination-log"
 
 MANIFEST_FILE = "manifest.json"
 LOGS_FOLDER = ".logs"
+PRIVATE_FOLDERS = (LOGS_FOLDER,)
+"""Folders in an input's own whose objects no manifest lists, though we made them."""
 
 MAX_CHILD_NAME_PREFIX = 46
 
@@ -58,6 +65,12 @@ def child_name(name: str, uid: str, run: int, attempt: int) -> str:
     digest = hashlib.sha256(f"{uid}/{run}/{attempt}".encode()).hexdigest()[:8]
     stem = name[:MAX_CHILD_NAME_PREFIX].replace(".", "-").rstrip("-")
     return f"{stem}-{digest}"
+
+
+def clean_up_name(name: str, uid: str) -> str:
+    """The one name of the Job that deletes a VideoJob's outputs."""
+    digest = hashlib.sha256(f"{uid}/clean-up".encode()).hexdigest()[:8]
+    return f"{name[:MAX_CHILD_NAME_PREFIX].replace('.', '-').rstrip('-')}-{digest}"
 
 
 def reports_audience(uid: str) -> str:

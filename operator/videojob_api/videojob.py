@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from .base import Model, Name, ObjectKey, Quantity, Sha256, check_inside, parse_quantity
-from .ending import SubjectRef, Ttl, UserMetadata, check_metadata
+from .ending import DeletionPolicy, SubjectRef, Ttl, UserMetadata, check_metadata
 from .status import VideoJobStatus
 from .steps import YIELDING_KINDS, Step, check_steps
 
@@ -79,6 +79,12 @@ class Output(Model):
     ] = Field(
         description="Key prefix with a slash at the end; results are at "
         "<prefix><input>/<step>/<file>, and <prefix><input>/manifest.json is written last."
+    )
+    deletion_policy: DeletionPolicy = Field(
+        default=DeletionPolicy.RETAIN,
+        description="What deleting the VideoJob does to its outputs. Retain: nothing. Delete: what "
+        "its manifests list is deleted first, within five minutes, after which the VideoJob goes "
+        "in any case; an Event says what was done.",
     )
 
     model_config = ConfigDict(
@@ -203,7 +209,7 @@ class Retry(Model):
     )
 
 
-_IMMUTABLE = ("storeRef", "inputs", "steps", "templateRef", "params", "limits", "output")
+_IMMUTABLE = ("storeRef", "inputs", "steps", "templateRef", "params", "limits", "output.prefix")
 _OPTIONAL = ("steps", "templateRef", "params", "limits")
 
 

@@ -18,7 +18,16 @@ from videojob_api import names
 from .clock import format_time
 from .errors import ClusterError, Conflict, Forbidden, Gone, Invalid, JobRefusedError
 from .facts import is_owned_by
-from .observed import Action, CreateJob, DeleteJob, DeleteVideoJob, EmitEvent, Observed
+from .observed import (
+    Action,
+    CreateCleanUp,
+    CreateJob,
+    DeleteJob,
+    DeleteVideoJob,
+    EmitEvent,
+    Observed,
+    SetFinalizers,
+)
 from .world import World
 
 log = structlog.get_logger()
@@ -36,6 +45,10 @@ async def act(observed: Observed, actions: tuple[Action, ...], world: World) -> 
                 await _delete_job(observed, action, world)
             case DeleteVideoJob():
                 await _delete_videojob(observed, world)
+            case SetFinalizers():
+                await _set_finalizers(observed, action, world)
+            case CreateCleanUp():
+                await _create_clean_up(observed, action, world)
             case EmitEvent():
                 await _emit(observed, action, world)
 
@@ -97,7 +110,34 @@ async def _delete_videojob(observed: Observed, world: World) -> None:
     log.info("time to live is over", videojob=f"{namespace}/{name}", run=observed.run_id)
 
 
+async def _set_finalizers(observed: Observed, action: SetFinalizers, world: World) -> None:
+    namespace, name = observed.key
+    finalizers = action.finalizers
+    log.info("finalizers set", videojob=f"{namespace}/{name}", finalizers=finalizers)
+    with suppress(Gone):
+        body = await world.cluster.patch_finalizers(
+            namespace, name, observed.resource_version, finalizers
+        )
+        if finalizers or not observed.deleting:  # else the answer is the last copy of what is gone
+            world.cache.put_videojob(body)
+
+
+async def _create_clean_up(observed: Observed, action: CreateCleanUp, world: World) -> None:
+    """A refusal (a quota, a policy) is no end: it is tried again until the five minutes are over."""
+    meta = action.manifest["metadata"]
+    try:
+        job = await world.cluster.create_job(action.manifest)
+    except Conflict:
+        job = await world.cluster.get_job(meta["namespace"], meta["name"])
+    except (Invalid, Forbidden) as error:
+        log.warning("the clean-up Job is refused", job=meta["name"], error=str(error))
+        return
+    world.cache.put_job(job)
+
+
 async def _emit(observed: Observed, action: EmitEvent, world: World) -> None:
+    if observed.deleting:  # the Event may be hard to find once its object is gone
+        log.info(action.message, videojob="/".join(observed.key), reason=action.reason)
     try:
         await world.cluster.create_event(build_event(observed, action, world.now()))
     except Conflict:

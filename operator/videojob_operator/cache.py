@@ -135,6 +135,8 @@ class Cache:
     def key_of(self, body: Body) -> Key | None:
         """The VideoJob that a child belongs to, if it is known."""
         meta = body["metadata"]
+        if of := meta.get("annotations", {}).get(names.ANNOTATION_CLEANS_UP):
+            return Key(meta["namespace"], of)  # a clean-up Job has no owner
         uid = meta.get("labels", {}).get(names.LABEL_UID)
         # A pod's owner is the Job; its label holds the name, cut to 63 characters at most.
         parents = {owner.get("uid") for owner in meta.get("ownerReferences", [])}

@@ -116,6 +116,16 @@ class Cluster:
             "PATCH", path, body=body, content_type="application/merge-patch+json"
         )
 
+    async def patch_finalizers(
+        self, namespace: str, name: str, version: str, finalizers: tuple[str, ...]
+    ) -> Body:
+        """Replace a VideoJob's finalizers, only if it is still at that resourceVersion."""
+        body = {"metadata": {"resourceVersion": version, "finalizers": list(finalizers)}}
+        path = _custom("videojobs", namespace, name)
+        return await self.request(
+            "PATCH", path, body=body, content_type="application/merge-patch+json"
+        )
+
     async def delete_videojob(self, namespace: str, name: str, uid: str, version: str) -> None:
         """Delete exactly that VideoJob, only if it is still at that resourceVersion."""
         preconditions = {"uid": uid, "resourceVersion": version}
@@ -150,6 +160,16 @@ class Cluster:
         return await self.list_all(
             path, labelSelector=names.LABEL_UID, fieldSelector=names.LIVE_PODS
         )
+
+    async def list_live_pods_of(self, namespace: str, uid: str) -> list[Body]:
+        """The pods of one VideoJob that have not ended."""
+        label = f"{names.LABEL_UID}={uid}"
+        path = f"/api/v1/namespaces/{namespace}/pods"
+        return await self.list_all(path, labelSelector=label, fieldSelector=names.LIVE_PODS)
+
+    async def get_namespace(self, name: str) -> Body:
+        """A namespace."""
+        return await self.request("GET", f"/api/v1/namespaces/{name}")
 
     async def get_job(self, namespace: str, name: str) -> Body:
         """A Job."""

@@ -17,6 +17,7 @@ from .policies import (
     deadlines,
     finished,
     outcomes,
+    removal,
     running,
     templates,
     throttle,
@@ -26,6 +27,8 @@ from .policies import (
 Policy = Callable[[Observed, datetime], Decision | None]
 
 POLICIES: tuple[Policy, ...] = (
+    removal.decide_removal,  # being deleted, and its outputs first
+    removal.decide_hold,  # outputs that go with it: nothing is made before that is ensured
     finished.decide_finished,  # terminal: only the children are left to clear away
     acceptance.decide_accept,  # a manifest that is not understood ends here
     deadlines.decide_deadline,

@@ -37,6 +37,19 @@ _GRACE_SECONDS = 60
 _JOB_TTL_SECONDS = 24 * 3600
 _SCRATCH_MARGIN_BYTES = 1 << 30
 _NOBODY = 65532
+POD_SECURITY: dict[str, Any] = {
+    "runAsNonRoot": True,
+    "runAsUser": _NOBODY,
+    "runAsGroup": _NOBODY,
+    "fsGroup": _NOBODY,
+    "fsGroupChangePolicy": "OnRootMismatch",
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+CONTAINER_SECURITY: dict[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
 _DEFAULT_REQUESTS = {"cpu": "500m", "memory": "512Mi"}
 
 
@@ -133,10 +146,7 @@ def build_order(
         steps=spec.steps,
         limits=spec.limits,
         output_prefix=spec.output.prefix,
-        s3=S3Target.model_validate(store.s3.model_dump()) if store.s3 else None,
-        folder=FolderTarget(path=names.VOLUME_PATH, prefix=store.volume.prefix)
-        if store.volume
-        else None,
+        **target_store(store),
         accelerator=placement.resource,
         reports=reports,
         subject_refs=spec.subject_refs,
@@ -214,23 +224,15 @@ def _pod_spec(
     if order_text is None:
         volumes.append({"name": "order", "configMap": {"name": config_map}})
         mounts.append({"name": "order", "mountPath": "/order", "readOnly": True})
-    if store.volume:
-        claim = {"claimName": store.volume.claim_name}
-        volumes.append({"name": "store", "persistentVolumeClaim": claim})
-        mounts.append({"name": "store", "mountPath": names.VOLUME_PATH})
+    store_volumes, store_mounts = mount_store(store)
+    volumes += store_volumes
+    mounts += store_mounts
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _NOBODY,
-            "runAsGroup": _NOBODY,
-            "fsGroup": _NOBODY,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": POD_SECURITY,
         "volumes": volumes,
         "containers": [
             {
@@ -239,16 +241,12 @@ def _pod_spec(
                 "imagePullPolicy": settings.worker_image_pull_policy,
                 "env": _environment(spec, store, order_text),
                 "resources": _resources(spec, placement),
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
+                "securityContext": CONTAINER_SECURITY,
                 "terminationMessagePolicy": "FallbackToLogsOnError",
                 "volumeMounts": mounts,
             }
         ],
-        **_pull_secrets(settings),
+        **pull_secrets(settings),
     }
 
 
@@ -282,15 +280,38 @@ def _environment(
         from_resource(names.ENV_CPU_LIMIT, "limits.cpu"),
         from_resource(names.ENV_MEMORY_LIMIT, "limits.memory"),
     ]
-    if store.s3:
-        secret = store.s3.credentials_secret_ref.name
-        for variable, key in (
-            (names.ENV_ACCESS_KEY, "accessKeyID"),
-            (names.ENV_SECRET_KEY, "secretAccessKey"),
-        ):
-            reference = {"name": secret, "key": key}
-            environment.append({"name": variable, "valueFrom": {"secretKeyRef": reference}})
-    return environment
+    return environment + read_credentials(store)
+
+
+def read_credentials(store: VideoStoreSpec) -> list[dict[str, Any]]:
+    """The variables through which a container gets the store's credentials from their Secret."""
+    if store.s3 is None:
+        return []
+    secret = store.s3.credentials_secret_ref.name
+    keys = {names.ENV_ACCESS_KEY: "accessKeyID", names.ENV_SECRET_KEY: "secretAccessKey"}
+    return [
+        {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+        for variable, key in keys.items()
+    ]
+
+
+def mount_store(store: VideoStoreSpec) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Volumes and mounts of a store on a claim; a bucket needs none."""
+    if store.volume is None:
+        return [], []
+    claim = {"claimName": store.volume.claim_name}
+    volume = {"name": "store", "persistentVolumeClaim": claim}
+    return [volume], [{"name": "store", "mountPath": names.VOLUME_PATH}]
+
+
+def target_store(store: VideoStoreSpec) -> dict[str, S3Target | FolderTarget | None]:
+    """Where the store is, as an order says it."""
+    return {
+        "s3": S3Target.model_validate(store.s3.model_dump()) if store.s3 else None,
+        "folder": FolderTarget(path=names.VOLUME_PATH, prefix=store.volume.prefix)
+        if store.volume
+        else None,
+    }
 
 
 def _resources(spec: VideoJobSpec, placement: Placement) -> dict[str, Any]:
@@ -312,6 +333,7 @@ def scratch_bytes(spec: VideoJobSpec) -> int:
     return largest * (1 + min(made, 4)) + _SCRATCH_MARGIN_BYTES
 
 
-def _pull_secrets(settings: Settings) -> dict[str, Any]:
+def pull_secrets(settings: Settings) -> dict[str, Any]:
+    """What the workers' image is pulled with, as a part of a pod's spec."""
     pull = [{"name": name} for name in settings.worker_image_pull_secrets]
     return {"imagePullSecrets": pull} if pull else {}

@@ -17,7 +17,6 @@ from videojob_api import names
 from videojob_api.reasons import ExitCode
 from videojob_api.status import VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
-from videojob_api.videostore import VideoStoreSpec
 
 from .errors import Gone
 from .facts import (
@@ -29,9 +28,11 @@ from .facts import (
     parse_nodes,
     parse_waiting_pod,
 )
+from .observe_removal import observe_removal
 from .observed import Attempt, Key, Nodes, Observed, StoreMissing
 from .policies.admission import needs_job
 from .policies.placement import depends_on_nodes
+from .stores import find_store
 from .templates import find_template, use_template
 from .world import World
 
@@ -72,6 +73,7 @@ async def observe(key: Key, world: World) -> Observed | None:
         invalid=invalid,
         template=template,
         deleting="deletionTimestamp" in meta,
+        finalizers=tuple(meta.get("finalizers", ())),
         attempts=attempts,
         results=results,
         endings=endings,
@@ -84,11 +86,13 @@ async def observe(key: Key, world: World) -> Observed | None:
         ),
     )
     observed = replace(observed, lacks_order=_lacks_order(observed, world))
+    if observed.deleting and names.FINALIZER in observed.finalizers:
+        return await observe_removal(observed, meta["deletionTimestamp"], world)
     if spec is None or not observed.is_accepted:
         return observed
     if not (needs_job(observed) or observed.lacks_order):
         return observed
-    store = await _store(key, spec.store_ref.name, world)
+    store = await find_store(key, spec.store_ref.name, world)
     nodes = None if isinstance(store, StoreMissing) else await _nodes(spec, world)
     return replace(observed, store=store, nodes=nodes)
 
@@ -179,17 +183,6 @@ async def _read_endings(key: Key, uid: str, attempt: Attempt, world: World) -> N
             index = attempt.indexes[job_index]
             world.book.record_ending(uid, attempt.number, index, ending, result)
     world.book.mark_looked(uid, attempt.number, unread)
-
-
-async def _store(key: Key, name: str, world: World) -> VideoStoreSpec | StoreMissing:
-    try:
-        body = await world.cluster.get_store(key.namespace, name)
-    except Gone:
-        return StoreMissing(name)
-    try:
-        return VideoStoreSpec.model_validate(body["spec"])
-    except ValidationError as error:
-        return StoreMissing(name, invalid=error.errors()[0]["msg"])
 
 
 async def _nodes(spec: VideoJobSpec, world: World) -> Nodes | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from videojob_api.clean_up import CleanUpResult
 from videojob_api.report import ProgressReport, Result
 from videojob_api.status import TemplateStatus, VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
@@ -115,6 +116,31 @@ class TemplateProblem:
 
 
 @dataclass(frozen=True)
+class CleanUp:
+    """The Job that deletes a VideoJob's outputs."""
+
+    name: str
+    uid: str
+    created_at: datetime
+    is_over: bool = False
+    result: CleanUpResult | None = None
+    """What its last pod said."""
+    stuck: str = ""
+    """Why its pod can't start, where only a person can mend that."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """The VideoJob is being deleted, and waits for our finalizer."""
+
+    since: datetime
+    is_namespace_going: bool
+    workers: int
+    """Pods that have not ended yet."""
+    clean_up: CleanUp | None = None
+
+
+@dataclass(frozen=True)
 class Observed:
     """One VideoJob and everything around it."""
 
@@ -128,6 +154,8 @@ class Observed:
     """None when the manifest is not understood; then ``invalid`` says why."""
     invalid: str = ""
     deleting: bool = False
+    finalizers: tuple[str, ...] = ()
+    removal: Removal | None = None
     attempts: tuple[Attempt, ...] = ()
     """All Jobs of the current run that still exist, oldest first."""
     results: Mapping[int, Result] = field(default_factory=dict)
@@ -189,6 +217,20 @@ class DeleteVideoJob:
 
 
 @dataclass(frozen=True)
+class SetFinalizers:
+    """The VideoJob's finalizers, if it still is as it was observed."""
+
+    finalizers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CreateCleanUp:
+    """Make the Job that deletes the outputs."""
+
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class EmitEvent:
     """A Kubernetes Event on the VideoJob; the same one twice is one."""
 
@@ -197,7 +239,7 @@ class EmitEvent:
     message: str
 
 
-Action = CreateJob | DeleteJob | DeleteVideoJob | EmitEvent
+Action = CreateJob | DeleteJob | DeleteVideoJob | SetFinalizers | CreateCleanUp | EmitEvent
 
 
 @dataclass(frozen=True)

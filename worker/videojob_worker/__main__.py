@@ -1,4 +1,4 @@
-"""Where the worker starts: in a pod without arguments, or by hand with ``run``.
+"""Where the worker starts: in a pod without arguments or with ``clean-up``, or by hand with ``run``.
 
 In a pod, the only place that turns an exception into an exit code, a termination message and a last
 report; ``local`` does the like for a terminal.
@@ -19,6 +19,10 @@ def main(arguments: list[str]) -> int:
     """Run what is asked for; the exit code."""
     stop = Stop()
     signal.signal(signal.SIGTERM, stop.request)
+    if arguments == ["clean-up"]:
+        from .clean_up import main as clean_up
+
+        return clean_up(os.environ, stop)
     if arguments:
         from .local import main as run_locally
 

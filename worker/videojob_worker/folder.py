@@ -139,6 +139,22 @@ class FolderStorage:
         except OSError as error:
             raise _refused(path, error) from error
 
+    def list_keys(self, folder: str) -> Iterator[str]:
+        """See ``Storage.list_keys``; links are files here, and are not followed."""
+        top = self._result(folder)
+        for parent, _, files in os.walk(top):
+            for name in files:
+                yield folder + Path(parent, name).relative_to(top).as_posix()
+
+    def tidy(self, folder: str) -> None:
+        """See ``Storage.tidy``; a folder with anything in it stays."""
+        top = self._result(folder)
+        below = [Path(parent) for parent, _, _ in os.walk(top, topdown=False)]
+        for empty in (*below, top.parent):
+            if empty != self._root:
+                with suppress(OSError):
+                    empty.rmdir()
+
     def _input(self, key: str) -> Path:
         path = self._root / (self._prefix + key)
         if self._leads_out(path):
@@ -165,6 +181,7 @@ class ReadHereWriteThere:
         self.stat, self.read, self.copy_out = inputs.stat, inputs.read, inputs.copy_out
         self.exists, self.put, self.prepare = results.exists, results.put, results.prepare
         self.delete, self.locate = results.delete, results.locate
+        self.list_keys, self.tidy = results.list_keys, results.tidy
 
 
 def _info(found: os.stat_result) -> ObjectInfo:

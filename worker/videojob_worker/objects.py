@@ -85,3 +85,9 @@ class Storage(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object, if it is there."""
+
+    def list_keys(self, folder: str) -> Iterator[str]:
+        """Keys of all objects below a folder (a prefix with a slash at the end)."""
+
+    def tidy(self, folder: str) -> None:
+        """Remove a folder, and the one that it is in, if nothing is in them; a bucket has none."""

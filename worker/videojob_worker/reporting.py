@@ -176,7 +176,12 @@ class _Post:
 
 def write_termination_message(result: Result) -> None:
     """Leave the result where the kubelet looks for it; nowhere outside of a container."""
+    write_termination_text(result.to_termination_message())
+
+
+def write_termination_text(text: str) -> None:
+    """The same for any text."""
     given = os.environ.get(names.ENV_TERMINATION_PATH)
     path = Path(given or names.TERMINATION_PATH)
     if given or path.exists():
-        path.write_text(result.to_termination_message())
+        path.write_text(text)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from videojob_api import names
+from videojob_api.clean_up import CleanUpOrder
 from videojob_api.videostore import AddressingStyle
 from videojob_api.work_order import S3Target, WorkOrder
 
@@ -51,8 +52,8 @@ class _Passing(Exception):
     """A failure that may pass."""
 
 
-def open_storage(order: WorkOrder, stop: Stop) -> Storage:
-    """The store that a work order names.
+def open_storage(order: WorkOrder | CleanUpOrder, stop: Stop) -> Storage:
+    """The store that an order names.
 
     Raises:
         NotDoable: if it names none.
@@ -174,6 +175,20 @@ class S3Storage:
     def delete(self, key: str) -> None:
         """See ``Storage.delete``."""
         self._ask(lambda: self._client.remove_object(self._target.bucket, self._whole(key)))
+
+    def list_keys(self, folder: str) -> Iterator[str]:
+        """See ``Storage.list_keys``."""
+
+        def look() -> list[str]:
+            found = self._client.list_objects(
+                self._target.bucket, prefix=self._whole(folder), recursive=True
+            )
+            return [str(item.object_name).removeprefix(self._target.prefix) for item in found]
+
+        return iter(self._ask(look))
+
+    def tidy(self, folder: str) -> None:
+        """See ``Storage.tidy``."""
 
     def _get(self, key: str, headers: dict[str, str], offset: int, length: int) -> Any:
         # Ranges are written by hand: the client leaves out offset 0 of a length it is given.

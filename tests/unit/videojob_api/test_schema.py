@@ -212,7 +212,7 @@ def test_a_missing_store_gets_a_sentence_and_not_a_bare_required() -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["storeRef", "inputs", "steps", "templateRef", "params", "limits", "output"]
+    "field", ["storeRef", "inputs", "steps", "templateRef", "params", "limits", "output.prefix"]
 )
 def test_what_the_work_is_made_of_can_not_be_changed(field: str) -> None:
     spec = schema_of(build_videojob_crd())["properties"]["spec"]

@@ -9,12 +9,14 @@ from builders import NOW, Situation, a_time, a_videojob
 
 from videojob_api.status import Phase
 from videojob_operator.decide import POLICIES, decide
-from videojob_operator.observed import StoreMissing, TemplateProblem
+from videojob_operator.observed import Removal, StoreMissing, TemplateProblem
 
 
 @pytest.mark.parametrize(
     ("situation", "policy"),
     [
+        (replace(a_videojob(), removal=Removal(NOW, True, workers=0)), "decide_removal"),
+        (a_videojob(output={"prefix": "x/", "deletionPolicy": "Delete"}), "decide_hold"),
         (a_videojob().at_phase(Phase.FAILED, finished_at=a_time()), "decide_finished"),
         (replace(a_videojob(), spec=None, invalid="no"), "decide_accept"),
         (a_videojob().running(ago=86400), "decide_deadline"),
@@ -38,6 +40,8 @@ def test_each_situation_is_one_policys(situation: Situation, policy: str) -> Non
 
 def test_every_policy_is_one_that_a_test_above_names() -> None:
     assert [policy.__name__ for policy in POLICIES] == [
+        "decide_removal",
+        "decide_hold",
         "decide_finished",
         "decide_accept",
         "decide_deadline",

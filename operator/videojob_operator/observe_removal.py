@@ -1,0 +1,53 @@
+"""Observe a removal: what has to be known of a VideoJob that is being deleted with its outputs.
+
+IO, called by observe for such VideoJobs alone. Everything is asked of the API server: a cache that has
+just been started would not know of workers that still publish.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from videojob_api import names
+
+from .clean_up_job import parse_clean_up
+from .errors import Gone
+from .observed import CleanUp, Observed, Removal
+from .policies.removal import wants_deletion
+from .stores import find_store
+from .world import World
+
+
+async def observe_removal(observed: Observed, since: str, world: World) -> Observed:
+    """The same VideoJob with its workers, its clean-up Job and its store.
+
+    Args:
+        observed: what is known so far.
+        since: when the deletion was asked for.
+        world: to ask.
+    """
+    namespace, uid = observed.key.namespace, observed.uid
+    try:
+        going = "deletionTimestamp" in (await world.cluster.get_namespace(namespace))["metadata"]
+    except Gone:
+        going = True
+    removal = Removal(datetime.fromisoformat(since), going, workers=0)
+    if observed.spec is None or going or not wants_deletion(observed):
+        return replace(observed, removal=removal)
+    workers = await world.cluster.list_live_pods_of(namespace, uid)
+    removal = replace(removal, workers=len(workers), clean_up=await _clean_up(observed, world))
+    store = await find_store(observed.key, observed.spec.store_ref.name, world)
+    return replace(observed, removal=removal, store=store)
+
+
+async def _clean_up(observed: Observed, world: World) -> CleanUp | None:
+    name = names.clean_up_name(observed.key.name, observed.uid)
+    for job in world.cache.jobs_of(observed.uid):
+        if (
+            job["metadata"]["name"] == name
+            and job["metadata"]["namespace"] == observed.key.namespace
+        ):
+            pods = await world.cluster.list_pods_of_job(observed.key.namespace, name)
+            return parse_clean_up(job, pods)
+    return None

@@ -1,0 +1,134 @@
+"""Removal: ``output.deletionPolicy: Delete`` deletes the outputs before the VideoJob goes.
+
+The one finalizer of ours. It never holds for more than five minutes, and never a namespace.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from videojob_api import names
+from videojob_api.ending import DeletionPolicy
+
+from ..clean_up_job import build_clean_up
+from ..observed import (
+    Action,
+    CleanUp,
+    CreateCleanUp,
+    Decision,
+    DeleteJob,
+    EmitEvent,
+    Observed,
+    Removal,
+    SetFinalizers,
+    StoreMissing,
+)
+
+_LONGEST_SECONDS = 300
+_WORKERS_SECONDS = 120
+"""Workers end within their grace period; a pod that hangs on a dead node is not waited for longer."""
+_STUCK_SECONDS = 20
+_LOOK_AGAIN_SECONDS = 2
+_CLEAN_UP_SECONDS = 5
+"""How often the clean-up is looked at though its Job has not changed: its pod may be stuck."""
+
+
+def wants_deletion(observed: Observed) -> bool:
+    """Whether the outputs go with the VideoJob."""
+    spec = observed.spec
+    return spec is not None and spec.output.deletion_policy is DeletionPolicy.DELETE
+
+
+def decide_hold(observed: Observed, now: datetime) -> Decision | None:
+    """Put the finalizer on before anything is made; take it off when the policy has changed."""
+    del now
+    held = names.FINALIZER in observed.finalizers
+    if observed.deleting or observed.spec is None or held == wants_deletion(observed):
+        return None
+    others = tuple(f for f in observed.finalizers if f != names.FINALIZER)
+    wanted = others if held else (*others, names.FINALIZER)
+    return Decision(actions=(SetFinalizers(wanted),), requeue_seconds=0)
+
+
+def decide_removal(observed: Observed, now: datetime) -> Decision | None:
+    """Stop the workers, have the outputs deleted, let go; the first reason to let go wins."""
+    removal = observed.removal
+    if removal is None:
+        return None
+    over = removal.since + timedelta(seconds=_LONGEST_SECONDS)
+    if removal.is_namespace_going:
+        return _let_go(observed, _left("the namespace is being deleted"))
+    if not wants_deletion(observed):
+        return _let_go(observed, None)
+    if now >= over:
+        why = (
+            removal.clean_up.result.message if removal.clean_up and removal.clean_up.result else ""
+        )
+        return _let_go(observed, _left(f"five minutes are over. {why}"))
+    return (
+        _stop_workers(observed, removal, now)
+        or _without_clean_up(observed)
+        or _clean_up(observed, removal, now, over)
+    )
+
+
+def _stop_workers(observed: Observed, removal: Removal, now: datetime) -> Decision | None:
+    """What still works would publish after the clean-up."""
+    at_work = [a for a in observed.attempts if not a.is_over]
+    waited = now - removal.since >= timedelta(seconds=_WORKERS_SECONDS)
+    if waited or not (at_work or removal.workers):
+        return None
+    stop = tuple(DeleteJob(a.name, a.uid) for a in at_work if not a.deleted)
+    return Decision(actions=stop, requeue_seconds=_LOOK_AGAIN_SECONDS)
+
+
+def _without_clean_up(observed: Observed) -> Decision | None:
+    """Let go at once where there is nothing to delete, or nothing to delete it with."""
+    if not observed.status.attempt and not observed.attempts:
+        return _let_go(observed, None)
+    if isinstance(observed.store, StoreMissing):
+        why = observed.store.invalid or "there is none of that name"
+        return _let_go(observed, _left(f"the VideoStore {observed.store.name!r} is gone: {why}"))
+    return None
+
+
+def _clean_up(observed: Observed, removal: Removal, now: datetime, over: datetime) -> Decision:
+    job, seconds = removal.clean_up, max(1, int((over - now).total_seconds()))
+    again = min(_CLEAN_UP_SECONDS, seconds)
+    if job is None:
+        if (
+            observed.spec is None
+            or observed.store is None
+            or isinstance(observed.store, StoreMissing)
+        ):
+            raise LookupError("observe did not look up the store though outputs are to be deleted")
+        body = build_clean_up(observed, observed.spec, observed.store, seconds=seconds)
+        return Decision(actions=(CreateCleanUp(body),), requeue_seconds=again)
+    if job.is_over:
+        return _let_go(observed, _outcome(job))
+    if job.stuck and now - job.created_at >= timedelta(seconds=_STUCK_SECONDS):
+        return _let_go(observed, _left(f"the clean-up can't start: {job.stuck}"))
+    return Decision(requeue_seconds=again)
+
+
+def _outcome(job: CleanUp) -> EmitEvent:
+    if job.result is None:
+        return _left("the clean-up ended without a word")
+    if job.result.complete:
+        return EmitEvent("Normal", "OutputsDeleted", job.result.message)
+    return _left(job.result.message)
+
+
+def _left(why: str) -> EmitEvent:
+    message = f"Outputs were left behind: {why.rstrip('. ')}."
+    return EmitEvent("Warning", "OutputsLeft", message)
+
+
+def _let_go(observed: Observed, event: EmitEvent | None) -> Decision:
+    """Say what was done, then take the finalizer off; a clean-up that goes on would outlive it."""
+    others = tuple(f for f in observed.finalizers if f != names.FINALIZER)
+    actions: list[Action] = [event] if event else []
+    job = observed.removal.clean_up if observed.removal else None
+    if job is not None and not job.is_over:
+        actions.append(DeleteJob(job.name, job.uid))
+    return Decision(actions=(*actions, SetFinalizers(others)))

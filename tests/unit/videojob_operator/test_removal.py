@@ -1,0 +1,268 @@
+"""Outputs that go with their VideoJob: held by a finalizer, time-boxed, and never a namespace's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from builders import NOW, Situation, a_time, a_videojob, a_volume_store, seconds
+
+from videojob_api import names
+from videojob_api.clean_up import CleanUpOrder, CleanUpResult
+from videojob_api.status import Phase
+from videojob_operator.clean_up_job import build_clean_up, parse_clean_up
+from videojob_operator.decide import decide
+from videojob_operator.observed import (
+    Action,
+    CleanUp,
+    CreateCleanUp,
+    Decision,
+    DeleteJob,
+    EmitEvent,
+    Removal,
+    SetFinalizers,
+    StoreMissing,
+)
+from videojob_operator.policies.removal import decide_hold, decide_removal
+
+DELETE = {"prefix": "results/keynote/", "deletionPolicy": "Delete"}
+HELD = ("somebody.example/else", names.FINALIZER)
+LET_GO = SetFinalizers(("somebody.example/else",))
+DONE = CleanUpResult(deleted=3, message="3 objects below results/keynote/ deleted.")
+REFUSED = CleanUpResult(complete=False, message="The store refused (AccessDenied).")
+
+
+def a_clean_up(*, ago: float = 10, **changes: Any) -> CleanUp:
+    return CleanUp("keynote-clean", "job-uid", NOW - seconds(ago), **changes)
+
+
+def deleted(*, ago: float = 10, output: dict[str, str] | None = None, **removal: Any) -> Situation:
+    """It had succeeded, and was deleted so many seconds ago."""
+    known = {"is_namespace_going": False, "workers": 0, **removal}
+    situation = a_videojob(output=output or DELETE).running().with_succeeded(0).with_store()
+    return replace(
+        situation.with_status(phase=Phase.SUCCEEDED, finished_at=a_time(60)),
+        deleting=True,
+        finalizers=HELD,
+        removal=Removal(NOW - seconds(ago), **known),
+    )
+
+
+def actions(situation: Situation) -> tuple[Action, ...]:
+    decision = decide_removal(situation, NOW)
+    assert decision is not None
+    assert decision.status is None
+    return decision.actions
+
+
+def says(situation: Situation) -> str:
+    """The Event with which it is let go."""
+    *others, last = actions(situation)
+    assert last == LET_GO
+    (event,) = (action for action in others if isinstance(action, EmitEvent))
+    return f"{event.type} {event.reason}: {event.message}"
+
+
+# ---- the finalizer
+
+
+def test_it_is_put_on_before_anything_is_made() -> None:
+    situation = a_videojob(output=DELETE).with_store()
+    decision = decide(situation, NOW)
+    assert decision.actions == (SetFinalizers((names.FINALIZER,)),)
+    assert decision.requeue_seconds == 0
+    held = replace(situation, finalizers=(names.FINALIZER,))
+    assert decide(held, NOW).policy == "decide_admit"
+
+
+@pytest.mark.parametrize("finalizers", [(), ("somebody.example/else",)])
+def test_without_the_policy_there_is_none(finalizers: tuple[str, ...]) -> None:
+    assert decide_hold(replace(a_videojob(), finalizers=finalizers), NOW) is None
+
+
+def test_it_comes_off_when_the_policy_has_changed_and_leaves_others() -> None:
+    decision = decide_hold(replace(a_videojob(), finalizers=HELD), NOW)
+    assert decision == Decision(actions=(LET_GO,), requeue_seconds=0)
+
+
+def test_it_is_put_on_after_the_end_too() -> None:
+    ended = a_videojob(output=DELETE).at_phase(Phase.SUCCEEDED, finished_at=a_time())
+    assert decide(ended, NOW).actions == (SetFinalizers((names.FINALIZER,)),)
+
+
+@pytest.mark.parametrize("change", [{"deleting": True}, {"spec": None}])
+def test_it_is_let_be_when_nothing_can_be_said(change: dict[str, Any]) -> None:
+    assert decide_hold(replace(a_videojob(output=DELETE), **change), NOW) is None
+
+
+# ---- the way of a removal
+
+
+def test_what_is_not_being_deleted_is_for_others_to_say() -> None:
+    assert decide_removal(a_videojob(output=DELETE), NOW) is None
+
+
+def test_workers_are_stopped_first() -> None:
+    at_work = replace(deleted(workers=1), attempts=()).with_attempt(active=1, ready=1)
+    decision = decide_removal(at_work, NOW)
+    job = at_work.attempts[0]
+    assert decision == Decision(actions=(DeleteJob(job.name, job.uid),), requeue_seconds=2)
+    going = at_work.with_newest(deleted=True)
+    assert decide_removal(going, NOW) == Decision(requeue_seconds=2)
+    pods_left = replace(going, attempts=())
+    assert decide_removal(pods_left, NOW) == Decision(requeue_seconds=2)
+
+
+def test_a_worker_on_a_dead_node_is_not_waited_for_for_long() -> None:
+    (create,) = actions(replace(deleted(ago=120, workers=1), attempts=()))
+    assert isinstance(create, CreateCleanUp)
+
+
+def test_then_the_clean_up_is_made_for_the_time_that_is_left() -> None:
+    (create,) = actions(deleted(ago=40))
+    assert isinstance(create, CreateCleanUp)
+    assert create.manifest["spec"]["activeDeadlineSeconds"] == 260
+
+
+def test_then_it_is_waited_for() -> None:
+    decision = decide_removal(deleted(clean_up=a_clean_up()), NOW)
+    assert decision == Decision(requeue_seconds=5)
+    late = decide_removal(deleted(ago=298, clean_up=a_clean_up()), NOW)
+    assert late == Decision(requeue_seconds=2)
+
+
+def test_what_was_deleted_is_told() -> None:
+    situation = deleted(clean_up=a_clean_up(is_over=True, result=DONE))
+    assert says(situation) == f"Normal OutputsDeleted: {DONE.message}"
+
+
+@pytest.mark.parametrize(
+    ("situation", "why"),
+    [
+        (deleted(clean_up=a_clean_up(is_over=True, result=REFUSED)), "The store refused"),
+        (deleted(clean_up=a_clean_up(is_over=True)), "without a word"),
+        (
+            deleted(clean_up=a_clean_up(ago=20, stuck='secret "s" not found')),
+            'secret "s" not found',
+        ),
+        (deleted().with_store(StoreMissing("media")), "'media' is gone: there is none"),
+        (deleted().with_store(StoreMissing("media", invalid="no kind")), "is gone: no kind"),
+        (deleted(is_namespace_going=True), "the namespace is being deleted"),
+        (deleted(ago=300, workers=1), "five minutes are over"),
+        (deleted(ago=300, clean_up=a_clean_up(result=REFUSED)), "The store refused"),
+    ],
+)
+def test_it_is_let_go_with_the_reason_why_outputs_are_left(situation: Situation, why: str) -> None:
+    said = says(situation)
+    assert said.startswith("Warning OutputsLeft: Outputs were left behind: ")
+    assert why in said
+
+
+def test_a_pod_that_has_just_started_is_not_stuck_yet() -> None:
+    situation = deleted(clean_up=a_clean_up(ago=19, stuck="secret not found"))
+    assert decide_removal(situation, NOW) == Decision(requeue_seconds=5)
+
+
+def test_a_clean_up_never_outlives_the_finalizer() -> None:
+    """A VideoJob of the same name and prefix may follow at once."""
+    job = a_clean_up()
+    assert DeleteJob(job.name, job.uid) in actions(deleted(ago=300, clean_up=job))
+    assert DeleteJob(job.name, job.uid) not in actions(deleted(clean_up=replace(job, is_over=True)))
+
+
+@pytest.mark.parametrize(
+    "situation",
+    [
+        replace(deleted().with_status(attempt=None), attempts=()),
+        deleted(output={"prefix": "results/keynote/"}),
+        replace(deleted(), spec=None),
+    ],
+    ids=["nothing was made", "retain", "not understood"],
+)
+def test_it_is_let_go_without_a_word_where_nothing_is_to_be_deleted(situation: Situation) -> None:
+    assert actions(situation) == (LET_GO,)
+
+
+# ---- the Job
+
+
+def a_job(situation: Situation | None = None) -> dict[str, Any]:
+    situation = situation or deleted()
+    assert situation.spec is not None
+    assert situation.store is not None
+    assert not isinstance(situation.store, StoreMissing)
+    return build_clean_up(situation, situation.spec, situation.store, seconds=100)
+
+
+def the_container(job: dict[str, Any]) -> dict[str, Any]:
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    found: dict[str, Any] = container
+    return found
+
+
+def test_the_job_has_no_owner_and_its_pods_are_no_workers() -> None:
+    job = a_job()
+    assert "ownerReferences" not in job["metadata"]
+    assert names.LABEL_UID in job["metadata"]["labels"]
+    assert names.LABEL_UID not in job["spec"]["template"]["metadata"]["labels"]
+    assert job["metadata"]["annotations"] == {names.ANNOTATION_CLEANS_UP: "keynote"}
+
+
+def test_the_job_is_told_whose_what_and_where() -> None:
+    container = the_container(a_job())
+    assert container["args"] == ["clean-up"]
+    order, *credentials = container["env"]
+    parsed = CleanUpOrder.model_validate_json(order["value"].replace("$$", "$"))
+    assert (parsed.uid, parsed.inputs) == (deleted().uid, ["in-0"])
+    assert parsed.output_prefix == "results/keynote/"
+    assert parsed.s3 is not None
+    assert {c["valueFrom"]["secretKeyRef"]["name"] for c in credentials} == {"minio"}
+
+
+def test_a_volume_is_mounted() -> None:
+    job = a_job(deleted().with_store(a_volume_store()))
+    (volume,) = job["spec"]["template"]["spec"]["volumes"]
+    assert volume["persistentVolumeClaim"] == {"claimName": "films"}
+    container = the_container(job)
+    assert len(container["env"]) == 1
+    assert container["volumeMounts"][0]["mountPath"] == names.VOLUME_PATH
+
+
+def a_pod(at: str, **state: Any) -> dict[str, Any]:
+    statuses = [{"name": "worker", "state": state}]
+    return {
+        "metadata": {"creationTimestamp": at},
+        "status": {"containerStatuses": statuses},
+    }
+
+
+@pytest.mark.parametrize(
+    ("condition", "message", "wanted"),
+    [
+        ("Complete", '{"deleted": 2, "complete": true}', CleanUpResult(deleted=2)),
+        (
+            "Failed",
+            "Traceback: boom",
+            CleanUpResult(complete=False, message="It ended so: Traceback: boom"),
+        ),
+    ],
+)
+def test_the_newest_pod_tells_how_it_ended(
+    condition: str, message: str, wanted: CleanUpResult
+) -> None:
+    meta = {"name": "c", "uid": "u", "creationTimestamp": a_time(30)}
+    job = {"metadata": meta, "status": {"conditions": [{"type": condition, "status": "True"}]}}
+    pods = [
+        a_pod(a_time(9), terminated={"message": message}),
+        a_pod(a_time(20), terminated={"message": "an older one"}),
+    ]
+    found = parse_clean_up(job, pods)
+    assert (found.is_over, found.result) == (True, wanted)
+
+
+def test_a_pod_without_its_secret_is_stuck() -> None:
+    meta = {"name": "c", "uid": "u", "creationTimestamp": a_time(30)}
+    waiting = {"reason": "CreateContainerConfigError", "message": 'secret "minio" not found'}
+    found = parse_clean_up({"metadata": meta}, [a_pod(a_time(9), waiting=waiting)])
+    assert (found.is_over, found.result, found.stuck) == (False, None, 'secret "minio" not found')

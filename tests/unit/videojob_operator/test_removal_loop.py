@@ -1,0 +1,116 @@
+"""A removal in the loop, against an API server in memory: from the finalizer to the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builders import KEY, UID, a_pod_body, a_time
+from fake_cluster import StillWorld, a_world_with_a_videojob, fake
+
+from videojob_api import names
+from videojob_operator.errors import Forbidden
+from videojob_operator.reconcile import reconcile
+
+OUTPUT = {"prefix": "results/keynote/", "deletionPolicy": "Delete"}
+CLEAN_UP = names.clean_up_name(KEY.name, UID)
+
+
+def change(world: StillWorld, *, status: dict[str, Any] | None = None, **meta: Any) -> None:
+    """Somebody changes the VideoJob, and the watch sees it."""
+    (body,) = fake(world).all("videojobs")
+    body["metadata"] |= meta
+    body["status"] |= status or {}
+    world.cache.put_videojob(fake(world).put("videojobs", body))
+
+
+async def a_held_world() -> StillWorld:
+    """It was accepted, and its first Job made."""
+    world, key = a_world_with_a_videojob(output=OUTPUT)
+    fake(world).put("namespaces", {"metadata": {"name": key.namespace, "namespace": ""}})
+    assert await reconcile(key, world) == 0
+    assert fake(world).all("jobs") == []
+    await reconcile(key, world)
+    (body,) = fake(world).all("videojobs")
+    assert body["metadata"]["finalizers"] == [names.FINALIZER]
+    assert len(fake(world).all("jobs")) == 1
+    return world
+
+
+def clean_up_ends(world: StillWorld, message: str) -> None:
+    job = next(j for j in fake(world).all("jobs") if j["metadata"]["name"] == CLEAN_UP)
+    status = {"conditions": [{"type": "Complete", "status": "True"}]}
+    key = world.cache.put_job(fake(world).put("jobs", {**job, "status": status}))
+    assert key == KEY, "the watch must lead from the Job to the VideoJob"
+    state = {"name": "worker", "state": {"terminated": {"exitCode": 0, "message": message}}}
+    pod = a_pod_body(name="clean", containerStatuses=[state], phase="Succeeded")
+    pod["metadata"]["labels"] = {"batch.kubernetes.io/job-name": CLEAN_UP}
+    fake(world).put("pods", pod)
+
+
+async def test_from_the_deletion_to_the_end() -> None:
+    world = await a_held_world()
+    (worker,) = fake(world).all("jobs")
+    pod = fake(world).put("pods", a_pod_body(phase="Running"))
+    change(world, deletionTimestamp=a_time())
+
+    assert await reconcile(KEY, world) == 2
+    assert fake(world).all("jobs") == []
+    world.cache.drop_job(worker)
+    assert await reconcile(KEY, world) == 2, "its pod still works"
+    assert fake(world).all("jobs") == []
+
+    fake(world).drop("pods", pod["metadata"]["name"])
+    assert await reconcile(KEY, world) == 5
+    (job,) = fake(world).all("jobs")
+    assert job["metadata"]["name"] == CLEAN_UP
+    assert await reconcile(KEY, world) == 5
+    assert len(fake(world).all("jobs")) == 1
+
+    clean_up_ends(world, '{"deleted": 3, "complete": true, "message": "3 objects deleted."}')
+    assert await reconcile(KEY, world) is None
+    assert fake(world).all("videojobs") == []
+    (event,) = fake(world).all("events")
+    assert (event["reason"], event["message"]) == ("OutputsDeleted", "3 objects deleted.")
+
+
+async def test_a_restart_finds_the_clean_up_that_was_made() -> None:
+    world = await a_held_world()
+    fake(world).drop("jobs", names.child_name(KEY.name, UID, run=1, attempt=1))
+    for job in world.cache.jobs_of(UID):
+        world.cache.drop_job(job)
+    change(world, deletionTimestamp=a_time(), status={"phase": "Succeeded"})
+    await reconcile(KEY, world)
+    restarted = StillWorld(world.cluster, world.settings)
+    (body,) = fake(world).all("videojobs")
+    restarted.cache.put_videojob(body)
+    await reconcile(KEY, restarted)
+    assert [job["metadata"]["name"] for job in fake(world).all("jobs")] == [CLEAN_UP]
+    assert len(restarted.cache.jobs_of(UID)) == 1
+
+
+async def test_a_refused_clean_up_is_tried_again_until_time_is_over() -> None:
+    world = await a_held_world()
+    fake(world).drop("jobs", names.child_name(KEY.name, UID, run=1, attempt=1))
+    for job in world.cache.jobs_of(UID):
+        world.cache.drop_job(job)
+    change(world, deletionTimestamp=a_time(), status={"phase": "Succeeded"})
+
+    def refuse(plural: str, body: dict[str, Any]) -> dict[str, Any]:
+        raise Forbidden("exceeded quota", 403)
+
+    create, fake(world)._create = fake(world)._create, refuse  # type: ignore[method-assign]
+    assert await reconcile(KEY, world) == 5
+    fake(world)._create = create  # type: ignore[method-assign]
+    assert await reconcile(KEY, world) == 5
+    assert len(fake(world).all("jobs")) == 1
+
+
+async def test_a_namespace_that_goes_is_not_held_up() -> None:
+    world = await a_held_world()
+    going = {"name": KEY.namespace, "namespace": "", "deletionTimestamp": a_time()}
+    fake(world).put("namespaces", {"metadata": going})
+    change(world, deletionTimestamp=a_time())
+    fake(world).requests.clear()
+    await reconcile(KEY, world)
+    assert fake(world).all("videojobs") == []
+    assert [m for m, _ in fake(world).requests] == ["GET", "POST", "PATCH"]
