@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .base import Model
+from .base import Model, Name
 
 Lifetime = Annotated[int, Field(ge=0, le=315360000)]
 """Seconds, up to ten years."""
@@ -33,6 +33,43 @@ class Ttl(Model):
         default=None,
         description="Deleted so long after it ended in any other way (Failed, Rejected, "
         "Cancelled); never by default.",
+    )
+
+
+class NotifyEvent(StrEnum):
+    """The ends of a VideoJob that somebody can be told of; as the phases are called."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    REJECTED = "Rejected"
+    CANCELLED = "Cancelled"
+
+
+class SigningSecretRef(Model):
+    """A Secret in the VideoJob's own namespace."""
+
+    name: Name = Field(
+        description="Name of the Secret; its key `secret` holds whsec_ and 24 to 64 bytes in base64."
+    )
+
+
+class Notify(Model):
+    """Who is told how the VideoJob ended."""
+
+    url: Annotated[
+        str, Field(max_length=2048, pattern=r"^https?://[^\s/?#@\\]+([/?][^\s#]*)?$")
+    ] = Field(
+        description="Where a CloudEvent in JSON is posted. Redirects are not followed, and private "
+        "addresses are refused unless the operator's administrator allows them."
+    )
+    events: Annotated[
+        list[NotifyEvent],
+        Field(min_length=1, max_length=4, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = Field(default=list(NotifyEvent), description="Which ends are told; all by default.")
+    secret_ref: SigningSecretRef | None = Field(
+        default=None,
+        description="The key that notifications are signed with (Standard Webhooks). The operator "
+        "must be allowed to read it; where it is not, the status says the command.",
     )
 
 

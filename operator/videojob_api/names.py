@@ -78,6 +78,11 @@ def reports_audience(uid: str) -> str:
     return f"{GROUP}/{uid}"
 
 
+def notification_id(uid: str, run_id: str, event: str, url: str) -> str:
+    """The stable id of a notification: a receiver that sees it twice has seen it once."""
+    return "vj_" + hashlib.sha256(f"{uid}/{run_id}/{event}/{url}".encode()).hexdigest()[:32]
+
+
 def input_folder(prefix: str, input_name: str) -> str:
     """Where everything of one input is published, with a slash at the end."""
     return f"{prefix}{input_name}/"

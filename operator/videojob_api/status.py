@@ -200,6 +200,26 @@ class TemplateStatus(Tolerant):
     accelerator: Opaque | None = None
 
 
+class NotificationState(StrEnum):
+    """How far a notification is."""
+
+    PENDING = "Pending"
+    DELIVERED = "Delivered"
+    FAILED = "Failed"
+
+
+class NotificationStatus(Tolerant):
+    """One notification about the end of this run."""
+
+    id: Word = Field(description="As its receiver sees it; the same for every attempt.")
+    event: Word
+    receiver: Word = Field(description="Host of its URL.")
+    state: NotificationState = NotificationState.PENDING
+    attempts: Count = 0
+    next_attempt_at: Time | None = None
+    message: Text | None = Field(default=None, description="Why the last attempt failed.")
+
+
 class VideoJobStatus(Tolerant):
     """What has become of the job."""
 
@@ -236,6 +256,7 @@ class VideoJobStatus(Tolerant):
     template: TemplateStatus | None = None
     failure: Failure | None = None
     warnings: Annotated[list[Warn], Field(max_length=20)] = Field(default=[])
+    notifications: Annotated[list[NotificationStatus], Field(max_length=8)] = Field(default=[])
     accepted_at: Time | None = None
     started_at: Time | None = None
     finished_at: Time | None = None

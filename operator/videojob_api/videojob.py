@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from .base import Model, Name, ObjectKey, Quantity, Sha256, check_inside, parse_quantity
-from .ending import DeletionPolicy, SubjectRef, Ttl, UserMetadata, check_metadata
+from .ending import DeletionPolicy, Notify, SubjectRef, Ttl, UserMetadata, check_metadata
 from .status import VideoJobStatus
 from .steps import YIELDING_KINDS, Step, check_steps
 
@@ -272,6 +272,9 @@ class VideoJobSpec(Model):
     )
     ttl: Ttl | None = Field(
         default=None, description="Delete the VideoJob some time after its end."
+    )
+    notify: Annotated[list[Notify], Field(max_length=8)] = Field(
+        default=[], description="Who is told how the VideoJob ended, at least once each."
     )
     subject_refs: Annotated[list[SubjectRef], Field(max_length=16)] = Field(
         default=[],

@@ -24,6 +24,7 @@ from .observed import (
     CreateJob,
     DeleteJob,
     DeleteVideoJob,
+    Deliver,
     EmitEvent,
     Observed,
     SetFinalizers,
@@ -49,6 +50,8 @@ async def act(observed: Observed, actions: tuple[Action, ...], world: World) -> 
                 await _set_finalizers(observed, action, world)
             case CreateCleanUp():
                 await _create_clean_up(observed, action, world)
+            case Deliver():
+                world.courier.start(observed, action)
             case EmitEvent():
                 await _emit(observed, action, world)
 

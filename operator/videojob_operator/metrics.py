@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram, Info
 
-from videojob_api.status import Phase, VideoJobStatus
+from videojob_api.status import NotificationState, Phase, VideoJobStatus
 
 from . import __version__
 from .clock import parse_time
@@ -48,10 +48,23 @@ EXECUTION_TIME = Histogram(
 GPU_SECONDS = Counter(f"{_P}_gpu_seconds", "GPU seconds used by inputs that ended")
 CPU_SECONDS = Counter(f"{_P}_cpu_seconds", "CPU seconds used by inputs that ended")
 
+NOTIFICATIONS = Counter(
+    f"{_P}_notifications", "Attempts to deliver a notification, and letters given up", ["result"]
+)
+for _result in ("delivered", "failed", "refused", "unsigned", "given_up"):
+    NOTIFICATIONS.labels(result=_result)
+NOTIFICATION_TIME = Histogram(
+    f"{_P}_notification_time_seconds", "Time of an attempt to deliver", buckets=_SECONDS
+)
+
 
 def observe_transition(observed: Observed, status: VideoJobStatus) -> None:
     """Count what a status write changed."""
     before = observed.status
+    given_up = {n.id for n in before.notifications if n.state is NotificationState.FAILED}
+    for one in status.notifications:
+        if one.state is NotificationState.FAILED and one.id not in given_up:
+            NOTIFICATIONS.labels(result="given_up").inc()
     if before.phase is status.phase:
         return
     started, accepted = parse_time(status.started_at), parse_time(status.accepted_at)

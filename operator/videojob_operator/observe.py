@@ -73,6 +73,7 @@ async def observe(key: Key, world: World) -> Observed | None:
         invalid=invalid,
         template=template,
         deleting="deletionTimestamp" in meta,
+        deliveries=world.courier.deliveries(uid, status),
         finalizers=tuple(meta.get("finalizers", ())),
         attempts=attempts,
         results=results,

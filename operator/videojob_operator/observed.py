@@ -141,6 +141,30 @@ class Removal:
 
 
 @dataclass(frozen=True)
+class Delivery:
+    """How an attempt to deliver a notification ended."""
+
+    attempts: int
+    """With this one."""
+    at: datetime
+    problem: str = ""
+    """Why it failed; empty when it did not."""
+    is_final: bool = False
+    """Whether no other attempt is wanted."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A notification to deliver."""
+
+    id: str
+    event: str
+    url: str
+    secret: str | None = None
+    """Name of the Secret that it is signed with."""
+
+
+@dataclass(frozen=True)
 class Observed:
     """One VideoJob and everything around it."""
 
@@ -156,6 +180,8 @@ class Observed:
     deleting: bool = False
     finalizers: tuple[str, ...] = ()
     removal: Removal | None = None
+    deliveries: Mapping[str, Delivery] = field(default_factory=dict)
+    """Notification id → how its last attempt ended, where the status does not know yet."""
     attempts: tuple[Attempt, ...] = ()
     """All Jobs of the current run that still exist, oldest first."""
     results: Mapping[int, Result] = field(default_factory=dict)
@@ -231,6 +257,14 @@ class CreateCleanUp:
 
 
 @dataclass(frozen=True)
+class Deliver:
+    """Try to deliver a notification, beside everything else."""
+
+    letter: Letter
+    attempt: int
+
+
+@dataclass(frozen=True)
 class EmitEvent:
     """A Kubernetes Event on the VideoJob; the same one twice is one."""
 
@@ -239,7 +273,9 @@ class EmitEvent:
     message: str
 
 
-Action = CreateJob | DeleteJob | DeleteVideoJob | SetFinalizers | CreateCleanUp | EmitEvent
+Action = (
+    CreateJob | DeleteJob | DeleteVideoJob | SetFinalizers | CreateCleanUp | Deliver | EmitEvent
+)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from ipaddress import ip_network
 from typing import Any
 
 
@@ -40,6 +41,10 @@ class Settings:
     children_keep_seconds: int = 3600
     """How long the Jobs and pods of an ended VideoJob stay for a look."""
     leader_elect: bool = False
+    service_account: str = "videojob"
+    """The operator's own, for the command that lets it read a signing Secret."""
+    notify_allow_cidrs: tuple[str, ...] = ()
+    """Networks that notifications may go to though they are not public."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -60,6 +65,11 @@ class Settings:
         if values.get("reports_auth", "JWKS") not in ("TokenReview", "JWKS"):
             got = values["reports_auth"]
             raise ValueError(f"VIDEOJOB_REPORTS_AUTH is {got!r}; write TokenReview or JWKS")
+        for cidr in values.get("notify_allow_cidrs", ()):
+            try:
+                ip_network(cidr)
+            except ValueError as error:
+                raise ValueError(f"VIDEOJOB_NOTIFY_ALLOW_CIDRS has {cidr!r}: {error}") from error
         return cls(**values)
 
 

@@ -124,6 +124,7 @@ def describe(
         template=before.template,
         failure=failure,
         warnings=_warnings(observed),
+        notifications=before.notifications,
         accepted_at=before.accepted_at or format_time(now),
         started_at=before.started_at or (format_time(now) if running else None),
         finished_at=format_time(now) if phase.is_terminal else None,

@@ -9,6 +9,7 @@ from typing import Any
 
 from .cache import Cache
 from .cluster import Cluster
+from .courier import Courier
 from .observed import Nodes
 from .pace import Pace
 from .reportbook import ReportBook
@@ -30,6 +31,8 @@ class World:
     watching: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the watches are up."""
 
+    courier: Courier = field(init=False)
+    """Delivers notifications, beside the loop."""
     pace: Pace = field(default_factory=Pace)
     """Of progress writes, over all VideoJobs."""
     nodes_seen: tuple[float, Nodes] | None = None
@@ -37,6 +40,10 @@ class World:
 
     orders: dict[str, str] = field(default_factory=dict)
     """VideoJob uid → uid of its newest Job whose ConfigMap is known to be there."""
+
+    def __post_init__(self) -> None:
+        """Give the courier what it works with."""
+        self.courier = Courier(self.cluster, self.settings, self.queue.add, self.now)
 
     def forget(self, uid: str) -> None:
         """Drop what workers and pods of a VideoJob said: it has ended or gone."""
@@ -50,6 +57,7 @@ class World:
         if key is not None:
             self.queue.forget(key)
         self.forget(body["metadata"]["uid"])
+        self.courier.forget(body["metadata"]["uid"])
 
     def now(self) -> datetime:
         """The operator's clock."""

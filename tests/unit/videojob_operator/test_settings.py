@@ -60,3 +60,8 @@ def test_an_empty_list_is_the_whole_cluster() -> None:
 def test_a_wrong_value_is_named_with_what_to_write(variable: str, text: str, wanted: str) -> None:
     with pytest.raises(ValueError, match=f"{variable} is '{text}'; {wanted}"):
         Settings.from_environment({variable: text})
+
+
+def test_a_network_that_is_none_is_named() -> None:
+    with pytest.raises(ValueError, match=r"VIDEOJOB_NOTIFY_ALLOW_CIDRS has '10\.0\.0\.1/8': "):
+        Settings.from_environment({"VIDEOJOB_NOTIFY_ALLOW_CIDRS": "fd00::/8, 10.0.0.1/8"})
