@@ -18,6 +18,8 @@ import places
 RELEASE = "videojob"
 NAMESPACE = "videojob-system"
 CHART = places.REPOSITORY / "charts" / "videojob"
+_RECEIVERS = f"notifications.allowCidrs={{{places.SERVICE_RANGE}}}"
+"""Receivers of notifications are Services here, whose addresses are not public."""
 
 
 class DeployError(Exception):
@@ -45,7 +47,7 @@ def ensure(release: str = RELEASE, namespace: str = NAMESPACE, values: Sequence[
     """
     operator = images.ensure_loaded("operator")
     worker = images.ensure_loaded("worker")
-    settings = [*_image("image", operator), *_image("worker.image", worker), *values]
+    settings = [*_image("image", operator), *_image("worker.image", worker), _RECEIVERS, *values]
     command = ["helm", "upgrade", "--install", release, str(CHART)]
     command += ["--namespace", namespace, "--create-namespace", "--wait", "--timeout", "120s"]
     for setting in settings:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -349,3 +354,46 @@ async def test_a_secret_that_is_no_key_is_told(key: str | None, sentence: str) -
         world.moment += seconds(7)
         await until_told(world)
     assert said(world) == ("Delivered", 2, "")
+
+
+# ---- the example
+
+
+@pytest.fixture
+def example_receiver() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The receiver of the example, as its page says to run it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    script = Path(__file__).parents[2] / "examples" / "27-notifications" / "receiver.py"
+    process = subprocess.Popen(
+        [sys.executable, str(script)],
+        env={**os.environ, "HOOK_SECRET": SIGNING_KEY, "PORT": str(port)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    while process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            break
+        time.sleep(0.02)
+    yield process, port
+    process.terminate()
+    process.communicate(timeout=10)
+
+
+async def test_the_receiver_of_the_example_takes_what_is_signed_and_nothing_else(
+    example_receiver: tuple[subprocess.Popen[str], int],
+) -> None:
+    process, port = example_receiver
+    world = an_ended_world(f"http://127.0.0.1:{port}/videos", secretRef={"name": "hook"})
+    a_signing_secret(world, "whsec_" + base64.b64encode(b"somebody else's key, 24+").decode())
+    await until_told(world)
+    assert said(world)[2] == "It answered 400."
+    a_signing_secret(world)
+    world.moment += seconds(7)
+    await until_told(world)
+    assert said(world)[0] == "Delivered"
+    assert process.stdout is not None
+    event = json.loads(process.stdout.readline())
+    assert event["data"]["name"] == KEY.name

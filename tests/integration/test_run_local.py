@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from bad_inputs import make_film
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 pytestmark = pytest.mark.ffmpeg
 
 MANIFEST = """
@@ -100,3 +101,14 @@ def test_what_is_wrong_with_the_call_is_said(tmp_path: Path):
     assert done.returncode == 43
     assert "spec.inputs[0].name:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_example_with_ids_of_ones_own_does_what_its_page_says(tmp_path: Path):
+    (tmp_path / "store/uploads/good.mp4").rename(tmp_path / "store/uploads/bunny.mp4")
+    example = EXAMPLES / "28-your-own-ids" / "videojob.yaml"
+    command = (sys.executable, "-m", "videojob_worker", "run", "--manifest", str(example))
+    subprocess.run([*command, "--store", f"file://{tmp_path}/store"], check=True, timeout=120)
+    text = (tmp_path / "store/results/interview/bunny/manifest.json").read_text()
+    manifest = json.loads(text)
+    assert manifest["subjectRefs"][0] == {"kind": "vacancy", "id": "42"}
+    assert manifest["userMetadata"]["title"] == "Second interview"

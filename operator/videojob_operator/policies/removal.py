@@ -125,10 +125,17 @@ def _left(why: str) -> EmitEvent:
 
 
 def _let_go(observed: Observed, event: EmitEvent | None) -> Decision:
-    """Say what was done, then take the finalizer off; a clean-up that goes on would outlive it."""
+    """Say what was done, and take the finalizer off.
+
+    A clean-up that goes on goes first, since it must not outlive the finalizer; one that is done goes
+    last, or it would be made again if the finalizer can't be taken off. One that failed stays for a look.
+    """
     others = tuple(f for f in observed.finalizers if f != names.FINALIZER)
     actions: list[Action] = [event] if event else []
+    actions.append(SetFinalizers(others))
     job = observed.removal.clean_up if observed.removal else None
     if job is not None and not job.is_over:
+        actions.insert(0, DeleteJob(job.name, job.uid))
+    elif job is not None and job.result is not None and job.result.complete:
         actions.append(DeleteJob(job.name, job.uid))
-    return Decision(actions=(*actions, SetFinalizers(others)))
+    return Decision(actions=tuple(actions))

@@ -58,9 +58,9 @@ def actions(situation: Situation) -> tuple[Action, ...]:
 
 def says(situation: Situation) -> str:
     """The Event with which it is let go."""
-    *others, last = actions(situation)
-    assert last == LET_GO
-    (event,) = (action for action in others if isinstance(action, EmitEvent))
+    done = actions(situation)
+    assert LET_GO in done
+    (event,) = (action for action in done if isinstance(action, EmitEvent))
     return f"{event.type} {event.reason}: {event.message}"
 
 
@@ -167,8 +167,15 @@ def test_a_pod_that_has_just_started_is_not_stuck_yet() -> None:
 def test_a_clean_up_never_outlives_the_finalizer() -> None:
     """A VideoJob of the same name and prefix may follow at once."""
     job = a_clean_up()
-    assert DeleteJob(job.name, job.uid) in actions(deleted(ago=300, clean_up=job))
-    assert DeleteJob(job.name, job.uid) not in actions(deleted(clean_up=replace(job, is_over=True)))
+    first, *_ = actions(deleted(ago=300, clean_up=job))
+    assert first == DeleteJob(job.name, job.uid)
+
+
+def test_a_clean_up_that_is_done_goes_last_and_one_that_failed_stays_for_a_look() -> None:
+    job = a_clean_up(is_over=True, result=DONE)
+    assert actions(deleted(clean_up=job))[1:] == (LET_GO, DeleteJob(job.name, job.uid))
+    failed = actions(deleted(clean_up=replace(job, result=REFUSED)))
+    assert not any(isinstance(action, DeleteJob) for action in failed)
 
 
 @pytest.mark.parametrize(

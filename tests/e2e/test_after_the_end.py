@@ -1,0 +1,213 @@
+"""After the end, on the cluster: time to live, outputs that go too, somebody who is told."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import time
+from collections.abc import Callable
+from typing import Any
+
+import images
+import places
+import yaml
+from minio import Minio
+from on_cluster import Kubectl, a_secret, a_store, a_videojob, published, upload
+from standardwebhooks import Webhook
+
+EXAMPLES = places.REPOSITORY / "examples"
+SIGNING_KEY = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
+RECEIVER = """
+import base64, http.server, json
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        text = base64.b64encode(body).decode()
+        print(json.dumps({"headers": dict(self.headers), "body": text}), flush=True)
+        self.send_response(204)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+http.server.HTTPServer(("", 8000), Receiver).serve_forever()
+"""
+
+
+def the_example(folder: str, clip: str, prefix: str, **spec: Any) -> dict[str, Any]:
+    """An example's manifest, with input and prefix of the test's own."""
+    (path,) = EXAMPLES.glob(f"{folder}-*/videojob.yaml")
+    body: dict[str, Any] = yaml.safe_load(path.read_text())
+    body["spec"]["inputs"][0]["key"] = clip
+    body["spec"]["output"]["prefix"] = prefix
+    body["spec"] |= spec
+    return body
+
+
+def eventually(what: Callable[[], Any], *, seconds: float) -> Any:
+    """What it gives, as soon as that is something."""
+    limit = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < limit, f"not within {seconds} s"
+        time.sleep(0.3)
+    return found
+
+
+def is_gone(kube: Kubectl, name: str) -> bool:
+    return "NotFound" in kube.run("get", "videojob", name).stderr
+
+
+def reasons(kube: Kubectl) -> dict[str, str]:
+    """Reason → message of the Events about VideoJobs."""
+    events = kube.items("events", "--field-selector=involvedObject.kind=VideoJob")
+    return {event["reason"]: event["message"] for event in events}
+
+
+def test_it_goes_when_its_time_is_over_and_its_outputs_stay(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    prefix = f"results/{kube.namespace}/"
+    kube.apply(the_example("25", clip, prefix))
+    assert kube.wait_end("short-lived")["phase"] == "Succeeded"
+    time.sleep(1)
+    assert not is_gone(kube, "short-lived"), "a week is not over"
+    patch = json.dumps({"spec": {"ttl": {"secondsAfterSucceeded": 2}}})
+    kube.ok("patch", "videojob", "short-lived", "--type=merge", "-p", patch)
+    eventually(lambda: is_gone(kube, "short-lived"), seconds=30)
+    assert f"{prefix}bunny/manifest.json" in published(media, prefix)
+    eventually(lambda: not kube.items("jobs") and not kube.items("pods"), seconds=60)
+
+
+def test_outputs_go_with_their_videojob_and_nothing_else_does(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    prefix = f"results/{kube.namespace}/"
+    kube.apply(the_example("26", clip, prefix))
+    status = kube.wait_end("preview")
+    assert status["phase"] == "Succeeded"
+    others = {f"{prefix}bunny/mine.txt", f"{prefix}other/manifest.json"}
+    for key in others:
+        upload(media, places.REPOSITORY / "LICENSE", key)
+    listed = published(media, prefix) - others
+    assert len(listed) > status["outputCount"]
+    kube.ok("delete", "videojob", "preview", "--timeout=90s")
+    assert published(media, prefix) == others
+    assert reasons(kube)["OutputsDeleted"] == f"{len(listed)} objects below {prefix} deleted."
+    eventually(lambda: not kube.items("jobs"), seconds=30)
+
+
+def test_a_secret_that_is_gone_does_not_hold_the_deletion(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    prefix = f"results/{kube.namespace}/"
+    kube.apply(the_example("26", clip, prefix))
+    kube.wait_end("preview")
+    kube.ok("delete", "secret", "minio-credentials")
+    kube.ok("delete", "videojob", "preview", "--timeout=90s")
+    assert 'secret "minio-credentials" not found' in reasons(kube)["OutputsLeft"]
+    assert f"{prefix}bunny/manifest.json" in published(media, prefix)
+
+
+def test_a_change_to_retain_lets_the_outputs_stay(kube: Kubectl, media: Minio, clip: str) -> None:
+    prefix = f"results/{kube.namespace}/"
+    kube.apply(the_example("26", clip, prefix))
+    kube.wait_end("preview")
+    assert kube.get("videojob", "preview")["metadata"]["finalizers"] == ["videojob.dev/outputs"]
+    patch = json.dumps({"spec": {"output": {"deletionPolicy": "Retain"}}})
+    kube.ok("patch", "videojob", "preview", "--type=merge", "-p", patch)
+    eventually(
+        lambda: not kube.get("videojob", "preview")["metadata"].get("finalizers"), seconds=20
+    )
+    kube.ok("delete", "videojob", "preview", "--timeout=30s")
+    assert f"{prefix}bunny/manifest.json" in published(media, prefix)
+
+
+def test_a_namespace_is_never_held_up(kube: Kubectl, store: Minio, clip: str) -> None:
+    going = Kubectl(f"{kube.namespace}-going"[:63])
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": going.namespace}}
+    kube.apply(namespace)
+    output = {"prefix": f"results/{kube.namespace}/", "deletionPolicy": "Delete"}
+    going.apply(a_secret(), a_store(), a_videojob("doomed", clip, output=output))
+    going.wait_end("doomed")
+    kube.ok("delete", "namespace", going.namespace, "--timeout=90s")
+
+
+# ---- notifications
+
+
+def a_receiver() -> list[dict[str, Any]]:
+    """A pod that prints what it is sent, and its Service."""
+    security = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    container = {
+        "name": "receiver",
+        "image": images.ensure_loaded("operator"),
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3.13", "-c", RECEIVER],
+        "securityContext": security,
+    }
+    meta = {"name": "receiver", "labels": {"app": "receiver"}}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": meta,
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
+    }
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "receiver"},
+        "spec": {"selector": {"app": "receiver"}, "ports": [{"port": 80, "targetPort": 8000}]},
+    }
+    return [pod, service]
+
+
+def told(kube: Kubectl, name: str) -> dict[str, Any]:
+    """The only notification on a VideoJob's status, once an attempt was made."""
+    status = kube.wait(name, lambda s: bool(s.get("notifications")), seconds=30)
+    (one,) = status["notifications"]
+    found: dict[str, Any] = one
+    return found
+
+
+def test_a_signed_notification_comes_once_the_operator_may_read_its_key(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    url = f"http://receiver.{kube.namespace}.svc/videos"
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "hook"},
+        "stringData": {"secret": SIGNING_KEY},
+    }
+    notify = [{"url": url, "secretRef": {"name": "hook"}}]
+    prefix = f"results/{kube.namespace}/"
+    kube.apply(*a_receiver(), secret, the_example("27", clip, prefix, notify=notify))
+    assert kube.wait_end("told")["phase"] == "Succeeded"
+    waiting = told(kube, "told")
+    assert waiting["state"] == "Pending", waiting
+    command = waiting["message"].partition("let it: ")[2]
+    for one in command.split(" && "):
+        tool, *arguments = shlex.split(one)
+        assert tool == "kubectl"
+        kube.ok(*arguments)
+    kube.wait("told", lambda s: s["notifications"][0]["state"] == "Delivered", seconds=60)
+    (line,) = kube.ok("logs", "receiver").splitlines()
+    got = json.loads(line)
+    event = Webhook(SIGNING_KEY).verify(base64.b64decode(got["body"]), got["headers"])
+    assert event["id"] == waiting["id"]
+    assert event["type"] == "videojob.dev.videojob.succeeded"
+    assert event["data"]["subjectRefs"] == [{"kind": "vacancy", "id": "42"}]
+    assert event["data"]["outputs"][0]["key"].startswith(f"{prefix}bunny/poster/")
+
+
+def test_a_private_address_is_refused(kube: Kubectl, media: Minio, clip: str) -> None:
+    kube.apply(a_videojob("curious", clip, notify=[{"url": "http://169.254.169.254/latest/"}]))
+    kube.wait_end("curious")
+    one = told(kube, "curious")
+    assert (one["state"], one["attempts"]) == ("Pending", 1)
+    assert "is not public, so it is refused" in one["message"]
