@@ -117,12 +117,18 @@ async def _set_finalizers(observed: Observed, action: SetFinalizers, world: Worl
     namespace, name = observed.key
     finalizers = action.finalizers
     log.info("finalizers set", videojob=f"{namespace}/{name}", finalizers=finalizers)
-    with suppress(Gone):
+    try:
         body = await world.cluster.patch_finalizers(
             namespace, name, observed.resource_version, finalizers
         )
-        if finalizers or not observed.deleting:  # else the answer is the last copy of what is gone
-            world.cache.put_videojob(body)
+    except Gone:
+        body = None
+    if body is None or (observed.deleting and not finalizers):
+        # At once, and not when the watch tells: a look at the stale copy would clean up once more.
+        meta = {"namespace": namespace, "name": name, "uid": observed.uid}
+        world.forget_videojob({"metadata": meta})
+    else:
+        world.cache.put_videojob(body)
 
 
 async def _create_clean_up(observed: Observed, action: CreateCleanUp, world: World) -> None:

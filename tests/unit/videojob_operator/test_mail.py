@@ -153,9 +153,10 @@ def test_what_could_not_be_tried_for_a_day_is_given_up_too() -> None:
     assert [type(action) for action in decision.actions] == [DeleteJob, EmitEvent]
 
 
-def test_an_attempt_that_is_recorded_already_counts_once() -> None:
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_an_attempt_that_is_recorded_already_counts_once(attempts: int) -> None:
     situation = written(tried(ended(), 2, "It answered 500."))
-    again = tried(situation, 2, "It answered 500.")
+    again = tried(situation, attempts, "It answered 503.")
     assert decide(again, NOW).status is None
 
 

@@ -71,6 +71,10 @@ async def test_from_the_deletion_to_the_end() -> None:
     assert fake(world).all("videojobs") == []
     (event,) = fake(world).all("events")
     assert (event["reason"], event["message"]) == ("OutputsDeleted", "3 objects deleted.")
+    assert fake(world).all("jobs") == []
+    world.cache.drop_job(next(iter(world.cache.jobs_of(UID))))
+    await reconcile(KEY, world)
+    assert fake(world).all("jobs") == [], "the watch has not told yet that it is gone"
 
 
 async def test_a_restart_finds_the_clean_up_that_was_made() -> None:
@@ -114,3 +118,13 @@ async def test_a_namespace_that_goes_is_not_held_up() -> None:
     await reconcile(KEY, world)
     assert fake(world).all("videojobs") == []
     assert [m for m, _ in fake(world).requests] == ["GET", "POST", "PATCH"]
+
+
+async def test_an_operator_that_may_not_read_the_namespace_cleans_up_all_the_same() -> None:
+    world = await a_held_world()
+    change(world, deletionTimestamp=a_time(), status={"phase": "Succeeded", "attempt": 1})
+    for job in world.cache.jobs_of(UID):
+        world.cache.drop_job(job)
+    fake(world).failures = [Forbidden("namespaces is forbidden", 403)]
+    assert await reconcile(KEY, world) == 5
+    assert CLEAN_UP in [job["metadata"]["name"] for job in fake(world).all("jobs")]
