@@ -5,12 +5,18 @@ Pure. Parts of ``VideoJobSpec``; their descriptions are user documentation.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from .base import Model, Name
+
+_URL = r"^https?://[^\s/?#@]+([/?][^\s#]*)?$"
+_URL_SENTENCE = (
+    "url must be a whole URL without a user or a password, such as https://hooks.example.com/videos"
+)
 
 Lifetime = Annotated[int, Field(ge=0, le=315360000)]
 """Seconds, up to ten years."""
@@ -57,7 +63,15 @@ class Notify(Model):
     """Who is told how the VideoJob ended."""
 
     url: Annotated[
-        str, Field(max_length=2048, pattern=r"^https?://[^\s/?#@\\]+([/?][^\s#]*)?$")
+        str,
+        Field(
+            max_length=2048,
+            json_schema_extra={
+                "x-kubernetes-validations": [
+                    {"rule": f"self.matches(r'{_URL}')", "message": _URL_SENTENCE}
+                ]
+            },
+        ),
     ] = Field(
         description="Where a CloudEvent in JSON is posted. Redirects are not followed, and private "
         "addresses are refused unless the operator's administrator allows them."
@@ -71,6 +85,13 @@ class Notify(Model):
         description="The key that notifications are signed with (Standard Webhooks). The operator "
         "must be allowed to read it; where it is not, the status says the command.",
     )
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_url(cls, url: str) -> str:
+        if not re.match(_URL, url):
+            raise ValueError(_URL_SENTENCE)
+        return url
 
 
 class SubjectRef(Model):

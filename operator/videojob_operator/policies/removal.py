@@ -84,8 +84,9 @@ def _stop_workers(observed: Observed, removal: Removal, now: datetime) -> Decisi
 
 def _without_clean_up(observed: Observed) -> Decision | None:
     """Let go at once where there is nothing to delete, or nothing to delete it with."""
-    if not observed.status.attempt and not observed.attempts:
-        return _let_go(observed, None)
+    first_run = observed.run_id == f"{observed.uid[:8]}-1"
+    if first_run and not observed.status.attempt and not observed.attempts:
+        return _let_go(observed, None)  # no Job was ever made
     if isinstance(observed.store, StoreMissing):
         why = observed.store.invalid or "there is none of that name"
         return _let_go(observed, _left(f"the VideoStore {observed.store.name!r} is gone: {why}"))

@@ -17,6 +17,13 @@ from pydantic import ValidationError
         ({"userMetadata": {"x" * 64: "a"}}, "longer than 63 characters"),
         ({"userMetadata": {"title": "x" * 1025}}, "at most 1024"),
         ({"userMetadata": {str(i): "" for i in range(33)}}, "at most 32"),
+        ({"notify": [{"url": "ftp://x/"}]}, "url must be a whole URL"),
+        ({"notify": [{"url": "https://a:b@x/"}]}, "url must be a whole URL"),
+        ({"notify": [{"url": "https://x y/"}]}, "url must be a whole URL"),
+        ({"notify": [{"url": "https:///x"}]}, "url must be a whole URL"),
+        ({"notify": [{"url": "https://x/", "events": []}]}, "at least 1"),
+        ({"notify": [{"url": "https://x/", "events": ["Done"]}]}, "Succeeded"),
+        ({"notify": [{"url": f"https://x/{i}"} for i in range(9)]}, "at most 8"),
         ({"subjectRefs": [{"kind": "vacancy"}]}, "Field required"),
         ({"subjectRefs": [{"kind": "v", "id": str(i)} for i in range(17)]}, "at most 16"),
     ],
@@ -29,3 +36,10 @@ def test_too_much_is_refused(spec: dict[str, Any], sentence: str) -> None:
 def test_nothing_is_asked_for_by_default() -> None:
     spec = a_spec()
     assert (spec.ttl, spec.subject_refs, spec.user_metadata) == (None, [], {})
+
+
+@pytest.mark.parametrize("url", ["https://x/a?b=c", "http://[::1]:80", "https://x.example?y"])
+def test_urls_are_taken(url: str) -> None:
+    (notify,) = a_spec(notify=[{"url": url}]).notify
+    assert (notify.url, notify.secret_ref) == (url, None)
+    assert len(notify.events) == 4

@@ -191,6 +191,12 @@ def test_it_is_let_go_without_a_word_where_nothing_is_to_be_deleted(situation: S
     assert actions(situation) == (LET_GO,)
 
 
+def test_a_run_that_has_made_nothing_yet_does_not_hide_the_one_before() -> None:
+    second = replace(deleted().with_status(attempt=None, run_id="0f8fad5b-2"), attempts=())
+    (create,) = actions(second)
+    assert isinstance(create, CreateCleanUp)
+
+
 # ---- the Job
 
 
