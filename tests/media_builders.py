@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from videojob_api.steps import Step
+from videojob_worker.boxes import Fragment, Movie, Track
 from videojob_worker.budget import Budget
 from videojob_worker.media import AudioStream, MediaInfo, Size, VideoStream
+from videojob_worker.packaging.package import Rendition, Sound, Subtitles
+from videojob_worker.packaging.segments import build_audio_segments, build_video_segments
 from videojob_worker.plan import Pass, Plan, build_plan
 from videojob_worker.scratch import Scratch
 
@@ -101,3 +104,41 @@ def the_pass(*steps: Step, film: MediaInfo | None = None) -> Pass:
 def option(argv: tuple[str, ...], name: str) -> list[str]:
     """Every value that an option has in a command."""
     return [value for key, value in pairwise(argv) if key == name]
+
+
+VIDEO_TRACK = Track(1, "vide", 1000, "avc1.64001f", 1280, 720, 200, Fraction(8))
+SOUND_TRACK = Track(1, "soun", 1000, "mp4a.40.2", 0, 0, 375, Fraction(8), sample_rate=48000)
+
+
+def a_movie(track: Track, *durations: int, key: bool = True, size: int = 1000) -> Movie:
+    """A file of fragments of so many milliseconds."""
+    fragments, time, offset = [], 0, 800
+    for duration in durations:
+        fragments.append(Fragment(offset, size, 1, time, duration, 1, key, 300))
+        time, offset = time + duration, offset + size
+    return Movie((track,), tuple(fragments), 800, Fraction(0))
+
+
+def a_rendition(name: str, *durations: int, size: int = 1000, indexed: bool = False) -> Rendition:
+    """720p25 H.264, cut where its fragments begin."""
+    segments = build_video_segments(a_movie(VIDEO_TRACK, *durations, size=size), 4)
+    return Rendition(name, VIDEO_TRACK, 800, (800, 900) if indexed else None, segments)
+
+
+def a_sound(
+    name: str,
+    *durations: int,
+    language: str | None = None,
+    title: str | None = None,
+    channels: int = 2,
+    indexed: bool = False,
+) -> Sound:
+    """AAC in segments of four seconds; the default one if it is called audio."""
+    segments = build_audio_segments(a_movie(SOUND_TRACK, *durations), [Fraction(0)], 4)
+    media = (name, SOUND_TRACK, 800, (800, 900) if indexed else None, segments)
+    return Sound(*media, language, title, channels, is_default=name == "audio")
+
+
+def subtitles(language: str) -> Subtitles:
+    """A hundred bytes of text in a language."""
+    return Subtitles(f"subtitles-{language}.vtt", language, size=100)

@@ -18,7 +18,9 @@ class Packaging(StrEnum):
     """What a transcode publishes."""
 
     MP4 = "MP4"
+    CMAF = "CMAF"
     HLS = "HLS"
+    DASH = "DASH"
 
 
 class X264Preset(StrEnum):
@@ -53,8 +55,9 @@ class Transcode(StepModel):
 
     packaging: Packaging = Field(
         default=Packaging.MP4,
-        description="MP4: one faststart file for each rendition. HLS: one fragmented MP4 for each "
-        "rendition and one for the audio, with playlists over their byte ranges.",
+        description="MP4: one faststart file for each rendition, with the audio in it. CMAF, HLS, "
+        "DASH: one fragmented MP4 for each rendition and one for each audio track, for streaming; "
+        "HLS with master.m3u8, DASH with manifest.mpd, CMAF with both over the same bytes.",
     )
     renditions: Annotated[list[Rendition], Field(min_length=1, max_length=8)] = Field(
         description="The sizes to make; each height once.",
@@ -65,7 +68,8 @@ class Transcode(StepModel):
     )
     preset: X264Preset = Field(default=X264Preset.VERYFAST, description="x264's speed preset.")
     segment_seconds: Annotated[int, Field(ge=1, le=30)] = Field(
-        default=4, description="Length of a segment (HLS), and of a group of pictures at most."
+        default=4,
+        description="Length of a segment (CMAF, HLS, DASH), and of a group of pictures at most.",
     )
     audio_bitrate_kbps: Annotated[int, Field(ge=32, le=512)] = Field(
         default=128, description="Bitrate of the AAC audio."

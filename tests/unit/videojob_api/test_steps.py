@@ -75,7 +75,7 @@ def test_pictures_are_counted_in_exactly_one_way(thumbnails: dict[str, Any]) -> 
         {"transcode": {"renditions": [{"height": 4321}]}},
         {"transcode": {"renditions": [{"height": 64 + i} for i in range(9)]}},
         {"transcode": {"renditions": [{"height": 360, "crf": 52}]}},
-        {"transcode": {**TRANSCODE, "packaging": "DASH"}},
+        {"transcode": {**TRANSCODE, "packaging": "MPEGTS"}},
         {"transcode": {**TRANSCODE, "preset": "placebo"}},
         {"transcode": {**TRANSCODE, "segmentSeconds": 0}},
         {"transcode": {**TRANSCODE, "audioBitrateKbps": 8}},

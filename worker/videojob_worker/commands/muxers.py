@@ -15,7 +15,9 @@ _MUXERS: dict[Container, Options] = {
     Container.FASTSTART_MP4: {"f": "mp4", "movflags": "+faststart"},
     Container.FRAGMENTED_MP4: {
         "f": "mp4",
-        "movflags": "+frag_keyframe+delay_moov+default_base_moof",
+        "movflags": "+cmaf+frag_keyframe+delay_moov+default_base_moof",
+        # Without it, the flag cmaf would have each track begin late by its own run-up.
+        "use_editlist": 1,
     },
     Container.MP3: {"f": "mp3"},
     Container.OGG: {"f": "ogg"},
@@ -28,7 +30,7 @@ _MUXERS: dict[Container, Options] = {
     Container.AMR: {"f": "amr"},
 }
 _SOUND_FRAGMENTS: Options = {
-    "movflags": "+delay_moov+default_base_moof",
+    "movflags": "+cmaf+delay_moov+default_base_moof",
     "frag_duration": 1_000_000,
 }
 
