@@ -58,6 +58,7 @@ test-unit: setup ## Unit tests: no cluster, no ffmpeg, under 30 s
 .PHONY: test-integration
 test-integration: setup ## Real ffmpeg, real MinIO process, no cluster
 	@$(CLUSTER)/packages.py
+	@$(CLUSTER)/browser.py
 	@$(CLUSTER)/binaries.py minio > /dev/null
 	@$(PYTEST) -q tests/integration
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from media_builders import SOUND_TRACK, VIDEO_TRACK, a_rendition, a_sound, subtitles
@@ -108,3 +109,20 @@ def test_subtitles_are_a_set_of_their_own() -> None:
 def test_a_file_without_an_index_is_not_described() -> None:
     with pytest.raises(ValueError, match=r"720p\.mp4 has no index"):
         build_manifest(Package((a_rendition("720p", 4000),)))
+
+
+def test_children_stand_in_the_order_of_the_schema() -> None:
+    order = (
+        *("AudioChannelConfiguration", "EssentialProperty", "SupplementalProperty", "Label"),
+        *("Role", "BaseURL", "SegmentBase", "Representation"),
+    )
+    hdr = replace(VIDEO_TRACK, color=Color(9, 16, 9))
+    package = Package(
+        (replace(a_rendition("720p", 4000, indexed=True), track=hdr),),
+        (a_sound("audio", 4000, indexed=True),),
+        (subtitles("de"),),
+    )
+    for parent in fromstring(build_manifest(package)).iter():  # noqa: S314 (our own text)
+        names = [child.tag.split("}")[1] for child in parent]
+        if not parent.tag.endswith(("MPD", "Period", "SegmentBase")):
+            assert names == sorted(names, key=order.index)

@@ -11,11 +11,14 @@ from ..graph import AudioEncoding, Container, File, VideoEncoding
 
 Options = dict[str, str | int]
 
+_FRAGMENTED = "+cmaf+delay_moov+default_base_moof+skip_trailer"
+"""Nothing in the file counts from its beginning, so that an index can be put in front later."""
+
 _MUXERS: dict[Container, Options] = {
     Container.FASTSTART_MP4: {"f": "mp4", "movflags": "+faststart"},
     Container.FRAGMENTED_MP4: {
         "f": "mp4",
-        "movflags": "+cmaf+frag_keyframe+delay_moov+default_base_moof",
+        "movflags": f"{_FRAGMENTED}+frag_keyframe",
         # Without it, the flag cmaf would have each track begin late by its own run-up.
         "use_editlist": 1,
     },
@@ -30,7 +33,7 @@ _MUXERS: dict[Container, Options] = {
     Container.AMR: {"f": "amr"},
 }
 _SOUND_FRAGMENTS: Options = {
-    "movflags": "+cmaf+delay_moov+default_base_moof",
+    "movflags": _FRAGMENTED,
     "frag_duration": 1_000_000,
 }
 

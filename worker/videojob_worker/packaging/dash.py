@@ -112,8 +112,8 @@ def _add_colors(adaptation_set: Element, rendition: Rendition) -> None:
 
 def _add_sound(period: Element, sound: Sound, label: str) -> None:
     adaptation_set = _adaptation_set(period, "audio", _language(sound.language))
-    _add_role(adaptation_set, "main" if sound.is_default else "alternate")
     SubElement(adaptation_set, "Label").text = label
+    _add_role(adaptation_set, "main" if sound.is_default else "alternate")
     rate = sound.track.sample_rate
     attributes = {"audioSamplingRate": str(rate)} if rate else {}
     representation = _add_representation(adaptation_set, sound, attributes)
@@ -126,10 +126,10 @@ def _add_sound(period: Element, sound: Sound, label: str) -> None:
 def _add_subtitles(period: Element, subtitles: Subtitles, label: str, length: Fraction) -> None:
     attributes = {"contentType": "text", "mimeType": "text/vtt", **_language(subtitles.language)}
     adaptation_set = SubElement(period, "AdaptationSet", attributes)
+    SubElement(adaptation_set, "Label").text = label
     _add_role(adaptation_set, "subtitle")
     if subtitles.is_default:
         _add_role(adaptation_set, "main")
-    SubElement(adaptation_set, "Label").text = label
     bandwidth = max(1, ceil(subtitles.size * 8 / max(length, Fraction(1))))
     described = {"id": subtitles.name, "bandwidth": str(bandwidth)}
     representation = SubElement(adaptation_set, "Representation", described)

@@ -1,0 +1,122 @@
+"""What the worker packages is played in a real browser: hls.js, dash.js and the plain element."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assets import AAC, X264, Clip, Clips, tone
+from browser import PAGES, ensure_browser, ensure_modules
+from media_bench import Bench
+from range_server import serving
+
+from videojob_api.steps import Packaging
+from videojob_worker.check import check
+from videojob_worker.ffmpeg import Tools
+from videojob_worker.packager import Packager
+from videojob_worker.packaging.package import Subtitles
+from videojob_worker.sandbox import Sandbox
+from videojob_worker.scratch import open_scratch
+from videojob_worker.steps import Workbench
+from videojob_worker.stop import Stop
+
+pytestmark = pytest.mark.ffmpeg
+
+SECONDS = 12
+DAWN = Clip(
+    # from black to white, evenly: how bright it is says when it is
+    "dawn.mkv",
+    f"-f lavfi -i color=white:size=640x360:rate=25:duration={SECONDS},fade=in:d={SECONDS} "
+    f"{tone(SECONDS)} {tone(SECONDS, 660)} -map 0 -map 1 -map 2 {X264} {AAC} "
+    "-metadata:s:a:0 language=eng -metadata:s:a:1 language=deu",
+    *(640, 360, 25 * SECONDS, float(SECONDS), (1, 1)),
+)
+RENDITIONS = [{"height": height} for height in (360, 240, 144)]
+CMAF = {"packaging": "CMAF", "renditions": RENDITIONS, "segmentSeconds": 2, "preset": "ultrafast"}
+MP4 = {"renditions": RENDITIONS[-1:], "preset": "ultrafast"}
+SEEKS = (7.5, 2.5)
+
+
+def words(seconds: float) -> str:
+    """What the subtitles say at a time: a sentence for each second."""
+    return f"Sekunde {int(seconds)}"
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory, clips: Clips) -> dict[str, Any]:
+    """What one browser saw of everything, one after the other."""
+    folder = tmp_path_factory.mktemp("players")
+    with open_scratch(folder) as scratch:
+        bench = Bench(scratch, Tools(scratch, Sandbox(scratch.root, threads=2), Stop()))
+        publish(bench, clips.path(DAWN))
+        folders = {"/media": scratch.out, "/modules": ensure_modules(), "/pages": PAGES}
+        with serving(folders) as url:
+            return play(url, folder)
+
+
+def publish(bench: Bench, film: Path) -> None:
+    steps = ({"name": "tv", "transcode": CMAF}, {"name": "web", "transcode": MP4})
+    media, stage, result = bench.run(film, *steps)
+    check(stage, result, media, bench.tools)
+    tv, web = stage.kinds
+    web.finish(Workbench(bench.tools, media))
+    cues = [f"00:{n:02}.000 --> 00:{n + 1:02}.000\n{words(n)}\n" for n in range(SECONDS)]
+    (bench.scratch.out / "tv" / "deutsch.vtt").write_text("\n".join(["WEBVTT\n", *cues]))
+    packager = Packager("tv", Packaging.CMAF, 2)
+    packager.finish(tv.outputs(), [Subtitles("deutsch.vtt", "deu", "Deutsch")])
+
+
+def play(url: str, folder: Path) -> dict[str, Any]:
+    asked = {
+        "browser": str(ensure_browser()),
+        "modules": str(ensure_modules()),
+        "page": f"{url}/pages/player.html",
+        "plays": [
+            {"kind": "Hls", "url": f"{url}/media/tv/master.m3u8"},
+            {"kind": "Dash", "url": f"{url}/media/tv/manifest.mpd"},
+            {"kind": "File", "url": f"{url}/media/web/144p.mp4"},
+        ],
+        "seeks": SEEKS,
+        "lastSeek": SECONDS - 1,
+        "patienceSeconds": 120,
+    }
+    home = {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    command = ["node", str(PAGES / "play.mjs"), json.dumps(asked)]
+    done = subprocess.run(command, env=home, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["Hls", "Dash", "File"])
+def test_it_plays_without_an_error_and_ends_at_the_right_second(
+    kind: str, seen: dict[str, Any]
+) -> None:
+    assert seen[kind]["errors"] == [], seen[kind]
+    assert seen[kind]["duration"] == pytest.approx(SECONDS, abs=0.1)
+    assert seen[kind]["endedAt"] == pytest.approx(SECONDS, abs=0.1)
+    assert seen[kind]["soundBytes"] > 0
+
+
+@pytest.mark.parametrize("kind", ["Hls", "Dash", "File"])
+def test_after_a_seek_the_right_picture_is_on_screen(kind: str, seen: dict[str, Any]) -> None:
+    assert [seek["at"] for seek in seen[kind]["seeks"]] == [pytest.approx(s) for s in SEEKS]
+    for seek in seen[kind]["seeks"]:
+        assert seek["brightness"] / 255 * SECONDS == pytest.approx(seek["at"], abs=0.3)
+
+
+@pytest.mark.parametrize("kind", ["Hls", "Dash"])
+def test_every_rendition_can_be_chosen(kind: str, seen: dict[str, Any]) -> None:
+    assert sorted(seen[kind]["renditions"]) == [144, 240, 360]
+    assert seen[kind]["heights"] == [144, 240, 360]
+
+
+@pytest.mark.parametrize("kind", ["Hls", "Dash"])
+def test_sound_and_subtitles_are_offered_by_language(kind: str, seen: dict[str, Any]) -> None:
+    assert seen[kind]["sounds"] == ["en", "de"]
+    assert seen[kind]["texts"] == ["de"]
+    assert [seek["caption"] for seek in seen[kind]["seeks"]] == [words(s) for s in SEEKS]
