@@ -12,6 +12,7 @@ from videojob_api.steps import Step
 from videojob_api.videojob import Limits
 from videojob_worker.budget import Budget
 from videojob_worker.check import check
+from videojob_worker.device import find_filters
 from videojob_worker.ffmpeg import Tools
 from videojob_worker.media import MediaInfo
 from videojob_worker.outputs import Produced
@@ -53,7 +54,8 @@ class Bench:
         media = probe(self.scratch.source, self.tools, Limits())
         wanted = [Step.model_validate(step) for step in steps]
         validate(media, Limits(), wanted)
-        return media, build_plan(wanted, media, self.scratch, BUDGET)
+        filters = find_filters(wanted, self.tools)
+        return media, build_plan(wanted, media, self.scratch, BUDGET, filters=filters)
 
     def run(self, path: Path, *steps: dict[str, Any]) -> tuple[MediaInfo, Pass, PassResult]:
         media, plan = self.plan(path, *steps)
@@ -61,8 +63,12 @@ class Bench:
         return media, stage, run_pass(stage, self.tools)
 
     def make(self, path: Path, *steps: dict[str, Any]) -> tuple[dict[str, Produced], list[Warn]]:
-        media, stage, result = self.run(path, *steps)
-        warnings = check(stage, result, media, self.tools)
-        finished = finish_pass(stage, Workbench(self.tools, media))
-        named = {f"{file.step}/{file.name}": file for file in finished.produced}
-        return named, [*warnings, *finished.warnings]
+        """Every pass, checked and finished; files by ``step/name``, and all that was warned of."""
+        media, plan = self.plan(path, *steps)
+        named, warnings = {}, []
+        for stage in plan.passes:
+            warnings += check(stage, run_pass(stage, self.tools), media, self.tools)
+            finished = finish_pass(stage, Workbench(self.tools, media))
+            named |= {f"{file.step}/{file.name}": file for file in finished.produced}
+            warnings += finished.warnings
+        return named, warnings

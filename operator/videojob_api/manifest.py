@@ -47,6 +47,8 @@ class Manifest(Tolerant):
     steps: list[dict[str, Any]]
     """The step specs as obeyed."""
     outputs: list[OutputStatus]
+    measured: dict[str, Any] = {}
+    """What steps found out, by their names, in short."""
     timings: list[StageTiming] = []
     usage: Usage
     warnings: list[Warn] = []

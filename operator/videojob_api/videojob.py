@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, JsonValue, field_validator, model_valida
 from .base import Model, Name, ObjectKey, Quantity, Sha256, check_inside, parse_quantity
 from .ending import DeletionPolicy, Notify, SubjectRef, Ttl, UserMetadata, check_metadata
 from .status import VideoJobStatus
-from .steps import YIELDING_KINDS, Step, check_steps
+from .steps import MEASURING_KINDS, RENDERING_KINDS, YIELDING_KINDS, Step, check_steps
 
 LIST_BY_NAME: dict[str, Any] = {
     "x-kubernetes-list-type": "map",
@@ -21,6 +21,8 @@ LIST_BY_NAME: dict[str, Any] = {
 }
 
 _YIELDS = " || ".join(f"has(t.{kind})" for kind in YIELDING_KINDS)
+_RENDERS = " || ".join(f"has(t.{kind})" for kind in RENDERING_KINDS)
+_MEASURES = " || ".join(f"has(s.{kind})" for kind in MEASURING_KINDS)
 
 
 MAX_PARAM_LENGTH = 1024
@@ -304,6 +306,14 @@ class VideoJobSpec(Model):
                     f"self.steps.exists(j, t, j < i && t.name == s.from && ({_YIELDS})))",
                     "message": "`from` must name an earlier step that yields video (a transcode "
                     "above it); leave `from` out to use the input itself",
+                    "fieldPath": ".steps",
+                },
+                {
+                    "rule": f"!has(self.steps) || self.steps.all(s, !({_MEASURES}) || "
+                    "(has(s.from) && "
+                    f"self.steps.exists(t, t.name == s.from && ({_RENDERS}))))",
+                    "message": "quality measures renditions: name the transcode that makes them in "
+                    "its `from`",
                     "fieldPath": ".steps",
                 },
                 *_IMMUTABLE_RULES,

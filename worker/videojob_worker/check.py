@@ -17,12 +17,13 @@ from videojob_api.status import Warn
 from .boxes import Movie, NotMp4, read_movie
 from .errors import FFmpegFailed, Unverified
 from .graph import Container, VideoEncoding
-from .losses import Source, tolerated_frames, tolerated_seconds
+from .losses import Source
 from .media import MediaInfo, VideoStream
 from .outputs import PlannedOutput
 from .passes import PassResult
 from .plan import Pass
 from .tally import Tally
+from .tolerances import tolerated_frames, tolerated_seconds
 
 if TYPE_CHECKING:
     from .ffmpeg import Tools

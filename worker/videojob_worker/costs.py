@@ -7,11 +7,13 @@ for refusing what can't fit, not for billing. They were measured with x264 on on
 from __future__ import annotations
 
 from fractions import Fraction
+from math import ceil
 
 from .budget import Budget
 from .errors import NotDoable
 from .graph import AudioEncoding, Graph
 from .ladder import rate_cap_kbps
+from .nodes import Compare, Filtered, Node, WriteChanges
 
 _DECODE_NS_PER_PIXEL = 2.7
 _ENCODE_NS_PER_PIXEL = {
@@ -25,6 +27,9 @@ _ENCODE_NS_PER_PIXEL = {
 }
 _AUDIO_CPU_PER_SECOND = 0.03
 _KEYFRAME_SHARE = 0.05
+_READING_NS_PER_PIXEL = {"WriteChanges": 0.6, "PSNR": 1.5, "SSIM": 2.0, "VMAF": 35.0}
+_READING_BYTES_PER_FRAME = {"WriteChanges": 140, "PSNR": 140, "SSIM": 90, "VMAF": 900}
+_SCALE_NS_PER_PIXEL = 2.0
 
 _BASE_BYTES = 60 << 20
 _BYTES_PER_PIXEL = 1.5
@@ -44,6 +49,7 @@ def estimate_cpu_seconds(graph: Graph) -> float:
         for encoding in graph.video_encodings:
             cost = _ENCODE_NS_PER_PIXEL.get(encoding.preset, 40.0)
             total += frames * encoding.size.pixels * cost * 1e-9
+        total += frames * _reading_ns(graph) * 1e-9
     return max(0.1, total)
 
 
@@ -60,7 +66,33 @@ def estimate_bytes(graph: Graph) -> int:
                 kbps = Fraction(rate_cap_kbps(encoding.size, rate), 2)
             total += kbps * 125 * seconds
     total += sum(pictures.limit * pictures.size.pixels * 2 for pictures in graph.pictures)
+    frames = ceil(seconds * rate)
+    total += sum(frames * _READING_BYTES_PER_FRAME[name] for name, _ in _readings(graph))
     return int(total)
+
+
+def _readings(graph: Graph) -> list[tuple[str, int]]:
+    """Everything that is measured of each frame, and of how many pixels."""
+    pixels = graph.media.video.coded.pixels if graph.media.video else 0
+    found, waiting = dict[Node, tuple[str, int]](), [r.node for r in graph.readings]
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, Filtered):
+            continue
+        waiting += node.parents
+        if isinstance(node.filter, WriteChanges):
+            found[node] = ("WriteChanges", pixels)
+        elif isinstance(node.filter, Compare):
+            found[node] = (node.filter.metric.value, pixels)
+    return list(found.values())
+
+
+def _reading_ns(graph: Graph) -> float:
+    """Of each frame: the numbers, and the decoding and scaling of what is compared with it."""
+    video = graph.media.video
+    compared = len(graph.other_inputs) * (video.coded.pixels if video else 0)
+    scaled = compared * (_DECODE_NS_PER_PIXEL + _SCALE_NS_PER_PIXEL)
+    return scaled + sum(_READING_NS_PER_PIXEL[name] * p for name, p in _readings(graph))
 
 
 def estimate_memory(graph: Graph, threads: int) -> int:
@@ -70,6 +102,8 @@ def estimate_memory(graph: Graph, threads: int) -> int:
         frames += graph.media.video.coded.pixels * (_DECODER_FRAMES + _FRAMES_PER_THREAD * threads)
         for encoding in graph.video_encodings:
             frames += encoding.size.pixels * (_ENCODER_FRAMES + _FRAMES_PER_THREAD * threads)
+        compared = len(graph.other_inputs) * (_DECODER_FRAMES + _FRAMES_PER_THREAD * threads)
+        frames += graph.media.video.coded.pixels * compared
     return int(_BASE_BYTES + frames * _BYTES_PER_PIXEL)
 
 

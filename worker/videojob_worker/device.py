@@ -1,4 +1,4 @@
-"""Which encoder is used, stated once: a GPU's only when it has just encoded a frame.
+"""What this machine and its ffmpeg can do, stated once: a GPU's encoder only when it has encoded.
 
 Called before planning. A listed encoder proves nothing: the driver may be missing, or the card may
 have no encoder at all.
@@ -6,10 +6,14 @@ have no encoder at all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from videojob_api.steps import Step
 
 from .encoders import CPU, Device, VideoEncoder
 from .errors import FFmpegFailed
+from .steps import kind_of
 
 if TYPE_CHECKING:
     from .ffmpeg import Tools
@@ -31,6 +35,16 @@ def choose_device(accelerator: str | None, tools: Tools) -> Device:
     except FFmpegFailed:
         return Device(VideoEncoder.X264, "EncoderUnavailable")
     return Device(VideoEncoder.NVENC)
+
+
+def find_filters(steps: Sequence[Step], tools: Tools) -> frozenset[str]:
+    """Of the filters that steps want where they are, those that this ffmpeg was built with."""
+    wanted = frozenset[str]().union(*(kind_of(step).wanted_filters for step in steps))
+    if not wanted:
+        return wanted
+    command = ("ffmpeg", "-hide_banner", "-nostdin", "-filters")
+    listed = tools.run(command, timeout_seconds=_PROBE_SECONDS).stdout.decode()
+    return wanted & {words[1] for line in listed.splitlines() if len(words := line.split()) > 2}
 
 
 def build_nvenc_probe() -> tuple[str, ...]:

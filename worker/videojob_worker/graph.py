@@ -21,11 +21,15 @@ from .nodes import (
     Filtered,
     Node,
     Pick,
+    PickAt,
     Resample,
     Scale,
     Steady,
     ToRgb,
 )
+
+_FINE_TICK = Fraction(1, 90_000)
+_TICKS_PER_FRAME = 8
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class Programme:
     size: Size | None
     """What the pictures count as: no larger is made of them. They may lie there larger."""
     sounds: tuple[Sound, ...]
+    files: tuple[File, ...] = ()
+    """Renditions that the step made of these pictures."""
 
     @property
     def default_sound(self) -> Sound | None:
@@ -98,6 +104,14 @@ class VideoEncoding:
     """The grid that frames' times are on; None keeps the distances of the source as they are."""
     resampled: bool = False
     """Drop and repeat frames so that there is one at every place of the grid, from time 0 on."""
+
+    @property
+    def tick_seconds(self) -> Fraction:
+        """The unit of its times."""
+        if self.frame_rate is None:
+            return _FINE_TICK
+        # Takes out the jitter of times in milliseconds, and moves no frame noticeably.
+        return 1 / self.frame_rate / (1 if self.resampled else _TICKS_PER_FRAME)
 
 
 @dataclass(frozen=True)
@@ -156,19 +170,24 @@ class File:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Frames picked at even distances, written as PNG named by their time in milliseconds."""
+    """Picked frames, written as PNG named by their time in milliseconds."""
 
     folder: Path
     picture: Picture
     size: Size
-    slot_seconds: Fraction
-    """The film is cut into slots of this length."""
-    per_slot: int
-    """So many are picked in each, at even distances."""
-    centred: bool
-    """Pick at the middle of each distance instead of its beginning."""
+    pick: Pick | PickAt
+    slot_seconds: Fraction | None
+    """Any frame within so many seconds would do; None where only the picked one will."""
     limit: int
     """Never more than so many, whatever the timestamps say."""
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What filters write while frames pass by; the frames themselves are thrown away."""
+
+    folder: Path
+    node: Node
 
 
 @dataclass
@@ -178,6 +197,9 @@ class Graph:
     media: MediaInfo
     files: list[File] = field(default_factory=list)
     pictures: list[Pictures] = field(default_factory=list)
+    readings: list[Readings] = field(default_factory=list)
+    filters: frozenset[str] = frozenset()
+    """Those of the wanted ones that not every ffmpeg has and this one does."""
 
     def add_file(self, file: File) -> None:
         """Have a file written."""
@@ -186,6 +208,10 @@ class Graph:
     def add_pictures(self, pictures: Pictures) -> None:
         """Have pictures picked."""
         self.pictures.append(pictures)
+
+    def add_readings(self, readings: Readings) -> None:
+        """Have numbers written."""
+        self.readings.append(readings)
 
     @property
     def encodings(self) -> tuple[Encoding, ...]:
@@ -201,16 +227,17 @@ class Graph:
     def ends(self) -> tuple[Node, ...]:
         """Every node that goes into an encoder or becomes pictures, as often as it does."""
         filtered = [e for e in self.encodings if not (isinstance(e, AudioEncoding) and e.is_copy)]
-        return tuple(self.node_of(end) for end in (*filtered, *self.pictures))
+        return tuple(self.node_of(end) for end in (*filtered, *self.pictures, *self.readings))
 
-    def node_of(self, end: Encoding | Pictures) -> Node:
+    def node_of(self, end: Encoding | Pictures | Readings) -> Node:
         """What goes into an encoder, or becomes pictures; copies pass by all nodes."""
         if isinstance(end, VideoEncoding):
             return self._scaled(end)
         if isinstance(end, AudioEncoding):
             return end.sound.node
-        pick = Pick(end.per_slot / end.slot_seconds, end.centred)
-        return Filtered(ToRgb(end.size), (Filtered(pick, (end.picture.node,)),))
+        if isinstance(end, Readings):
+            return end.node
+        return Filtered(ToRgb(end.size), (Filtered(end.pick, (end.picture.node,)),))
 
     def _scaled(self, encoding: VideoEncoding) -> Node:
         """Pictures of one origin are scaled in a cascade, each size from the next larger one."""
@@ -218,12 +245,13 @@ class Graph:
         alike = {e.size for e in self.video_encodings if e.picture == picture}
         for size in sorted(alike, key=_rank, reverse=True):
             if _rank(size) >= _rank(encoding.size):
-                picture = self._resize(picture, size)
+                picture = self.resize(picture, size)
         if encoding.resampled and encoding.frame_rate is not None:
             return Filtered(Resample(encoding.frame_rate), (picture.node,))
         return picture.node
 
-    def _resize(self, picture: Picture, size: Size) -> Picture:
+    def resize(self, picture: Picture, size: Size) -> Picture:
+        """The same pictures in another size, in the form that encoders get."""
         if not picture.conformed:
             conform = Conform(size, converts=self._differs(size))
             return Picture(Filtered(conform, (picture.node,)), size, conformed=True)
@@ -255,18 +283,40 @@ class Graph:
         return tuple(tuple(group) for group in groups)
 
     @property
+    def other_inputs(self) -> tuple[Path, ...]:
+        """Files that are read beside the film, each once."""
+        found: dict[Path, None] = {}
+        waiting = list(self.ends)
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, Filtered):
+                waiting += node.parents
+            elif node.file is not None:
+                found[node.file] = None
+        return tuple(found)
+
+    @property
     def needs_video(self) -> bool:
         """Whether any frame has to be decoded."""
-        return bool(self.pictures or self.video_encodings)
+        return bool(self.pictures or self.video_encodings or self.readings)
+
+    @property
+    def decodes_all_frames(self) -> bool:
+        """Whether the film is decoded from its beginning to its end."""
+        if self.keyframes_only or self.other_inputs:  # these are compared as far as both go
+            return False
+        picks = any(isinstance(p.pick, Pick) for p in self.pictures)
+        return bool(picks or self.video_encodings or self.readings)
 
     @property
     def keyframes_only(self) -> bool:
         """Whether it is enough to decode key frames: pictures alone, and one in every slot."""
         video = self.media.video
-        if not self.pictures or self.video_encodings or video is None:
+        if not self.pictures or self.video_encodings or self.readings or video is None:
             return False
         distance = video.keyframe_seconds
-        return distance is not None and all(p.slot_seconds >= distance for p in self.pictures)
+        slots = [p.slot_seconds for p in self.pictures]
+        return distance is not None and all(s is not None and s >= distance for s in slots)
 
 
 def _rank(size: Size) -> tuple[int, Size]:

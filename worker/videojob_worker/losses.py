@@ -17,18 +17,14 @@ from .boxes import Movie
 from .errors import FFmpegFailed, Rejected, Unverified
 from .media import MediaInfo, VideoStream
 from .packets import Extent, Extents
-from .plan import Pass
 from .probe import measure
 from .tally import ReadStream, Tally
+from .tolerances import tolerated_frames, tolerated_seconds
 
 if TYPE_CHECKING:
     from .ffmpeg import Tools
+    from .plan import Pass
 
-MAX_LOSS_SHARE = Fraction(1, 100)
-MAX_LOSS_SECONDS = Fraction(1)
-_ALWAYS_ALLOWED_SECONDS = Fraction(1, 4)
-"""Rounding at both ends of a film, and sound that ends a little before or after the pictures."""
-_ALWAYS_ALLOWED_FRAMES = 2
 _ENDED_EARLY = ("partial file", "ended prematurely", "truncat", "end of file")
 _HIDING_CODECS = frozenset(
     (
@@ -45,17 +41,6 @@ _UNINDEXED = frozenset({"matroska", "flv", "asf", "mpegts"})
 """Containers that don't say how many frames they hold."""
 _RATE_SHARE = Fraction(3, 100)
 """By so much an average rate may be wrong."""
-
-
-def tolerated_frames(frames: int, rate: Fraction) -> int:
-    """How many of so many frames may be missing."""
-    share, second = int(frames * MAX_LOSS_SHARE), int(rate * MAX_LOSS_SECONDS)
-    return max(_ALWAYS_ALLOWED_FRAMES, min(share, second))
-
-
-def tolerated_seconds(seconds: Fraction) -> Fraction:
-    """How much of so long a film may be missing."""
-    return max(_ALWAYS_ALLOWED_SECONDS, min(seconds * MAX_LOSS_SHARE, MAX_LOSS_SECONDS))
 
 
 class Source:

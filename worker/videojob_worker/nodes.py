@@ -9,7 +9,9 @@ A new filter is a dataclass here and its words there.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from fractions import Fraction
+from pathlib import Path
 
 from .media import Size
 
@@ -53,6 +55,14 @@ class Pick:
 
 
 @dataclass(frozen=True)
+class PickAt:
+    """The frames that are shown at these times."""
+
+    milliseconds: tuple[int, ...]
+    """In order, each once."""
+
+
+@dataclass(frozen=True)
 class ToRgb:
     """A size in RGB, for pictures."""
 
@@ -64,16 +74,66 @@ class Steady:
     """Sound without gaps, from time 0 on."""
 
 
-Filter = Deinterlace | Conform | Scale | Resample | Pick | ToRgb | Steady
+@dataclass(frozen=True)
+class WriteChanges:
+    """Writes how bright each frame is, and how much the picture changed by then."""
+
+    brightness: Path
+    """A line of text with the time of each frame, one with its mean brightness, 0..255."""
+    changes: Path
+    """Likewise, in percent of full brightness, of the frame that comes ``steadiness`` later."""
+    steadiness: int
+    """Flashes of up to so many frames are no change: medians over both neighbourhoods are compared."""
+
+
+@dataclass(frozen=True)
+class OnGrid:
+    """Times counted from the first frame, in steps: frames of two origins meet on them."""
+
+    step: Fraction
+    """Seconds."""
+
+
+class Metric(Enum):
+    """What tells how alike two pictures are."""
+
+    PSNR = "PSNR"
+    SSIM = "SSIM"
+    VMAF = "VMAF"
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Pictures passed on as they are, and written how alike each is to its reference."""
+
+    metric: Metric
+    log: Path
+
+
+Filter = (
+    Deinterlace
+    | Conform
+    | Scale
+    | Resample
+    | Pick
+    | PickAt
+    | ToRgb
+    | Steady
+    | WriteChanges
+    | OnGrid
+    | Compare
+)
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A stream of the film."""
+    """A stream of the film, or of another file."""
 
     index: int
     """Its place in the container."""
     is_audio: bool = False
+    file: Path | None = None
+    """One that we made; None for the film."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +142,7 @@ class Filtered:
 
     filter: Filter
     parents: tuple[Node, ...]
+    """Of ``Compare``: the pictures, and their reference."""
 
     @property
     def is_audio(self) -> bool:

@@ -10,6 +10,7 @@ import errno
 import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from videojob_api import names
 from videojob_api.manifest import Manifest, ManifestSource
@@ -75,6 +76,7 @@ class Findings:
     facts: MediaFacts | None = None
     device: Device | None = None
     warnings: list[Warn] = field(default_factory=list)
+    measured: dict[str, Any] = field(default_factory=dict)
     outputs: list[OutputStatus] = field(default_factory=list)
     log_key: str | None = None
     manifest_sha256: str | None = None
@@ -106,6 +108,7 @@ def build_manifest(task: Task, found: Findings) -> Manifest:
         ),
         steps=[step.wire() for step in task.order.steps],
         outputs=found.outputs,
+        measured=found.measured,
         timings=found.timings.stages,
         usage=found.usage,
         warnings=_named(found.warnings, task.item.name),

@@ -5,8 +5,9 @@ Made by the steps; checked by ``check.py``, published by whoever runs the plan. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from videojob_api.status import Warn
 
@@ -56,3 +57,5 @@ class Finished:
 
     produced: tuple[Produced, ...]
     warnings: tuple[Warn, ...] = ()
+    measured: dict[str, Any] = field(default_factory=dict)
+    """What was found out, by step and in short: the manifest says it."""

@@ -68,7 +68,8 @@ def run_pass(stage: Pass, tools: Tools, on_progress: Leg | None = None) -> PassR
         )
     except FFmpegFailed as error:
         raise _explained(stage, error) from error
-    return PassResult(parse_tally(_lines(completed.log, completed.stderr_tail)))
+    lines = _lines(completed.log, completed.stderr_tail)
+    return PassResult(parse_tally(lines, film=stage.film_input))
 
 
 def finish_pass(stage: Pass, bench: Workbench) -> Finished:
@@ -88,6 +89,7 @@ def finish_pass(stage: Pass, bench: Workbench) -> Finished:
     return Finished(
         tuple(file for each in finished for file in each.produced),
         tuple(warning for each in finished for warning in each.warnings),
+        {step: found for each in finished for step, found in each.measured.items()},
     )
 
 

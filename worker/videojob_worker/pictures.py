@@ -1,4 +1,4 @@
-"""Chooses among decoded frames, writes JPEG, and lays out contact sheets, with OpenCV.
+"""Chooses among decoded frames, stores pictures, and lays out contact sheets, with OpenCV.
 
 Called by the thumbnails step. It reads only PNG files that our own ffmpeg wrote from decoded
 frames; never anything that came from outside.
@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 
+from videojob_api.steps import PictureFormat
+
 from .errors import Unverified
 
-JPEG_QUALITY = 88
 DARK_LUMA = 20
 """Mean brightness (0..255) below which a frame counts as black."""
 FLAT_CONTRAST = 6.0
@@ -43,6 +44,46 @@ class Candidate:
     path: Path = field(compare=False)
     milliseconds: int
     """Since the beginning of the film."""
+
+
+_FORMS: dict[PictureFormat, tuple[str, str, tuple[int, ...]]] = {
+    PictureFormat.JPEG: (
+        *(".jpg", "image/jpeg"),
+        (cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_OPTIMIZE, 1, cv2.IMWRITE_JPEG_QUALITY),
+    ),
+    PictureFormat.PNG: (".png", "image/png", ()),
+    PictureFormat.WEBP: (".webp", "image/webp", (cv2.IMWRITE_WEBP_QUALITY,)),
+}
+"""Suffix, type, and options; the value of the last one is the quality."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """How pictures are stored."""
+
+    format: PictureFormat = PictureFormat.JPEG
+    quality: int = 88
+
+    @property
+    def suffix(self) -> str:
+        """Of their files, with the dot."""
+        return _FORMS[self.format][0]
+
+    @property
+    def mime_type(self) -> str:
+        """Of their content."""
+        return _FORMS[self.format][1]
+
+    def write(self, source: Path, target: Path) -> tuple[int, int]:
+        """Store a frame of the pass; returns width and height."""
+        return self.save(load(source), target)
+
+    def save(self, image: MatLike, path: Path) -> tuple[int, int]:
+        """Store a picture; returns width and height."""
+        options = _FORMS[self.format][2]
+        if not cv2.imwrite(str(path), image, [*options, self.quality] if options else []):
+            raise Unverified(f"The picture {path.name} can't be written.")
+        return image.shape[1], image.shape[0]
 
 
 def choose(
@@ -76,7 +117,7 @@ def choose(
 def _merit(candidate: Candidate, middle: float, reach: float) -> float:
     """The score, less for being far from the middle: even distances look calm on a sheet."""
     distance = min(1.0, abs(candidate.milliseconds - middle) / reach)
-    return score(_load(candidate.path)) * (1 - _DISTANCE_MALUS * distance)
+    return score(load(candidate.path)) * (1 - _DISTANCE_MALUS * distance)
 
 
 def score(image: MatLike) -> float:
@@ -91,16 +132,9 @@ def score(image: MatLike) -> float:
     return sharpness
 
 
-def write_jpeg(source: Path, target: Path) -> tuple[int, int]:
-    """Write a frame as JPEG; returns width and height."""
-    image = _load(source)
-    _save(image, target)
-    return image.shape[1], image.shape[0]
-
-
-def write_contact_sheet(frames: Sequence[Candidate], target: Path) -> tuple[int, int]:
+def write_contact_sheet(frames: Sequence[Candidate], target: Path, store: Store) -> tuple[int, int]:
     """All frames on one sheet, each with its time below; returns width and height."""
-    images = [_load(frame.path) for frame in frames]
+    images = [load(frame.path) for frame in frames]
     columns, width, height = _grid(len(images), images[0].shape[1], images[0].shape[0])
     scale = max(0.36, min(0.6, width / 520))
     (_, text_height), _ = cv2.getTextSize("0:00:00", _FONT, scale, 1)
@@ -121,8 +155,7 @@ def write_contact_sheet(frames: Sequence[Candidate], target: Path) -> tuple[int,
         (text_width, _), _ = cv2.getTextSize(text, _FONT, scale, 1)
         place = (left + (width - text_width) // 2, top + height + _GAP // 2 + text_height)
         cv2.putText(sheet, text, place, _FONT, scale, _CAPTION, 1, cv2.LINE_AA)
-    _save(sheet, target)
-    return sheet.shape[1], sheet.shape[0]
+    return store.save(sheet, target)
 
 
 def format_time(milliseconds: int) -> str:
@@ -151,18 +184,9 @@ def _grid(count: int, width: int, height: int) -> tuple[int, int, int]:
     return columns, max(16, int(width * scale)), max(16, int(height * scale))
 
 
-def _load(path: Path) -> MatLike:
+def load(path: Path) -> MatLike:
+    """A frame of the pass."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise Unverified(f"The picture {path.name} of the pass can't be read.")
     return image
-
-
-def _save(image: MatLike, path: Path) -> None:
-    options = [
-        *(cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY),
-        *(cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
-        *(cv2.IMWRITE_JPEG_OPTIMIZE, 1),
-    ]
-    if not cv2.imwrite(str(path), image, options):
-        raise Unverified(f"The picture {path.name} can't be written.")

@@ -3,7 +3,8 @@
 Called by ``run.py`` once the film is validated. Pure: equal steps, film and budget give equal
 passes; it neither runs nor reads anything.
 
-All steps share one pass, in which the film is decoded once.
+All steps share one pass, in which the film is decoded once; those that compare what it made with
+the film share a second one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from .media import MediaInfo
 from .outputs import PlannedOutput
 from .scratch import Scratch
 from .steps import StepKind, kind_of
+from .whitelists import input_url
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Pass:
     """One ffmpeg process and all that is known of it beforehand."""
 
     name: str
+    graph: Graph
     source: Path
     limits: Limits
     argv: tuple[str, ...]
@@ -55,6 +59,16 @@ class Pass:
     timeout_seconds: float
     weight: float
     """Estimated CPU seconds: its share of the whole."""
+    memory_bytes: int
+    """Estimated, at its peak."""
+    scratch_bytes: int
+    """Estimated size of what it writes."""
+
+    @property
+    def film_input(self) -> int:
+        """The film's number among the inputs of the command."""
+        inputs = [value for key, value in pairwise(self.argv) if key == "-i"]
+        return inputs.index(input_url(self.source))
 
     @property
     def finishing_weight(self) -> float:
@@ -88,6 +102,7 @@ def build_plan(
     encoder: VideoEncoder = VideoEncoder.X264,
     *,
     limits: Limits | None = None,
+    filters: frozenset[str] = frozenset(),
 ) -> Plan:
     """Plan everything.
 
@@ -98,34 +113,42 @@ def build_plan(
         budget: threads, memory and space.
         encoder: of H.264.
         limits: what may be read; the defaults if None.
+        filters: which of the filters that steps want, and not every ffmpeg has, are there.
 
     Raises:
         NotDoable: if the budget is too small, naming what is needed.
     """
-    graph = Graph(media)
-    kinds = _contribute(steps, graph, scratch)
-    threads = costs.affordable_threads(graph, budget)
-    estimated_bytes = costs.estimate_bytes(graph)
+    making, comparing = Graph(media, filters=filters), Graph(media, filters=filters)
+    kinds = _contribute(steps, making, comparing, scratch)
+    late = [kind for kind in kinds if kind.compares and comparing.readings]
+    graphs = [(making, [kind for kind in kinds if kind not in late])]
+    graphs += [(comparing, late)] if late else []
+    estimated_bytes = sum(costs.estimate_bytes(graph) for graph, _ in graphs)
     if budget.scratch_bytes is not None and estimated_bytes > budget.scratch_bytes:
         raise NotDoable(
             f"The results may take {costs.in_words(estimated_bytes)} of scratch space and "
             f"{costs.in_words(budget.scratch_bytes)} are free; give the worker more, or ask for "
             "fewer or smaller renditions."
         )
-    stage = _build_pass(graph, kinds, scratch, threads, encoder, limits or Limits())
+    passes = tuple(
+        _build_pass(graph, tuple(those), scratch, budget, encoder, limits or Limits())
+        for graph, those in graphs
+    )
     warnings = tuple(warning for kind in kinds for warning in kind.warnings)
-    return Plan((stage,), (*_film_warnings(graph), *warnings))
+    return Plan(passes, (*_film_warnings(making), *warnings))
 
 
-def _contribute(steps: Sequence[Step], graph: Graph, scratch: Scratch) -> tuple[StepKind, ...]:
-    """Let each step add to the graph."""
-    source = source_programme(graph.media)
+def _contribute(
+    steps: Sequence[Step], making: Graph, comparing: Graph, scratch: Scratch
+) -> tuple[StepKind, ...]:
+    """Let each step add to its graph."""
+    source = source_programme(making.media)
     yielded: dict[str, Programme] = {}
     kinds = []
     for step in steps:
         kind = kind_of(step)(step, scratch)
         taken = yielded[step.from_] if step.from_ else source
-        programme = kind.contribute(graph, taken)
+        programme = kind.contribute(comparing if kind.compares else making, taken)
         if programme is not None:
             yielded[step.name] = programme
         kinds.append(kind)
@@ -136,11 +159,12 @@ def _build_pass(
     graph: Graph,
     kinds: tuple[StepKind, ...],
     scratch: Scratch,
-    threads: int,
+    budget: Budget,
     encoder: VideoEncoder,
     limits: Limits,
 ) -> Pass:
     media = graph.media
+    threads = costs.affordable_threads(graph, budget)
     seconds = media.duration
     # A film may run longer than its container says, but not as long as a gap of hours would have
     # it. The check rejects what reaches this far.
@@ -148,7 +172,8 @@ def _build_pass(
     cpu_seconds = costs.estimate_cpu_seconds(graph)
     encodings = _numbered(graph)
     return Pass(
-        name="fused" if len(kinds) > 1 else kinds[0].name,
+        name=_name(kinds),
+        graph=graph,
         source=scratch.source,
         limits=limits,
         argv=build_command(
@@ -164,16 +189,29 @@ def _build_pass(
         encodings=encodings,
         folders=tuple(
             dict.fromkeys(
-                [*(file.path.parent for file in graph.files), *(p.folder for p in graph.pictures)]
+                [
+                    *(file.path.parent for file in graph.files),
+                    *(pictures.folder for pictures in graph.pictures),
+                    *(readings.folder for readings in graph.readings),
+                ]
             )
         ),
-        decodes_all_frames=graph.needs_video and not graph.keyframes_only,
+        decodes_all_frames=graph.decodes_all_frames,
         expected_frames=_expected_frames(graph, encodings),
         expected_seconds=seconds,
         max_seconds=max_seconds,
         timeout_seconds=300 + 50 * cpu_seconds,
         weight=cpu_seconds,
+        memory_bytes=costs.estimate_memory(graph, threads),
+        scratch_bytes=costs.estimate_bytes(graph),
     )
+
+
+def _name(kinds: tuple[StepKind, ...]) -> str:
+    """Of the pass and its log."""
+    if len(kinds) == 1:
+        return kinds[0].name
+    return "compared" if kinds[0].compares else "fused"
 
 
 def _numbered(graph: Graph) -> tuple[tuple[VideoEncoding, int, int], ...]:

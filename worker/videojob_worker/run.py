@@ -10,12 +10,13 @@ from videojob_api.manifest import Manifest
 from videojob_api.status import Stage
 
 from .check import check
-from .device import choose_device
+from .device import choose_device, find_filters
 from .fetch import fetch
+from .media import MediaInfo
 from .outcome import Findings, Task, build_manifest
 from .outputs import Produced
 from .passes import finish_pass, run_pass
-from .plan import build_plan
+from .plan import Pass, build_plan
 from .probe import probe
 from .progress import Way
 from .publish import publish, publish_logs, publish_manifest
@@ -48,18 +49,19 @@ def run(task: Task, found: Findings) -> Manifest:
         found.facts = media.facts()
         validate(media, order.limits, order.steps)
         found.device = device = choose_device(order.accelerator, task.tools)
-    plan = build_plan(order.steps, media, task.scratch, budget, device.encoder, limits=order.limits)
+        filters = find_filters(order.steps, task.tools)
+    plan = build_plan(
+        *(order.steps, media, task.scratch, budget, device.encoder),
+        limits=order.limits,
+        filters=filters,
+    )
     found.warnings += plan.warnings
     produced: list[Produced] = []
     way = Way(plan.weights, report.progress)
     for stage in plan.passes:
         report.begin(Stage.PROCESSING, ", ".join(stage.steps))
         with timings.stage("process", steps=stage.steps):
-            result = run_pass(stage, task.tools, way.next_leg())
-            found.warnings += check(stage, result, media, task.tools)
-            finished = finish_pass(stage, Workbench(task.tools, media, way.next_leg()))
-            found.warnings += finished.warnings
-            produced += finished.produced
+            produced += _work_through(stage, task, found, media, way)
     report.begin(Stage.PUBLISHING)
     with timings.stage("publish", objects=len(produced)):
         found.outputs = publish(produced, task.destination, report.progress)
@@ -67,3 +69,15 @@ def run(task: Task, found: Findings) -> Manifest:
     manifest = build_manifest(task, found)
     found.manifest_sha256 = publish_manifest(manifest, task.destination)  # last: means done
     return manifest
+
+
+def _work_through(
+    stage: Pass, task: Task, found: Findings, media: MediaInfo, way: Way
+) -> tuple[Produced, ...]:
+    """Run one pass, check it, and have its steps finish their files."""
+    result = run_pass(stage, task.tools, way.next_leg())
+    found.warnings += check(stage, result, media, task.tools)
+    finished = finish_pass(stage, Workbench(task.tools, media, way.next_leg()))
+    found.warnings += finished.warnings
+    found.measured |= finished.measured
+    return finished.produced

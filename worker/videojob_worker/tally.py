@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 _PREFIX = r"(?:\[[^\]]*\] )*"
 _INPUT = re.compile(
-    _PREFIX + r" *Input stream #0:(?P<index>\d+) \((?P<kind>\w+)\): (?P<packets>\d+) packets read"
+    _PREFIX
+    + r" *Input stream #(?P<file>\d+):(?P<index>\d+) \((?P<kind>\w+)\): (?P<packets>\d+) packets read"
     r"(?: \(\d+ bytes\))?(?:; (?P<frames>\d+) frames decoded)?"
     r"(?:; (?P<errors>\d+) decode errors)?(?:.*?\((?P<samples>\d+) samples\))?"
 )
@@ -22,8 +23,10 @@ _OUTPUT = re.compile(
     + r" *Output stream #(?P<file>\d+):(?P<index>\d+) \((?P<kind>\w+)\): (?P<frames>\d+) frames encoded"
 )
 _COMPLAINT = re.compile(_PREFIX + r"(?<=(?:error|fatal)\] )")
+UNCOUNTED = "uncounted"
+"""Part of the name of a filter whose frames, left out or repeated, are not those of a rendition."""
 _FILTERED = re.compile(
-    _PREFIX + r"(?P<came>\d+) frames in, (?P<went>\d+) frames out; "
+    rf"(?!\[fps@{UNCOUNTED})" + _PREFIX + r"(?P<came>\d+) frames in, (?P<went>\d+) frames out; "
     r"(?P<dropped>\d+) frames dropped, (?P<repeated>\d+) frames duplicated"
 )
 _ACCEPTED = "not on whitelist"
@@ -58,8 +61,13 @@ class Tally:
     """The first of them."""
 
 
-def parse_tally(lines: Iterable[str]) -> Tally:
-    """Read a whole log."""
+def parse_tally(lines: Iterable[str], *, film: int = 0) -> Tally:
+    """Read a whole log.
+
+    Args:
+        lines: of the log.
+        film: number of the input that is the film, where others are read too.
+    """
     tally = Tally()
     for line in lines:
         if _ACCEPTED in line:
@@ -68,7 +76,7 @@ def parse_tally(lines: Iterable[str]) -> Tally:
             tally.error_count += 1
             if len(tally.complaints) < _MAX_COMPLAINTS:
                 tally.complaints.append(_plain(line))
-        elif match := _INPUT.match(line):
+        elif (match := _INPUT.match(line)) and int(match["file"]) == film:
             tally.read[int(match["index"])] = ReadStream(
                 packets=int(match["packets"]),
                 frames=int(match["frames"] or 0),

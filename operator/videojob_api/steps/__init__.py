@@ -14,17 +14,26 @@ from pydantic.alias_generators import to_snake
 from ..base import Model, Name
 from .base import StepModel
 from .extract_audio import AudioFormat, ExtractAudio
-from .thumbnails import Thumbnails
+from .quality import Metric, Quality
+from .scenes import Scenes
+from .thumbnails import PictureFormat, Sprites, Thumbnails
 from .transcode import Packaging, Rendition, Transcode, X264Preset
 
 __all__ = [
     "KINDS",
+    "MEASURING_KINDS",
+    "RENDERING_KINDS",
     "STEP_KINDS",
     "YIELDING_KINDS",
     "AudioFormat",
     "ExtractAudio",
+    "Metric",
     "Packaging",
+    "PictureFormat",
+    "Quality",
     "Rendition",
+    "Scenes",
+    "Sprites",
     "Step",
     "StepModel",
     "Thumbnails",
@@ -37,12 +46,17 @@ KINDS: dict[str, type[StepModel]] = {
     "transcode": Transcode,
     "thumbnails": Thumbnails,
     "extractAudio": ExtractAudio,
+    "scenes": Scenes,
+    "quality": Quality,
 }
 """The kinds by their keys in a manifest; each is a field of ``Step`` too."""
 
 STEP_KINDS = tuple(KINDS)
 YIELDING_KINDS = tuple(key for key, kind in KINDS.items() if kind.yields)
 """Kinds whose result another step can be ``from``."""
+RENDERING_KINDS = tuple(key for key, kind in KINDS.items() if kind.renders)
+MEASURING_KINDS = tuple(key for key, kind in KINDS.items() if kind.measures)
+"""Kinds that must be ``from`` a rendering one."""
 
 _ONE_KIND = "+".join(f"(has(self.{kind}) ? 1 : 0)" for kind in STEP_KINDS)
 
@@ -62,6 +76,8 @@ class Step(Model):
     transcode: Transcode | None = None
     thumbnails: Thumbnails | None = None
     extract_audio: ExtractAudio | None = None
+    scenes: Scenes | None = None
+    quality: Quality | None = None
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -116,6 +132,11 @@ def check_steps(steps: list[Step]) -> list[Step]:
             raise ValueError(
                 f"step {step.name!r} is from {step.from_!r}, which is no earlier step that yields "
                 "video; name a transcode above it, or leave `from` out to use the input"
+            )
+        if step.spec.measures and (step.from_ is None or not earlier[step.from_].spec.renders):
+            raise ValueError(
+                f"step {step.name!r} measures renditions; write the transcode that makes them into "
+                "its `from`"
             )
         earlier[step.name] = step
     return steps

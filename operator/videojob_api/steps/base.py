@@ -15,3 +15,7 @@ class StepModel(Model):
 
     yields: ClassVar[bool] = False
     """Whether another step can be ``from`` it: it passes on pictures and sound."""
+    renders: ClassVar[bool] = False
+    """Whether it makes renditions, which a step that measures can be ``from``."""
+    measures: ClassVar[bool] = False
+    """Whether it measures the renditions of the step that it is ``from``: it can't do without."""

@@ -52,6 +52,7 @@ class Transcode(StepModel):
     """Encode the video to H.264 and the audio to AAC, in one or more sizes."""
 
     yields: ClassVar[bool] = True
+    renders: ClassVar[bool] = True
 
     packaging: Packaging = Field(
         default=Packaging.MP4,

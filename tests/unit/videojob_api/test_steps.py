@@ -7,14 +7,12 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from videojob_api.steps import KINDS as KIND_MODELS
 from videojob_api.steps import (
     STEP_KINDS,
     YIELDING_KINDS,
-    ExtractAudio,
     Packaging,
     Step,
-    Thumbnails,
-    Transcode,
     check_steps,
 )
 
@@ -24,6 +22,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "transcode": TRANSCODE,
     "thumbnails": THUMBNAILS,
     "extractAudio": {},
+    "scenes": {},
+    "quality": {},
 }
 
 
@@ -39,7 +39,7 @@ def steps(*manifests: dict[str, Any]) -> list[Step]:
 def test_every_kind_is_understood_alone(kind: str) -> None:
     step = Step.model_validate({"name": "s", kind: KINDS[kind]})
     assert step.yields is (kind in YIELDING_KINDS)
-    assert isinstance(step.spec, Transcode | Thumbnails | ExtractAudio)
+    assert type(step.spec) is KIND_MODELS[kind]
 
 
 def test_defaults_are_filled() -> None:
@@ -59,9 +59,11 @@ def test_a_step_has_exactly_one_kind(kind: dict[str, Any], count: int) -> None:
         Step.model_validate({"name": "s", **kind})
 
 
-@pytest.mark.parametrize("thumbnails", [{}, {"count": 3, "intervalSeconds": 5}])
+@pytest.mark.parametrize(
+    "thumbnails", [{}, {"count": 3, "intervalSeconds": 5}, {"count": 3, "times": [1]}]
+)
 def test_pictures_are_counted_in_exactly_one_way(thumbnails: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="exactly one of count and intervalSeconds"):
+    with pytest.raises(ValidationError, match="exactly one of count, intervalSeconds and times"):
         a_step(thumbnails=thumbnails)
 
 
@@ -83,6 +85,18 @@ def test_pictures_are_counted_in_exactly_one_way(thumbnails: dict[str, Any]) -> 
         {"thumbnails": {"count": 501}},
         {"thumbnails": {"intervalSeconds": 0}},
         {"thumbnails": {"count": 3, "width": 31}},
+        {"thumbnails": {"times": []}},
+        {"thumbnails": {"times": [-1]}},
+        {"thumbnails": {"times": [1, 2.5, 1.0]}},
+        {"thumbnails": {"count": 3, "quality": 0}},
+        {"thumbnails": {"count": 3, "format": "GIF"}},
+        {"thumbnails": {"count": 3, "separate": False}},
+        {"thumbnails": {"count": 3, "sprites": {"columns": 21}}},
+        {"scenes": {"threshold": 0.5}},
+        {"scenes": {"minSceneSeconds": -1}},
+        {"quality": {"metrics": []}},
+        {"quality": {"metrics": ["PSNR", "PSNR"]}},
+        {"quality": {"metrics": ["MSE"]}},
         {"extractAudio": {"format": "MP3"}},
         {"extractAudio": {"bitrateKbps": 1000}},
     ],

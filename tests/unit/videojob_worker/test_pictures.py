@@ -9,14 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
+from videojob_api.steps import PictureFormat
 from videojob_worker.errors import Unverified
 from videojob_worker.pictures import (
     Candidate,
+    Store,
     choose,
     format_time,
     score,
     write_contact_sheet,
-    write_jpeg,
 )
 
 NOISE = np.random.default_rng(7).integers(0, 255, (90, 160, 3), np.uint8)
@@ -69,7 +70,7 @@ def test_a_black_film_still_has_pictures(tmp_path: Path) -> None:
 )
 def test_sheets_are_filled_evenly(count: int, columns: int, rows: int, tmp_path: Path) -> None:
     images = frames(tmp_path, **{f"t{n * 1000}": NOISE for n in range(count)})
-    width, height = write_contact_sheet(images, tmp_path / "sheet.jpg")
+    width, height = write_contact_sheet(images, tmp_path / "sheet.jpg", Store())
     assert width == 12 + columns * 172
     assert (height - 12) % rows == 0
     assert cv2.imread(str(tmp_path / "sheet.jpg")).shape == (height, width, 3)
@@ -78,21 +79,46 @@ def test_sheets_are_filled_evenly(count: int, columns: int, rows: int, tmp_path:
 def test_a_large_sheet_stays_within_bounds(tmp_path: Path) -> None:
     large = cv2.resize(NOISE, (1920, 1080))
     images = frames(tmp_path, t0=large) * 30
-    width, height = write_contact_sheet(images, tmp_path / "sheet.jpg")
+    width, height = write_contact_sheet(images, tmp_path / "sheet.jpg", Store())
     assert width <= 1600
     assert height < 2000
 
 
-def test_jpeg_keeps_the_size(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("form", "suffix", "magic"),
+    [
+        (PictureFormat.JPEG, ".jpg", b"\xff\xd8\xff"),
+        (PictureFormat.PNG, ".png", b"\x89PNG"),
+        (PictureFormat.WEBP, ".webp", b"RIFF"),
+    ],
+)
+def test_every_format_keeps_the_size(
+    form: PictureFormat, suffix: str, magic: bytes, tmp_path: Path
+) -> None:
     (frame,) = frames(tmp_path, t0=NOISE)
-    assert write_jpeg(frame.path, tmp_path / "0001.jpg") == (160, 90)
-    assert (tmp_path / "0001.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+    store = Store(form)
+    target = tmp_path / f"0001{store.suffix}"
+    assert store.suffix == suffix
+    assert store.write(frame.path, target) == (160, 90)
+    assert target.read_bytes().startswith(magic)
+    assert cv2.imread(str(target)).shape == (90, 160, 3)
+
+
+@pytest.mark.parametrize("form", [PictureFormat.JPEG, PictureFormat.WEBP])
+def test_quality_costs_bytes(form: PictureFormat, tmp_path: Path) -> None:
+    (frame,) = frames(tmp_path, t0=NOISE)
+    sizes = []
+    for quality in (20, 90):
+        path = tmp_path / f"{quality}{Store(form).suffix}"
+        Store(form, quality).write(frame.path, path)
+        sizes.append(path.stat().st_size)
+    assert sizes[0] * 2 < sizes[1]
 
 
 def test_a_broken_frame_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(b"nothing")
     with pytest.raises(Unverified):
-        write_jpeg(tmp_path / "0.png", tmp_path / "0001.jpg")
+        Store().write(tmp_path / "0.png", tmp_path / "0001.jpg")
 
 
 @pytest.mark.parametrize(

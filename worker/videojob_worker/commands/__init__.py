@@ -15,7 +15,7 @@ from pathlib import Path
 import ffmpeg
 
 from ..encoders import VideoEncoder
-from ..graph import AudioEncoding, File, Graph, Pictures, VideoEncoding
+from ..graph import AudioEncoding, File, Graph, Pictures, Readings, VideoEncoding
 from ..whitelists import input_options, input_url
 from .codecs import audio_options, video_options
 from .filters import Stream, Wiring
@@ -45,9 +45,12 @@ def build_command(
     if graph.keyframes_only:
         options["skip_frame"] = "nokey"
     film = ffmpeg.input(input_url(source), **options)
-    wiring = Wiring(film, graph)
+    trusted = {"threads": threads, **input_options(max_pixels)}
+    files = {path: ffmpeg.input(input_url(path), **trusted) for path in graph.other_inputs}
+    wiring = Wiring(film, files, graph, threads)
     outputs = [_build_output(group, graph, wiring, threads, encoder) for group in graph.groups]
     outputs += [_build_picture_output(picked, wiring, threads) for picked in graph.pictures]
+    outputs += [_build_empty_output(readings, wiring) for readings in graph.readings]
     return (
         *("ffmpeg", "-hide_banner", "-nostdin", "-y", "-loglevel", "level+verbose"),
         *("-progress", "pipe:1", "-nostats", "-max_error_rate", "1"),
@@ -101,3 +104,8 @@ def _build_picture_output(picked: Pictures, wiring: Wiring, threads: int) -> Str
     options |= {"fps_mode": "vfr", "enc_time_base": "1/1000", "frame_pts": 1}
     options |= {"frames:v": picked.limit, "map_metadata": -1}
     return ffmpeg.output(wiring.stream(picked), str(picked.folder / "%d.png"), **options)
+
+
+def _build_empty_output(readings: Readings, wiring: Wiring) -> Stream:
+    """Nothing: what is wanted has been written by filters."""
+    return ffmpeg.output(wiring.stream(readings), "-", f="null", fps_mode="passthrough")

@@ -13,8 +13,6 @@ from ..graph import AudioEncoding, Graph, VideoEncoding
 from ..ladder import rate_cap_kbps
 from .muxers import Options
 
-_FINE_TICKS = 90_000
-_TICKS_PER_FRAME = 8
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
@@ -24,10 +22,7 @@ def video_options(
     """Of the video stream with this number in its output."""
     video = graph.media.video
     rate = encoding.frame_rate or (video.even_rate if video else Fraction(25))
-    tick = Fraction(1, _FINE_TICKS)
-    if encoding.frame_rate is not None:
-        # Takes out the jitter of times in milliseconds, and moves no frame noticeably.
-        tick = 1 / encoding.frame_rate / (1 if encoding.resampled else _TICKS_PER_FRAME)
+    tick = encoding.tick_seconds
     cap = rate_cap_kbps(encoding.size, rate)
     options: Options = {
         "c": encoder.value,

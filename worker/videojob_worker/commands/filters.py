@@ -8,21 +8,30 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import singledispatchmethod
+from pathlib import Path
 from typing import Any
 
-from ..graph import AudioEncoding, Encoding, Graph, Pictures
+import ffmpeg
+
+from ..graph import AudioEncoding, Encoding, Graph, Pictures, Readings
 from ..nodes import (
+    Compare,
     Conform,
     Decoded,
     Deinterlace,
     Filter,
+    Metric,
     Node,
+    OnGrid,
     Pick,
+    PickAt,
     Resample,
     Scale,
     Steady,
     ToRgb,
+    WriteChanges,
 )
+from ..tally import UNCOUNTED
 
 Stream = Any  # ffmpeg-python has no types
 
@@ -30,21 +39,25 @@ Stream = Any  # ffmpeg-python has no types
 class Wiring:
     """Streams for everything in a graph; each node is made once, and split if need be."""
 
-    def __init__(self, film: Stream, graph: Graph) -> None:
+    def __init__(self, film: Stream, files: dict[Path, Stream], graph: Graph, threads: int) -> None:
         """Prepare.
 
         Args:
             film: the input.
-            graph: what is made of it.
+            files: other inputs.
+            graph: what is made of them.
+            threads: for filters that have their own.
         """
         self._film = film
+        self._files = files
+        self._threads = threads
         self._graph = graph
         self._uses: Counter[Node] = Counter()
         self._ready: dict[Node, list[Stream]] = {}
         for node in graph.ends:
             self._count(node)
 
-    def stream(self, end: Encoding | Pictures) -> Stream:
+    def stream(self, end: Encoding | Pictures | Readings) -> Stream:
         """What goes into an encoder; to be asked for once."""
         if isinstance(end, AudioEncoding) and end.is_copy:
             return self._film[str(end.track.index)]
@@ -64,7 +77,7 @@ class Wiring:
 
     def _make(self, node: Node) -> Stream:
         if isinstance(node, Decoded):
-            return self._film[str(node.index)]
+            return (self._files[node.file] if node.file else self._film)[str(node.index)]
         return self._apply(node.filter, *(self._take(parent) for parent in node.parents))
 
     def _branch(self, node: Node, stream: Stream) -> list[Stream]:
@@ -114,6 +127,14 @@ class Wiring:
         return stream.filter("select", expression)
 
     @_apply.register
+    def _(self, wanted: PickAt, stream: Stream) -> Stream:
+        # A place on the grid for each millisecond holds the frame that is shown then; nothing is
+        # copied on the way. Frame n of the grid is that of millisecond n.
+        grid = stream.filter(f"fps@{UNCOUNTED}", fps=1000, round="up", start_time=0)
+        chosen = "+".join(f"eq(n,{millisecond})" for millisecond in wanted.milliseconds)
+        return grid.filter("select", chosen)
+
+    @_apply.register
     def _(self, wanted: ToRgb, stream: Stream) -> Stream:
         width, height = wanted.size.width, wanted.size.height
         return stream.filter("scale", width, height, flags="bicubic").filter("format", "rgb24")
@@ -121,3 +142,36 @@ class Wiring:
     @_apply.register
     def _(self, wanted: Steady, stream: Stream) -> Stream:
         return stream.filter("aresample", **{"async": 1, "first_pts": 0})
+
+    @_apply.register
+    def _(self, wanted: WriteChanges, stream: Stream) -> Stream:
+        small = stream.filter("scale", 96, -2, flags="fast_bilinear").filter("format", "gray")
+        bright = _print(small.filter("signalstats"), "signalstats.YAVG", wanted.brightness)
+        # The median of a span comes out with the time of its first frame, and needs a whole span.
+        radius = wanted.steadiness
+        padded = bright.filter("tpad", stop=2 * radius, stop_mode="clone")
+        scored = padded.filter("tmedian", radius=radius).filter("scdet", threshold=100)
+        return _print(scored, "scd.score", wanted.changes)
+
+    @_apply.register
+    def _(self, wanted: OnGrid, stream: Stream) -> Stream:
+        step = f"{wanted.step.numerator}/{wanted.step.denominator}"
+        return stream.filter("settb", step).filter("setpts", "PTS-STARTPTS")
+
+    @_apply.register
+    def _(self, wanted: Compare, stream: Stream, reference: Stream) -> Stream:
+        words: dict[Metric, tuple[str, dict[str, Any]]] = {
+            Metric.PSNR: ("psnr", {"stats_file": str(wanted.log)}),
+            Metric.SSIM: ("ssim", {"stats_file": str(wanted.log)}),
+            Metric.VMAF: (
+                "libvmaf",
+                {"log_path": str(wanted.log), "log_fmt": "json", "n_threads": self._threads},
+            ),
+        }
+        name, options = words[wanted.metric]
+        return ffmpeg.filter([stream, reference], name, shortest=1, **options)
+
+
+def _print(stream: Stream, key: str, path: Path) -> Stream:
+    """Have a number of each frame written to a file."""
+    return stream.filter("metadata", mode="print", key=f"lavfi.{key}", file=str(path))

@@ -43,6 +43,10 @@ class StepKind(ABC):
 
     needs_video: ClassVar[bool] = False
     needs_audio: ClassVar[bool] = False
+    compares: ClassVar[bool] = False
+    """Whether it reads what other steps made: it works in a pass after theirs."""
+    wanted_filters: ClassVar[frozenset[str]] = frozenset()
+    """What it uses where ffmpeg has it; not every build does."""
 
     def __init__(self, step: Step, scratch: Scratch) -> None:
         """Prepare the step; nothing is touched yet.

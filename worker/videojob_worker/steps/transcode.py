@@ -67,7 +67,8 @@ class TranscodeKind(StepKind):
         for number, sound in enumerate(sorted(apart, key=lambda s: s is not default), start=1):
             stem = DEFAULT_SOUND if number == 1 else f"{DEFAULT_SOUND}-{number}"
             self._plan(graph, f"{stem}.mp4", "audio/mp4", segmented, (self._encode(sound),))
-        return replace(programme, size=encodings[0].size)
+        files = tuple(output.file for output in self._planned if output.video)
+        return replace(programme, size=encodings[0].size, files=files)
 
     def outputs(self) -> tuple[PlannedOutput, ...]:
         """One file for each size, and for streaming one for each sound track."""
