@@ -1,7 +1,8 @@
 """The worker without a cluster: a VideoJob's manifest over local folders, with a progress bar.
 
-Started by ``__main__`` as ``python -m videojob_worker run``. The same pipeline as in a pod works on
-one input after another. It must not need a cluster, a network or credentials.
+Started by ``__main__`` as ``python -m videojob_worker run``, or ``plan`` to only see what would be
+run. The same pipeline as in a pod works on one input after another. It must not need a cluster, a
+network or credentials.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from .errors import NotDoable, StorageRefused, WorkerError
 from .folder import FolderStorage, ReadHereWriteThere
 from .objects import Storage
 from .outcome import Findings, Task, build_result
+from .preview import FORMATS, Preview
 from .reporting import Reporter
-from .run import run
+from .run import prepare, run
 from .sandbox import describe, hide_from_children
 from .scratch import open_scratch
 from .stop import Stop
@@ -46,7 +48,7 @@ def main(arguments: list[str], stop: Stop) -> int:
     hide_from_children()
     try:
         job = read_manifest(Path(asked.manifest), [Path(path) for path in asked.template])
-        store = _open_stores(asked.store, asked.output, stop)
+        store = _open_stores(asked.store, asked.output if asked.command == "run" else None, stop)
     except WorkerError as error:
         print(f"error: {error}", file=sys.stderr)
         return int(error.exit_code)
@@ -55,7 +57,10 @@ def main(arguments: list[str], stop: Stop) -> int:
     order = build_order(job, asked.store)
     codes = []
     for item in order.inputs:
-        codes.append(_work(order, item, store, stop))
+        if asked.command == "plan":
+            codes.append(_show_plan(order, item, store, stop, asked.format))
+        else:
+            codes.append(_work(order, item, store, stop))
         if stop.is_requested:
             break
     return worst(codes)
@@ -187,21 +192,29 @@ def _parse_arguments(arguments: list[str]) -> argparse.Namespace:
         prog="python -m videojob_worker",
         description="Work on videos. Without arguments: in a pod, by its work order.",
     )
-    commands = parser.add_subparsers(required=True, metavar="run")
-    command = commands.add_parser("run", help="work on a VideoJob's manifest without a cluster")
-    command.add_argument("--manifest", required=True, metavar="FILE", help="YAML of a VideoJob")
-    command.add_argument(
-        "--template",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="YAML with the template that the VideoJob names, if it is not in the same file",
-    )
-    command.add_argument(
-        "--store", required=True, metavar="FOLDER", help="file://FOLDER that the input keys are in"
-    )
-    command.add_argument(
+    commands = parser.add_subparsers(required=True, dest="command", metavar="run|plan")
+    run_it = commands.add_parser("run", help="work on a VideoJob's manifest without a cluster")
+    plan_it = commands.add_parser("plan", help="show what would be run, and run nothing of it")
+    for command in (run_it, plan_it):
+        command.add_argument("--manifest", required=True, metavar="FILE", help="YAML of a VideoJob")
+        command.add_argument(
+            "--template",
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="YAML with the template that the VideoJob names, if it is not in the same file",
+        )
+        command.add_argument(
+            "--store",
+            required=True,
+            metavar="FOLDER",
+            help="file://FOLDER that the input keys are in",
+        )
+    run_it.add_argument(
         "--output", metavar="FOLDER", help="folder for the results; the store by default"
+    )
+    plan_it.add_argument(
+        "--format", choices=FORMATS, default=FORMATS[0], help="text by default; a picture with it"
     )
     return parser.parse_args(arguments)
 
@@ -235,6 +248,22 @@ def _work(order: WorkOrder, item: OrderInput, store: Storage, stop: Stop) -> int
         bar.finish(result)
     _tell(result, store)
     return result.exit_code
+
+
+def _show_plan(order: WorkOrder, item: OrderInput, store: Storage, stop: Stop, form: str) -> int:
+    found = Findings()
+    try:
+        with open_scratch() as scratch:
+            budget = read_budget(scratch.root, os.environ)
+            tools = build_tools(scratch, budget, order, stop)
+            task = Task(order, item, store, scratch, budget, tools, stop, Reporter())
+            media, plan = prepare(task, found)
+            Preview(item.name, media, plan, budget, scratch).show(form)
+    except Exception as error:
+        result = build_result(order, item, found, error)
+        print(f"{item.name}: {result.reason}: {result.message}", file=sys.stderr)
+        return result.exit_code
+    return 0
 
 
 def _tell(result: Result, store: Storage) -> None:

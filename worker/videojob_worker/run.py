@@ -16,7 +16,7 @@ from .media import MediaInfo
 from .outcome import Findings, Task, build_manifest
 from .outputs import Produced
 from .passes import finish_pass, run_pass
-from .plan import Pass, build_plan
+from .plan import Pass, Plan, build_plan
 from .probe import probe
 from .progress import Way
 from .publish import publish, publish_logs, publish_manifest
@@ -34,9 +34,29 @@ def run(task: Task, found: Findings) -> Manifest:
     Raises:
         WorkerError: see ``errors``.
     """
+    report, timings = task.report, found.timings
+    task.store.prepare(task.destination.folder)
+    media, plan = prepare(task, found)
+    found.warnings += plan.warnings
+    produced: list[Produced] = []
+    way = Way(plan.weights, report.progress)
+    for stage in plan.passes:
+        report.begin(Stage.PROCESSING, ", ".join(stage.steps))
+        with timings.stage("process", steps=stage.steps):
+            produced += _work_through(stage, task, found, media, way)
+    report.begin(Stage.PUBLISHING)
+    with timings.stage("publish", objects=len(produced)):
+        found.outputs = publish(produced, task.destination, report.progress)
+        found.log_key = publish_logs(task.destination)
+    manifest = build_manifest(task, found)
+    found.manifest_sha256 = publish_manifest(manifest, task.destination)  # last: means done
+    return manifest
+
+
+def prepare(task: Task, found: Findings) -> tuple[MediaInfo, Plan]:
+    """All that comes before the work: have the input here, know it, accept it, and plan."""
     order, report, timings = task.order, task.report, found.timings
     report.begin(Stage.FETCHING)
-    task.store.prepare(task.destination.folder)
     with timings.stage("fetch", key=task.item.key):
         found.source = source = fetch(
             task.item, order.limits, task.store, task.scratch.source, report.progress
@@ -55,20 +75,7 @@ def run(task: Task, found: Findings) -> Manifest:
         limits=order.limits,
         filters=filters,
     )
-    found.warnings += plan.warnings
-    produced: list[Produced] = []
-    way = Way(plan.weights, report.progress)
-    for stage in plan.passes:
-        report.begin(Stage.PROCESSING, ", ".join(stage.steps))
-        with timings.stage("process", steps=stage.steps):
-            produced += _work_through(stage, task, found, media, way)
-    report.begin(Stage.PUBLISHING)
-    with timings.stage("publish", objects=len(produced)):
-        found.outputs = publish(produced, task.destination, report.progress)
-        found.log_key = publish_logs(task.destination)
-    manifest = build_manifest(task, found)
-    found.manifest_sha256 = publish_manifest(manifest, task.destination)  # last: means done
-    return manifest
+    return media, plan
 
 
 def _work_through(

@@ -146,6 +146,19 @@ def test_from_must_name_an_earlier_step_that_yields(manifests: list[dict[str, An
         steps(*manifests)
 
 
+@pytest.mark.parametrize(
+    "manifests",
+    [
+        [{"name": "q", "quality": {}}],
+        [{"name": "a", "transcode": TRANSCODE}, {"name": "q", "quality": {}}],
+    ],
+    ids=["alone", "from nothing"],
+)
+def test_quality_is_from_a_transcode(manifests: list[dict[str, Any]]) -> None:
+    with pytest.raises(ValueError, match="write the transcode that makes them into its `from`"):
+        steps(*manifests)
+
+
 def test_two_steps_can_not_share_a_name() -> None:
     with pytest.raises(ValueError, match="two steps are called 'a'; give each its own name"):
         steps({"name": "a", "transcode": TRANSCODE}, {"name": "a", "extractAudio": {}})

@@ -1,0 +1,116 @@
+"""Scenes, quality and given times in plans and commands; ffmpeg is not run."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from media_builders import BUDGET, SCRATCH, a_film, a_step, a_video, hls, mp4, option, planned
+
+from videojob_api.steps import Step
+from videojob_worker.errors import NotDoable
+from videojob_worker.media import Size
+from videojob_worker.plan import Plan, build_plan
+
+SCENES = a_step("cuts", scenes={})
+TIMES = a_step("at", thumbnails={"times": [2.5, 0, 61]})
+
+
+def quality(*metrics: str, of: str = "hls") -> Step:
+    spec = {"metrics": list(metrics)} if metrics else {}
+    return a_step("q", **{"from": of}, quality=spec)
+
+
+def with_vmaf(*steps: Step) -> Plan:
+    return build_plan(steps, a_film(), SCRATCH, BUDGET, filters=frozenset({"libvmaf"}))
+
+
+def filters_of(argv: tuple[str, ...]) -> str:
+    (text,) = option(argv, "-filter_complex")
+    return text
+
+
+def test_scenes_are_read_off_the_same_decoding() -> None:
+    (stage,) = planned(hls("hls", 720), SCENES).passes
+    text = filters_of(stage.argv)
+    assert text.count("[0:0]") == 1
+    assert "split=2" in text
+    assert "tmedian=radius=3" in text
+    assert "file=/s/work/cuts/brightness.txt" in text
+    assert stage.argv[-1] == "-"
+    assert option(stage.argv, "-f")[-1] == "null"
+    assert SCRATCH.work / "cuts" in stage.folders
+
+
+def test_scenes_alone_look_at_every_frame() -> None:
+    (stage,) = planned(SCENES, a_step("p", thumbnails={"count": 2})).passes
+    assert stage.decodes_all_frames
+    assert "-skip_frame" not in stage.argv
+
+
+def test_given_times_take_the_frame_of_that_millisecond() -> None:
+    plan = planned(TIMES)
+    (stage,) = plan.passes
+    assert r"select=eq(n\,0)+eq(n\,2500)[" in filters_of(stage.argv)
+    assert option(stage.argv, "-frames:v") == ["2"]
+    assert "-skip_frame" not in stage.argv
+    assert not stage.decodes_all_frames
+    assert [w.reason for w in plan.warnings] == ["TimesBeyondEnd"]
+    assert planned(TIMES, mp4("web", 360)).passes[0].decodes_all_frames
+
+
+def test_times_that_are_all_beyond_the_end_are_refused() -> None:
+    with pytest.raises(NotDoable, match=r"from 61 s on, and the film lasts 60\.000 s"):
+        planned(a_step("at", thumbnails={"times": [61, 99]}))
+
+
+def test_quality_is_a_second_pass_over_the_film_and_the_renditions() -> None:
+    plan = planned(hls("hls", 720, 480), quality("PSNR", "SSIM"))
+    first, second = plan.passes
+    assert (first.steps, second.steps) == (("hls",), ("q",))
+    inputs = [value for key, value in pairwise(second.argv) if key == "-i"]
+    assert set(inputs) == {"file:/s/source", "file:/s/out/hls/720p.mp4", "file:/s/out/hls/480p.mp4"}
+    assert inputs[second.film_input] == "file:/s/source"
+    text = filters_of(second.argv)
+    assert (text.count("psnr="), text.count("ssim=")) == (2, 2)
+    assert text.count("scale=1920:1080") == 2, "each rendition; the film has that size already"
+    assert len(plan.weights) == 4
+    assert all(weight > 0 for weight in plan.weights if weight != plan.weights[1])
+
+
+def test_the_reference_is_what_went_into_the_encoder() -> None:
+    film = a_film(video=a_video(coded=Size(641, 360), variable=True, interlaced=True))
+    _, second = planned(hls("hls", 144), quality("PSNR"), film=film).passes
+    text = filters_of(second.argv)
+    assert "bwdif" in text
+    assert text.count("scale=640:360") == 2
+    assert text.count("fps=fps=25") == 1, "the rendition has even distances already"
+    assert text.count("settb=1/25") == 2
+
+
+def test_vmaf_is_measured_where_ffmpeg_can() -> None:
+    plan = with_vmaf(hls("hls", 720), quality())
+    assert "libvmaf=" in filters_of(plan.passes[1].argv)
+    assert plan.warnings == ()
+
+
+def test_vmaf_is_left_out_with_a_reason_where_it_can_not() -> None:
+    plan = planned(hls("hls", 720), quality())
+    assert "libvmaf" not in filters_of(plan.passes[1].argv)
+    (warning,) = plan.warnings
+    assert (warning.reason, "built without libvmaf" in warning.message) == (
+        *("MetricUnavailable", True),
+    )
+
+
+def test_without_anything_to_measure_there_is_no_second_pass() -> None:
+    (stage,) = planned(hls("hls", 720), quality("VMAF")).passes
+    assert stage.steps == ("hls", "q")
+
+
+def test_what_is_estimated_grows_with_what_is_measured() -> None:
+    little = with_vmaf(hls("hls", 720), quality("PSNR")).passes[1]
+    much = with_vmaf(hls("hls", 720, 480), quality()).passes[1]
+    assert little.weight < much.weight
+    assert little.memory_bytes < much.memory_bytes
+    assert little.scratch_bytes < much.scratch_bytes
