@@ -129,6 +129,36 @@ GAP = Clip(
     *(320, 180, 75, 36003.0),
     variable=True,
 )
+_COUNTING = "-f lavfi -i color=black:size=320x180:rate=25:duration=3"
+_BRIGHTER = "format=yuv420p,geq=lum='16+3*N':cb=128:cr=128"
+_THREE_OF_TEN = ",select='lt(mod(n,10),3)'"
+COUNTED = Clip(
+    # each frame is three steps brighter than the last one
+    "counted.mp4",
+    f"{_COUNTING} -vf {shlex.quote(_BRIGHTER)} {X264} -crf 1",
+    *(320, 180, 75, 3.0),
+)
+COUNTED_UNEVENLY = Clip(
+    # of each ten frames the last seven are left out
+    "counted-unevenly.mkv",
+    f"{_COUNTING} -vf {shlex.quote(_BRIGHTER + _THREE_OF_TEN)} "
+    f"-fps_mode vfr -enc_time_base 1/90000 {X264} -crf 1",
+    *(320, 180, 24, 3.0),
+    variable=True,
+)
+_SCENES = (
+    "[0]setsar=1[a];[1]setsar=1[b];[2]setsar=1,fade=out:st=1.2:d=0.4[c];"
+    "[3]setsar=1,fade=in:st=0.2:d=0.4[d];[a][b][c][d]concat=n=4,"
+    "drawbox=c=white:t=fill:enable='between(n,70,71)'"
+)
+SCENES = Clip(
+    # cuts at frames 50 and 100, a flash at 70, a fade through black around 148
+    "scenes.mp4",
+    f"{picture(seconds=2)} -f lavfi -i mandelbrot=size=320x180:rate=25:end_pts=100 "
+    f"-f lavfi -i smptebars=size=320x180:rate=25:d=2 -f lavfi -i testsrc=size=320x180:rate=25:d=2 "
+    f"-filter_complex {shlex.quote(_SCENES.replace('[1]setsar=1', '[1]trim=end=2,setsar=1'))} {X264}",
+    *(320, 180, 200, 8.0),
+)
 NAMED = Clip("named.mp4", f"{SMALL.command} -metadata title=secret", 320, 180, 75, 3.0, (1,))
 STRANGE = Clip("strange.avi", "-f lavfi -i testsrc=d=1:s=64x64 -c:v zmbv", 64, 64, 25, 1.0)
 BOMB = Clip(

@@ -52,6 +52,7 @@ def check(stage: Pass, result: PassResult, media: MediaInfo, tools: Tools) -> li
         _check_layout(output, tools)
         if output.path in movies:
             _check_sound(output, movies[output.path], result.tally)
+    _check_readings(stage, result.tally)
     return [*_complaints(result.tally), *warnings]
 
 
@@ -155,6 +156,20 @@ def _check_sound(output: PlannedOutput, movie: Movie, tally: Tally) -> None:
                 f"{_name(output)} has {float(track.duration):.2f} s of sound, of "
                 f"{float(decoded):.2f} s that were decoded."
             )
+
+
+def _check_readings(stage: Pass, tally: Tally) -> None:
+    """Whether filters wrote of every frame that passed them: they don't say when they can't."""
+    first = len(stage.graph.groups) + len(stage.graph.pictures)
+    for number, readings in enumerate(stage.graph.readings, start=first):
+        passed = tally.encoded.get((number, 0), 0)
+        for path in readings.written:
+            with path.open() as lines:
+                told = sum(line.startswith("frame:") for line in lines)
+            if told != passed or passed == 0:
+                raise Unverified(
+                    f"{path.name} tells of {told} frames, and {passed} were to be measured."
+                )
 
 
 def _check_layout(output: PlannedOutput, tools: Tools) -> None:

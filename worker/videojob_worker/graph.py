@@ -188,6 +188,8 @@ class Readings:
 
     folder: Path
     node: Node
+    written: tuple[Path, ...] = ()
+    """Files with a line for each frame."""
 
 
 @dataclass

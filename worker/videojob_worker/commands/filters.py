@@ -131,6 +131,8 @@ class Wiring:
         # A place on the grid for each millisecond holds the frame that is shown then; nothing is
         # copied on the way. Frame n of the grid is that of millisecond n.
         grid = stream.filter(f"fps@{UNCOUNTED}", fps=1000, round="up", start_time=0)
+        # The last frame is shown until the film ends, however long its sound goes on.
+        grid = grid.filter("tpad", stop=wanted.milliseconds[-1] + 1, stop_mode="clone")
         chosen = "+".join(f"eq(n,{millisecond})" for millisecond in wanted.milliseconds)
         return grid.filter("select", chosen)
 
