@@ -45,6 +45,14 @@ REFUSED: dict[str, tuple[Change, tuple[str, ...]]] = {
         ),
         ("`from` must name an earlier step that yields video",),
     ),
+    "quality of nothing": (
+        lambda spec: spec["steps"].append({"name": "q", "quality": {}}),
+        ("spec.steps", "name the transcode that makes them in its `from`"),
+    ),
+    "two ways to count pictures": (
+        lambda spec: spec["steps"][0].update(thumbnails={"count": 1, "times": [1]}),
+        ("spec.steps[0].thumbnails", "exactly one of count, intervalSeconds and times"),
+    ),
     "501 inputs": (
         lambda spec: spec.update(inputs=[{"name": f"i{n}", "key": "k"} for n in range(501)]),
         ("spec.inputs: Too many: 501: must have at most 500 items",),
