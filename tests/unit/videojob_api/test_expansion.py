@@ -133,7 +133,7 @@ def test_params_that_do_not_fit(given: dict[str, str], sentence: str) -> None:
         ({"thumbnails": {"count": "$(param.height)"}}, "has '$(param.height)' in its steps; write"),
         ({"thumbnails": {"count": "$(params.height"}}, "has '$(params.height' in its steps; write"),
         ({"sharpen": {}}, "sharpen: Extra inputs"),
-        ({"thumbnails": {}}, "exactly one of count and intervalSeconds"),
+        ({"thumbnails": {}}, "exactly one of count, intervalSeconds and times"),
         ({"from": "later", "extractAudio": {}}, "step 'a' is from 'later', which is no earlier"),
     ],
 )
