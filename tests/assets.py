@@ -146,6 +146,31 @@ COUNTED_UNEVENLY = Clip(
     *(320, 180, 24, 3.0),
     variable=True,
 )
+COUNTED_NTSC = Clip(
+    # no frame but the first is shown from a whole millisecond on
+    "counted-ntsc.mp4",
+    f"{_COUNTING.replace('rate=25:duration=3', 'rate=30000/1001:duration=1')} "
+    f"-vf {shlex.quote(_BRIGHTER)} {X264} -crf 1",
+    *(320, 180, 30, 1.0),
+)
+MILLISECONDS = Clip(
+    # frames whose times are rounded to milliseconds
+    "milliseconds.mkv",
+    f"{picture(seconds=2)} -r 24000/1001 {X264}",
+    *(320, 180, 48, 2.0),
+)
+SLIGHTLY_LATE = Clip(
+    # the pictures begin half a frame after the sound
+    "slightly-late.mkv",
+    f"-itsoffset 0.015 {picture(seconds=2)} {tone(2)} {X264} {AAC}",
+    *(320, 180, 50, 2.0, (1,)),
+)
+SOUND_GOES_ON = Clip(
+    # the pictures end after a second, and the container does not say so
+    "sound-goes-on.flv",
+    f"{picture(seconds=1)} {tone(4)} {X264} {AAC}",
+    *(320, 180, 25, 4.0, (1,)),
+)
 _SCENES = (
     "[0]setsar=1[a];[1]setsar=1[b];[2]setsar=1,fade=out:st=1.2:d=0.4[c];"
     "[3]setsar=1,fade=in:st=0.2:d=0.4[d];[a][b][c][d]concat=n=4,"

@@ -86,11 +86,11 @@ REFUSED: dict[str, tuple[Change, tuple[str, ...]]] = {
     ),
     "neither count nor interval": (
         lambda spec: spec["steps"][0].update(thumbnails={}),
-        ("exactly one of count and intervalSeconds", "for example count: 6"),
+        ("exactly one of count, intervalSeconds and times", "for example count: 6"),
     ),
     "both count and interval": (
         lambda spec: spec["steps"][0]["thumbnails"].update(intervalSeconds=3),
-        ("exactly one of count and intervalSeconds",),
+        ("exactly one of count, intervalSeconds and times",),
     ),
 }
 

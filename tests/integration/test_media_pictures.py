@@ -10,11 +10,15 @@ import cv2
 import pytest
 from assets import (
     COUNTED,
+    COUNTED_NTSC,
     COUNTED_UNEVENLY,
     LATE_PICTURE,
+    MILLISECONDS,
     PLAIN,
     SCENES,
+    SLIGHTLY_LATE,
     SMALL,
+    SOUND_GOES_ON,
     UNEVEN,
     Clip,
     Clips,
@@ -62,6 +66,21 @@ def test_a_given_time_shows_the_frame_that_is_shown_then(
     shown = [frame_number(cv2.imread(str(made[f"at/{n:04}.png"].path))) for n in range(1, 7)]
     assert shown == frames
     assert [w for w in warnings if w.reason == "FramesResampled"] == [] or clip.variable
+
+
+def test_a_frame_is_shown_from_its_own_time_on_not_from_the_millisecond_near_it(
+    clips: Clips, bench: Bench
+) -> None:
+    made, _ = bench.make(clips.path(COUNTED_NTSC), pictures(times=[0.033, 0.034, 0.066, 0.5]))
+    shown = [frame_number(cv2.imread(str(file.path))) for _, file in sorted(made.items())]
+    assert shown == [0, 1, 1, 14]
+
+
+def test_the_last_frame_is_shown_until_the_film_ends(clips: Clips, bench: Bench) -> None:
+    made, warnings = bench.make(clips.path(SOUND_GOES_ON), pictures(times=[1.5, 3.5]))
+    assert warnings == []
+    early, late = (file.path.read_bytes() for _, file in sorted(made.items()))
+    assert early == late
 
 
 def test_the_sprite_track_shows_each_moment_its_picture(clips: Clips, bench: Bench) -> None:
@@ -127,16 +146,21 @@ def test_chapters_are_read_by_ffmpeg(clips: Clips, bench: Bench) -> None:
     assert [c["start"] for c in read][:3] == [0, 2000, 4000]
 
 
-@pytest.mark.parametrize("clip", [PLAIN, UNEVEN, LATE_PICTURE, COUNTED], ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "clip",
+    [PLAIN, UNEVEN, LATE_PICTURE, SLIGHTLY_LATE, MILLISECONDS],
+    ids=lambda clip: clip.name,
+)
 def test_quality_compares_the_same_frames(clip: Clip, clips: Clips, bench: Bench) -> None:
     """One frame beside another would cost ten decibels, in the worst frame at the latest."""
     made, _ = bench.make(clips.path(clip), HLS, QUALITY)
     body = json.loads(made["q/quality.json"].path.read_text())
     assert body["schema"] == "videojob.dev/quality/v1"
     large, small = (rendition["metrics"] for rendition in body["renditions"])
+    assert large["PSNR"]["mean"] > 29
     assert large["PSNR"]["min"] > large["PSNR"]["mean"] - 3
     for metric in ("PSNR", "SSIM"):
-        assert small[metric]["mean"] < large[metric]["mean"] or clip is COUNTED
+        assert small[metric]["mean"] < large[metric]["mean"]
         assert small[metric]["min"] <= small[metric]["percentiles"]["5"] <= small[metric]["max"]
     rows = made["q/160p-frames.csv"].path.read_text().splitlines()
     assert rows[0] == "frame,PSNR,SSIM"
