@@ -19,7 +19,7 @@ REFUSED: dict[str, tuple[Change, tuple[str, ...]]] = {
     ),
     "no kind in a step": (
         lambda spec: spec["steps"].append({"name": "x"}),
-        ("spec.steps[1]", "exactly one kind: transcode, thumbnails or extractAudio"),
+        ("spec.steps[1]", "exactly one kind: transcode, thumbnails"),
     ),
     "two kinds in one step": (
         lambda spec: spec["steps"][0].update(extractAudio={}),
