@@ -44,7 +44,7 @@ def estimate_cpu_seconds(graph: Graph) -> float:
     total = float(media.duration) * _AUDIO_CPU_PER_SECOND
     if media.video is not None and graph.needs_video:
         frames = float(media.duration * media.video.frame_rate)
-        share = _KEYFRAME_SHARE if graph.keyframes_only else 1.0
+        share = _KEYFRAME_SHARE if graph.keyframes_only or graph.sought else 1.0
         total += frames * media.video.coded.pixels * _DECODE_NS_PER_PIXEL * 1e-9 * share
         for encoding in graph.video_encodings:
             cost = _ENCODE_NS_PER_PIXEL.get(encoding.preset, 40.0)
@@ -99,7 +99,8 @@ def estimate_memory(graph: Graph, threads: int) -> int:
     """Resident bytes of the process at its peak, on the low side."""
     frames: float = 0
     if graph.media.video is not None and graph.needs_video:
-        frames += graph.media.video.coded.pixels * (_DECODER_FRAMES + _FRAMES_PER_THREAD * threads)
+        each = graph.media.video.coded.pixels * (_DECODER_FRAMES + _FRAMES_PER_THREAD * threads)
+        frames += each * max(1, graph.sought)
         for encoding in graph.video_encodings:
             frames += encoding.size.pixels * (_ENCODER_FRAMES + _FRAMES_PER_THREAD * threads)
         compared = len(graph.other_inputs) * (_DECODER_FRAMES + _FRAMES_PER_THREAD * threads)

@@ -30,6 +30,8 @@ from .nodes import (
 
 _FINE_TICK = Fraction(1, 90_000)
 _TICKS_PER_FRAME = 8
+_MOST_SOUGHT = 8
+"""Each takes a decoder of its own."""
 
 
 @dataclass(frozen=True)
@@ -301,6 +303,24 @@ class Graph:
     def needs_video(self) -> bool:
         """Whether any frame has to be decoded."""
         return bool(self.pictures or self.video_encodings or self.readings)
+
+    @property
+    def sought(self) -> int:
+        """How many times are each sought in the film by themselves; 0 where it is read through.
+
+        Only where containers have an index, and frames even distances: the frame that is shown at a
+        time is then at most a moment before it.
+        """
+        video = self.media.video
+        if video is None or video.duration is None or video.variable or video.frame_rate < 1:
+            return 0
+        picks = [p.pick for p in self.pictures]
+        times = sum(len(pick.milliseconds) for pick in picks if isinstance(pick, PickAt))
+        only_times = not (self.video_encodings or self.encodings or self.readings)
+        is_indexed = self.media.is_mp4_family or "matroska" in self.media.format_name.split(",")
+        if not only_times or not is_indexed or any(isinstance(pick, Pick) for pick in picks):
+            return 0
+        return times if times <= _MOST_SOUGHT else 0
 
     @property
     def decodes_all_frames(self) -> bool:

@@ -9,7 +9,7 @@ from media_builders import BUDGET, SCRATCH, a_film, a_step, a_video, hls, mp4, o
 
 from videojob_api.steps import Step
 from videojob_worker.errors import NotDoable
-from videojob_worker.media import Size
+from videojob_worker.media import MediaInfo, Size
 from videojob_worker.plan import Plan, build_plan
 
 SCENES = a_step("cuts", scenes={})
@@ -48,8 +48,34 @@ def test_scenes_alone_look_at_every_frame() -> None:
     assert "-skip_frame" not in stage.argv
 
 
+def test_a_few_times_alone_are_sought() -> None:
+    (stage,) = planned(a_step("at", thumbnails={"times": [0.5, 45.25]})).passes
+    assert option(stage.argv, "-ss") == ["0.000", "43.250"]
+    assert "eq(n\\,500)" in filters_of(stage.argv)
+    assert "eq(n\\,2000)" in filters_of(stage.argv)
+    assert [word for word in stage.argv if word.endswith(".png")] == [
+        *("/s/work/at/500.png", "/s/work/at/45250.png"),
+    ]
+    many = planned(a_step("at", thumbnails={"times": list(range(9))})).passes[0]
+    assert "-ss" not in many.argv
+
+
+@pytest.mark.parametrize(
+    "film",
+    [
+        a_film(video=a_video(variable=True)),
+        a_film(video=a_video(duration=None)),
+        a_film(format_name="mpegts"),
+    ],
+    ids=["uneven", "of unknown length", "without an index"],
+)
+def test_nothing_is_sought_where_it_may_not_be_found(film: MediaInfo) -> None:
+    (stage,) = planned(a_step("at", thumbnails={"times": [45]}), film=film).passes
+    assert "-ss" not in stage.argv
+
+
 def test_given_times_take_the_frame_of_that_millisecond() -> None:
-    plan = planned(TIMES)
+    plan = planned(TIMES, film=a_film(format_name="mpegts"))
     (stage,) = plan.passes
     assert r"select=eq(n\,0)+eq(n\,2500)[" in filters_of(stage.argv)
     assert option(stage.argv, "-frames:v") == ["2"]

@@ -10,16 +10,29 @@ the tee muxer. Beside this: ``filters`` for what happens in between, ``codecs``,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import ffmpeg
 
 from ..encoders import VideoEncoder
 from ..graph import AudioEncoding, File, Graph, Pictures, Readings, VideoEncoding
+from ..nodes import PickAt
 from ..whitelists import input_options, input_url
 from .codecs import audio_options, video_options
 from .filters import Stream, Wiring
 from .muxers import Options, build_slave, muxer_options
+
+_BEFORE_MS = 2000
+"""So much before a time that is sought, the film is read from."""
+_PICTURE_OPTIONS: Options = {
+    "f": "image2",
+    "c:v": "png",
+    "compression_level": 1,
+    "map_metadata": -1,
+    "fps_mode": "vfr",
+    "enc_time_base": "1/1000",
+}
 
 
 def build_command(
@@ -41,16 +54,23 @@ def build_command(
         max_pixels: largest frame that may be decoded.
         encoder: of H.264.
     """
-    options: Options = {"threads": threads, "t": max_seconds, **input_options(max_pixels)}
+    trusted: Options = {"threads": threads, **input_options(max_pixels)}
+    if graph.sought:
+        return _finish(_build_sought(graph, source, trusted), threads)
+    options: Options = {**trusted, "t": max_seconds}
     if graph.keyframes_only:
         options["skip_frame"] = "nokey"
     film = ffmpeg.input(input_url(source), **options)
-    trusted = {"threads": threads, **input_options(max_pixels)}
     files = {path: ffmpeg.input(input_url(path), **trusted) for path in graph.other_inputs}
     wiring = Wiring(film, files, graph, threads)
     outputs = [_build_output(group, graph, wiring, threads, encoder) for group in graph.groups]
     outputs += [_build_picture_output(picked, wiring, threads) for picked in graph.pictures]
     outputs += [_build_empty_output(readings, wiring) for readings in graph.readings]
+    return _finish(outputs, threads)
+
+
+def _finish(outputs: Sequence[Stream], threads: int) -> tuple[str, ...]:
+    """The whole command."""
     return (
         *("ffmpeg", "-hide_banner", "-nostdin", "-y", "-loglevel", "level+verbose"),
         *("-progress", "pipe:1", "-nostats", "-max_error_rate", "1"),
@@ -100,10 +120,26 @@ def _plain_options(is_tee: bool) -> Options:
 
 def _build_picture_output(picked: Pictures, wiring: Wiring, threads: int) -> Stream:
     """PNG files named by their time in milliseconds."""
-    options: Options = {"f": "image2", "c:v": "png", "compression_level": 1, "threads": threads}
-    options |= {"fps_mode": "vfr", "enc_time_base": "1/1000", "frame_pts": 1}
-    options |= {"frames:v": picked.limit, "map_metadata": -1}
+    options: Options = {**_PICTURE_OPTIONS, "threads": threads, "frame_pts": 1}
+    options |= {"frames:v": picked.limit}
     return ffmpeg.output(wiring.stream(picked), str(picked.folder / "%d.png"), **options)
+
+
+def _build_sought(graph: Graph, source: Path, options: Options) -> list[Stream]:
+    """A picture for each time, from an input that begins a moment before it."""
+    outputs = []
+    for pictures in graph.pictures:
+        for millisecond in pictures.pick.milliseconds if isinstance(pictures.pick, PickAt) else ():
+            begin = max(0, millisecond - _BEFORE_MS)
+            length = millisecond - begin + _BEFORE_MS
+            moment: Options = {"ss": f"{begin / 1000:.3f}", "t": f"{length / 1000:.3f}"}
+            film = ffmpeg.input(input_url(source), **moment, **{**options, "threads": 1})
+            alone = replace(pictures, pick=PickAt((millisecond - begin,)), limit=1)
+            wiring = Wiring(film, {}, Graph(graph.media, pictures=[alone]), threads=1)
+            path = str(pictures.folder / f"{millisecond}.png")
+            written = {**_PICTURE_OPTIONS, "frames:v": 1, "update": 1}
+            outputs.append(ffmpeg.output(wiring.stream(alone), path, **written))
+    return outputs
 
 
 def _build_empty_output(readings: Readings, wiring: Wiring) -> Stream:
