@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from ..base import Model
 from .base import StepModel
@@ -51,9 +51,9 @@ class Thumbnails(StepModel):
         | None
     ) = Field(
         default=None,
-        description="Seconds from the beginning, each once: exactly the frame that is shown then "
-        "(to the millisecond), where count and intervalSeconds choose the best frame near by.",
-        json_schema_extra={"x-kubernetes-list-type": "set"},
+        description="Seconds from the beginning: exactly the frames that are shown then (to the "
+        "millisecond), where count and intervalSeconds choose the best frame near by. In order of "
+        "time, each once.",
     )
     width: Annotated[int, Field(ge=32, le=3840)] = Field(
         default=320, description="Width of a picture in pixels; the height follows the aspect."
@@ -97,12 +97,7 @@ class Thumbnails(StepModel):
         }
     )
 
-    @field_validator("times")
-    @classmethod
-    def _times_differ(cls, times: list[float] | None) -> list[float] | None:
-        if times is not None and len(set(times)) != len(times):
-            raise ValueError("a time is named twice; name each once")
-        return times
+    # No set in the schema: the API server takes sets of 2 and 0.5 for changed on every status write.
 
     @model_validator(mode="after")
     def _one_way_to_count(self) -> Thumbnails:

@@ -13,7 +13,7 @@ from videojob_worker.media import MediaInfo, Size
 from videojob_worker.plan import Plan, build_plan
 
 SCENES = a_step("cuts", scenes={})
-TIMES = a_step("at", thumbnails={"times": [2.5, 0, 61]})
+TIMES = a_step("at", thumbnails={"times": [2.5, 0, 61, 2.5]})
 
 
 def quality(*metrics: str, of: str = "hls") -> Step:
