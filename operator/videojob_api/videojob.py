@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, JsonValue, field_validator, model_valida
 
 from .base import Model, Name, ObjectKey, Quantity, Sha256, check_inside, parse_quantity
 from .ending import DeletionPolicy, Notify, SubjectRef, Ttl, UserMetadata, check_metadata
+from .scheduling import Scheduling, Subdomain
 from .status import VideoJobStatus
 from .steps import MEASURING_KINDS, RENDERING_KINDS, YIELDING_KINDS, Step, check_steps
 
@@ -114,6 +115,15 @@ class AcceleratorMode(StrEnum):
     OFF = "Off"
 
 
+class ResourceClaim(Model):
+    """A device by dynamic resource allocation: each worker gets a claim of its own."""
+
+    name: Name = Field(description="Unique in the list.")
+    resource_claim_template_name: Subdomain = Field(
+        description="ResourceClaimTemplate in this namespace that the claim is made from."
+    )
+
+
 class Accelerator(Model):
     """Which GPU the workers get."""
 
@@ -128,6 +138,17 @@ class Accelerator(Model):
     ] = Field(default="nvidia.com/gpu", description="The extended resource to ask for.")
     count: Annotated[int, Field(ge=1, le=16)] = Field(
         default=1, description="How many of it each worker gets."
+    )
+    resource_claims: Annotated[list[ResourceClaim], Field(max_length=8)] = Field(
+        default=[],
+        description="Devices by dynamic resource allocation (DRA), instead of resourceName and count. "
+        "What a claim finds is not known beforehand, so that Auto asks for it and falls back.",
+        json_schema_extra=LIST_BY_NAME,
+    )
+    fallback_after_seconds: Annotated[int, Field(ge=0, le=604800)] = Field(
+        default=300,
+        description="With Auto: how long no worker gets the GPU it was promised until the CPU is "
+        "taken instead, for the rest of this run.",
     )
 
 
@@ -259,6 +280,7 @@ class VideoJobSpec(Model):
     output: Output
     accelerator: Accelerator = Field(default_factory=Accelerator)
     resources: Resources = Field(default_factory=Resources)
+    scheduling: Scheduling = Field(default=Scheduling())
     parallelism: Annotated[int, Field(ge=1, le=500)] = Field(
         default=4, description="Inputs worked on at once."
     )

@@ -52,6 +52,7 @@ def parse_attempt(job: Body) -> Attempt:
     over = conditions.get("Complete") or conditions.get("Failed")
     pod = job["spec"]["template"]["spec"]
     limits = pod["containers"][0].get("resources", {}).get("limits", {})
+    resource = next((k for k in limits if "/" in k), None)
     completed, bad = inputs(status.get("completedIndexes")), inputs(status.get("failedIndexes"))
     ended = over.get("lastTransitionTime") if over else None
     if ended is None and completed | bad >= set(indexes):
@@ -71,7 +72,13 @@ def parse_attempt(job: Body) -> Attempt:
         kills=int(notes.get(ANNOTATION_KILLS, 0)),
         waits=int(notes.get(ANNOTATION_WAITS, 0)),
         accelerator_reason=notes.get(names.ANNOTATION_ACCELERATOR, ""),
-        accelerator=next((k for k in limits if "/" in k), None),
+        accelerator=resource,
+        accelerator_count=int(limits[resource]) if resource else 0,
+        claims=tuple(
+            (claim["name"], claim["resourceClaimTemplateName"])
+            for claim in pod.get("resourceClaims", ())
+        ),
+        parallelism=job["spec"].get("parallelism", 1),
         deleted="deletionTimestamp" in meta,
         order_in_config_map=any("configMap" in volume for volume in pod.get("volumes", [])),
     )

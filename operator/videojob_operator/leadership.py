@@ -19,7 +19,6 @@ from .world import World
 
 log = structlog.get_logger()
 
-LEASE = "videojob-operator"
 _DURATION_SECONDS = 10
 _RENEW_SECONDS = 2
 
@@ -33,7 +32,7 @@ async def lead(world: World, stop: asyncio.Event) -> None:
     seen, since = "", time.monotonic()
     while not stop.is_set():
         try:
-            lease = await world.cluster.get_lease(world.settings.namespace, LEASE)
+            lease = await world.cluster.get_lease(world.settings.namespace, world.settings.lease)
             version = lease["metadata"]["resourceVersion"]
             if version != seen:
                 seen, since = version, time.monotonic()
@@ -77,7 +76,7 @@ async def hold_lease(world: World) -> None:
 
 
 async def _renew(world: World) -> None:
-    lease = await world.cluster.get_lease(world.settings.namespace, LEASE)
+    lease = await world.cluster.get_lease(world.settings.namespace, world.settings.lease)
     if (holder := lease["spec"].get("holderIdentity")) != world.settings.pod_name:
         raise LeaseLostError(f"{holder} leads now")
     await world.cluster.put_lease(_held(lease, world))
@@ -85,7 +84,7 @@ async def _renew(world: World) -> None:
 
 async def _release(world: World) -> None:
     try:
-        lease = await world.cluster.get_lease(world.settings.namespace, LEASE)
+        lease = await world.cluster.get_lease(world.settings.namespace, world.settings.lease)
         if lease["spec"].get("holderIdentity") == world.settings.pod_name:
             lease["spec"]["holderIdentity"] = ""
             await world.cluster.put_lease(lease)
@@ -98,7 +97,7 @@ async def _create(world: World) -> None:
         {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
-            "metadata": {"name": LEASE, "namespace": world.settings.namespace},
+            "metadata": {"name": world.settings.lease, "namespace": world.settings.namespace},
             "spec": {"leaseDurationSeconds": _DURATION_SECONDS},
         }
     )

@@ -23,6 +23,7 @@ from videojob_api.work_order import (
 )
 
 from .observed import CreateJob, Observed, StoreMissing
+from .pods import build_gpu_environment, build_pod_metadata, build_pod_placement
 from .policies.placement import Placement
 from .settings import Settings
 
@@ -106,7 +107,9 @@ def build_attempt(
             "ttlSecondsAfterFinished": _JOB_TTL_SECONDS,
             "podFailurePolicy": {"rules": _failure_rules()},
             "template": {
-                "metadata": {"labels": meta["labels"]},
+                "metadata": build_pod_metadata(
+                    meta["labels"], observed.settings.worker_pod_defaults
+                ),
                 "spec": _pod_spec(
                     observed, spec, store, placement, None if config_map else text, name
                 ),
@@ -147,7 +150,7 @@ def build_order(
         limits=spec.limits,
         output_prefix=spec.output.prefix,
         **target_store(store),
-        accelerator=placement.resource,
+        accelerator=placement.device,
         reports=reports,
         subject_refs=spec.subject_refs,
         user_metadata=spec.user_metadata,
@@ -239,13 +242,17 @@ def _pod_spec(
                 "name": CONTAINER,
                 "image": settings.worker_image,
                 "imagePullPolicy": settings.worker_image_pull_policy,
-                "env": _environment(spec, store, order_text),
+                "env": [
+                    *_environment(spec, store, order_text),
+                    *build_gpu_environment(placement),
+                ],
                 "resources": _resources(spec, placement),
                 "securityContext": CONTAINER_SECURITY,
                 "terminationMessagePolicy": "FallbackToLogsOnError",
                 "volumeMounts": mounts,
             }
         ],
+        **build_pod_placement(spec.scheduling, settings.worker_pod_defaults, placement),
         **pull_secrets(settings),
     }
 
@@ -323,7 +330,8 @@ def _resources(spec: VideoJobSpec, placement: Placement) -> dict[str, Any]:
     }
     if placement.resource:
         limits[placement.resource] = str(placement.count)
-    return {"requests": requests, "limits": limits}
+    claims = [{"name": claim.name} for claim in placement.claims]
+    return {"requests": requests, "limits": limits, **({"claims": claims} if claims else {})}
 
 
 def scratch_bytes(spec: VideoJobSpec) -> int:

@@ -6,7 +6,7 @@ here reaches the cluster or the clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -39,6 +39,12 @@ class Ending:
     pod: str = ""
 
 
+def name_claims(templates: Iterable[str]) -> str | None:
+    """How devices by claim are called where an extended resource would be named."""
+    told = ", ".join(templates)
+    return f"ResourceClaim {told}" if told else None
+
+
 @dataclass(frozen=True)
 class Attempt:
     """One Job of ours, reduced to what decisions need. Indexes are those of the VideoJob's inputs."""
@@ -64,6 +70,11 @@ class Attempt:
     accelerator_reason: str = ""
     accelerator: str | None = None
     """The extended resource its pods ask for."""
+    accelerator_count: int = 0
+    claims: tuple[tuple[str, str], ...] = ()
+    """Devices its pods claim: name and ResourceClaimTemplate."""
+    parallelism: int = 1
+    """Pods that it has at once, at most."""
     deleted: bool = False
     order_in_config_map: bool = False
     """Whether its work order travels in a ConfigMap."""
@@ -72,6 +83,11 @@ class Attempt:
     def open(self) -> frozenset[int]:
         """Inputs it has not ended yet."""
         return frozenset(self.indexes) - self.completed - self.failed
+
+    @property
+    def device(self) -> str | None:
+        """What its workers get, in words; None is the CPU."""
+        return self.accelerator or name_claims(template for _, template in self.claims)
 
     @property
     def is_over(self) -> bool:

@@ -10,6 +10,22 @@ from dataclasses import dataclass, fields
 from ipaddress import ip_network
 from typing import Any
 
+from pydantic import Field, ValidationError
+
+from videojob_api.scheduling import PodPlacement, Subdomain
+
+
+class PodDefaults(PodPlacement):
+    """What every worker's pod gets; set by the chart, not by tenants."""
+
+    labels: dict[str, str] = Field(default={})
+    annotations: dict[str, str] = Field(default={})
+    gpu_runtime_class_name: Subdomain | None = None
+    """RuntimeClass of workers that get a GPU."""
+
+
+_NO_DEFAULTS = PodDefaults()
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -23,6 +39,8 @@ class Settings:
     worker_image: str = ""
     worker_image_pull_policy: str = "IfNotPresent"
     worker_image_pull_secrets: tuple[str, ...] = ()
+    worker_pod_defaults: PodDefaults = _NO_DEFAULTS
+    """JSON: what every worker's pod gets unless its VideoJob says otherwise."""
     reports_url: str = ""
     """Base URL that workers reach the reports endpoint by; empty switches reports off."""
     reports_ca_pem: str = ""
@@ -45,6 +63,8 @@ class Settings:
     """The operator's own, for the command that lets it read a signing Secret."""
     notify_allow_cidrs: tuple[str, ...] = ()
     """Networks that notifications may go to though they are not public."""
+    lease: str = "videojob-operator"
+    """Name of the Lease that replicas of one release share."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -82,6 +102,13 @@ def _parse(variable: str, text: str, default: object) -> object:
         if not text.isdigit():
             raise ValueError(f"{variable} is {text!r}; write a whole number")
         return int(text)
+    if isinstance(default, PodDefaults):
+        try:
+            return PodDefaults.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"{variable}: {where}: {first['msg']}") from None
     if isinstance(default, tuple):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text

@@ -48,6 +48,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- range $index, $each := . }}{{ if $index }},{{ end }}{{ $each.name }}{{ end }}
 {{- end }}
 
+{{/* worker.podDefaults as JSON, without what is empty. */}}
+{{- define "videojob.podDefaults" -}}
+{{- $set := dict }}
+{{- range $key, $value := .Values.worker.podDefaults }}
+{{- if $value }}{{ $_ := set $set $key $value }}{{ end }}
+{{- end -}}
+{{ toJson $set }}
+{{- end }}
+
 {{/* The two halves of the Pod Security Standard "restricted". */}}
 {{- define "videojob.podSecurityContext" -}}
 runAsNonRoot: true

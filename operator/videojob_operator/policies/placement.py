@@ -3,35 +3,65 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from videojob_api.status import AcceleratorStatus
 from videojob_api.steps import Step
-from videojob_api.videojob import Accelerator, AcceleratorMode
+from videojob_api.videojob import Accelerator, AcceleratorMode, ResourceClaim
 
-from ..observed import Attempt, Nodes
+from ..observed import Attempt, Nodes, name_claims
+
+
+class PlacementReason(StrEnum):
+    """Why it is a GPU or the CPU. Stable words: users and dashboards match on them."""
+
+    OFFERED = "Offered"
+    """A node has as many as a worker needs."""
+    REQUIRED = "Required"
+    ASSUMED = "Assumed"
+    """No node was asked: an autoscaler will bring one."""
+    CLAIMED = "Claimed"
+    """By dynamic resource allocation; what it finds shows when a pod is scheduled."""
+    SWITCHED_OFF = "SwitchedOff"
+    NOTHING_TO_GAIN = "NothingToGain"
+    NO_GPU_NODES = "NoGPUNodes"
+    NODES_UNKNOWN = "NodesUnknown"
+    FALLBACK_AFTER_WAIT = "FallbackAfterWait"
 
 
 @dataclass(frozen=True)
 class Placement:
-    """What to ask for: ``resource`` is None for the CPU."""
+    """What to ask for: without ``resource`` and ``claims`` it is the CPU."""
 
     resource: str | None
     count: int
     requested: str
     reason: str
+    claims: tuple[ResourceClaim, ...] = ()
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether workers get an accelerator."""
+        return self.device is not None
+
+    @property
+    def device(self) -> str | None:
+        """What workers get, in words; None is the CPU."""
+        return self.resource or name_claims(c.resource_claim_template_name for c in self.claims)
 
     def to_status(self) -> AcceleratorStatus:
         """As it is shown on the VideoJob."""
         return AcceleratorStatus(
             requested=self.requested[:128],
-            used=(self.resource or "CPU")[:128],
+            used=(self.device or "CPU")[:128],
             reason=self.reason,
         )
 
 
 def depends_on_nodes(wanted: Accelerator, steps: list[Step]) -> bool:
     """Whether the choice between GPU and CPU depends on what nodes offer."""
-    return wanted.mode is AcceleratorMode.AUTO and any(can_use_gpu(step) for step in steps)
+    chosen = wanted.mode is AcceleratorMode.AUTO and not wanted.resource_claims
+    return chosen and any(can_use_gpu(step) for step in steps)
 
 
 def can_use_gpu(step: Step) -> bool:
@@ -50,31 +80,47 @@ def decide_placement(
         nodes: what the nodes offer; None when that may not be read.
         assume: take it that nodes with GPUs will come (an autoscaler).
     """
-    asked = _asked(wanted)
-    gpu = Placement(wanted.resource_name, wanted.count, asked, "Offered")
-    cpu = Placement(None, 0, asked, "")
     if wanted.mode is AcceleratorMode.OFF:
-        return Placement(None, 0, asked, "SwitchedOff")
+        return on_cpu(wanted, PlacementReason.SWITCHED_OFF)
     if wanted.mode is AcceleratorMode.REQUIRED:
-        return Placement(gpu.resource, gpu.count, asked, "Required")
+        return _on_gpu(wanted, PlacementReason.REQUIRED)
     if not any(can_use_gpu(step) for step in steps):
-        return Placement(cpu.resource, 0, asked, "NothingToGain")
+        return on_cpu(wanted, PlacementReason.NOTHING_TO_GAIN)
+    if wanted.resource_claims:
+        return _on_gpu(wanted, PlacementReason.CLAIMED)
     if assume:
-        return Placement(gpu.resource, gpu.count, asked, "Assumed")
+        return _on_gpu(wanted, PlacementReason.ASSUMED)
     if nodes is None:
-        return Placement(cpu.resource, 0, asked, "NodesUnknown")
+        return on_cpu(wanted, PlacementReason.NODES_UNKNOWN)
     if nodes.allocatable.get(wanted.resource_name, 0) >= wanted.count:
-        return gpu
-    return Placement(cpu.resource, 0, asked, "NoGPUNodes")
+        return _on_gpu(wanted, PlacementReason.OFFERED)
+    return on_cpu(wanted, PlacementReason.NO_GPU_NODES)
+
+
+def on_cpu(wanted: Accelerator, reason: PlacementReason) -> Placement:
+    """No accelerator, and why."""
+    return Placement(None, 0, _asked(wanted), reason)
+
+
+def _on_gpu(wanted: Accelerator, reason: PlacementReason) -> Placement:
+    if wanted.resource_claims:
+        return Placement(None, 0, _asked(wanted), reason, tuple(wanted.resource_claims))
+    return Placement(wanted.resource_name, wanted.count, _asked(wanted), reason)
 
 
 def recall_placement(wanted: Accelerator, attempt: Attempt) -> Placement:
     """What a Job that is there was given: it remembers though no status was written."""
-    count = wanted.count if attempt.accelerator else 0
-    return Placement(attempt.accelerator, count, _asked(wanted), attempt.accelerator_reason)
+    count = attempt.accelerator_count if attempt.accelerator else 0
+    asked, reason = _asked(wanted), attempt.accelerator_reason
+    claims = tuple(
+        ResourceClaim(name=name, resource_claim_template_name=template)
+        for name, template in attempt.claims
+    )
+    return Placement(attempt.accelerator, count, asked, reason, claims)
 
 
 def _asked(wanted: Accelerator) -> str:
     if wanted.mode is AcceleratorMode.OFF:
         return str(wanted.mode)
-    return f"{wanted.mode} {wanted.resource_name}"
+    claims = name_claims(c.resource_claim_template_name for c in wanted.resource_claims)
+    return f"{wanted.mode} {claims or wanted.resource_name}"

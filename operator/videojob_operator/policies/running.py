@@ -17,7 +17,7 @@ def describe_running(observed: Observed, now: datetime) -> Decision | None:
     attempt = observed.attempt
     if attempt is None:
         return None
-    where = attempt.accelerator or "the CPU"
+    where = attempt.device or "the CPU"
     count = observed.input_count
     message = f"Working on {'the input' if count == 1 else f'{count} inputs'} on {where}."
     due = deadline(observed)

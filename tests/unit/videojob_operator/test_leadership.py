@@ -14,7 +14,7 @@ from virtual_time import in_virtual_time, now
 
 from videojob_operator import leadership
 from videojob_operator.errors import ClusterError
-from videojob_operator.leadership import LEASE, LeaseLostError, hold_lease, lead
+from videojob_operator.leadership import LeaseLostError, hold_lease, lead
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,10 @@ async def test_the_first_replica_makes_the_lease_and_leads(cluster: FakeCluster)
     await soon(lead(a_replica(cluster, "a"), asyncio.Event()))
     assert holder(cluster) == "a"
     (lease,) = cluster.all("leases")
-    assert (lease["metadata"]["name"], lease["metadata"]["namespace"]) == (LEASE, "system")
+    assert (lease["metadata"]["name"], lease["metadata"]["namespace"]) == (
+        "videojob-operator",
+        "system",
+    )
     assert lease["spec"]["renewTime"].endswith("Z")
 
 

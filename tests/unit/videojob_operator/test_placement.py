@@ -83,6 +83,9 @@ def test_a_job_that_is_there_tells_what_was_decided(mode: str) -> None:
     assert spec is not None
     decided = decide_placement(spec.accelerator, spec.steps, TWO, assume=False)
     situation = a_videojob().with_attempt(
-        accelerator=decided.resource, accelerator_reason=decided.reason, created_at=NOW
+        accelerator=decided.resource,
+        accelerator_count=decided.count,
+        accelerator_reason=decided.reason,
+        created_at=NOW,
     )
     assert recall_placement(spec.accelerator, situation.attempts[0]) == decided

@@ -65,3 +65,15 @@ def test_a_wrong_value_is_named_with_what_to_write(variable: str, text: str, wan
 def test_a_network_that_is_none_is_named() -> None:
     with pytest.raises(ValueError, match=r"VIDEOJOB_NOTIFY_ALLOW_CIDRS has '10\.0\.0\.1/8': "):
         Settings.from_environment({"VIDEOJOB_NOTIFY_ALLOW_CIDRS": "fd00::/8, 10.0.0.1/8"})
+
+
+def test_what_workers_pods_get_is_read_from_json() -> None:
+    text = '{"nodeSelector": {"pool": "batch"}, "gpuRuntimeClassName": "nvidia"}'
+    defaults = Settings.from_environment({"VIDEOJOB_WORKER_POD_DEFAULTS": text}).worker_pod_defaults
+    assert defaults.node_selector == {"pool": "batch"}
+    assert defaults.gpu_runtime_class_name == "nvidia"
+
+
+def test_what_workers_pods_can_not_get_is_named() -> None:
+    with pytest.raises(ValueError, match=r"VIDEOJOB_WORKER_POD_DEFAULTS: hostNetwork: Extra"):
+        Settings.from_environment({"VIDEOJOB_WORKER_POD_DEFAULTS": '{"hostNetwork": true}'})

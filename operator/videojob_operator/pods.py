@@ -1,0 +1,60 @@
+"""Pods: where workers may run, from what a VideoJob asks for and what the chart gives all of them.
+
+Pure. Called by manifests. Nothing here can give a pod a right, a host path or a way past the scheduler.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from videojob_api.scheduling import Scheduling
+
+from .policies.placement import Placement
+from .settings import PodDefaults
+
+_NVIDIA = "nvidia.com/"
+_NVIDIA_CAPABILITIES = {"name": "NVIDIA_DRIVER_CAPABILITIES", "value": "compute,video,utility"}
+"""Without video, NVIDIA's runtime leaves the libraries of NVDEC and NVENC out of the container."""
+
+
+def build_pod_metadata(own: dict[str, str], defaults: PodDefaults) -> dict[str, Any]:
+    """Labels and annotations of a worker's pod; our own labels win."""
+    meta: dict[str, Any] = {"labels": {**defaults.labels, **own}}
+    return {**meta, "annotations": defaults.annotations} if defaults.annotations else meta
+
+
+def build_pod_placement(
+    asked: Scheduling, defaults: PodDefaults, placement: Placement
+) -> dict[str, Any]:
+    """The fields of a pod's spec that say where it runs.
+
+    What the VideoJob says wins; node selectors are merged key by key, tolerations are added up.
+    """
+    affinity = asked.affinity or defaults.affinity
+    gpu_class = defaults.gpu_runtime_class_name if placement.on_gpu else None
+    fields = {
+        "priorityClassName": asked.priority_class_name or defaults.priority_class_name,
+        "schedulerName": asked.scheduler_name or defaults.scheduler_name,
+        "runtimeClassName": asked.runtime_class_name or gpu_class or defaults.runtime_class_name,
+        "nodeSelector": {**(defaults.node_selector or {}), **(asked.node_selector or {})},
+        "tolerations": _tolerations(asked, defaults, placement),
+        "affinity": affinity.wire() if affinity else None,
+        "resourceClaims": [claim.wire() for claim in placement.claims],
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _tolerations(
+    asked: Scheduling, defaults: PodDefaults, placement: Placement
+) -> list[dict[str, Any]]:
+    """GPU nodes are commonly tainted by their resource's name, so that only its users go there."""
+    told = [t.wire() for t in (*(asked.tolerations or ()), *(defaults.tolerations or ()))]
+    if placement.resource:
+        told.append({"key": placement.resource, "operator": "Exists", "effect": "NoSchedule"})
+    return told
+
+
+def build_gpu_environment(placement: Placement) -> list[dict[str, Any]]:
+    """What the vendor's container runtime has to be told."""
+    is_nvidia = bool(placement.claims) or (placement.resource or "").startswith(_NVIDIA)
+    return [_NVIDIA_CAPABILITIES] if is_nvidia else []

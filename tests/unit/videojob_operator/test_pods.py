@@ -1,0 +1,130 @@
+"""Where workers may run: what the VideoJob says, on top of what the chart gives all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from builders import NOW, Situation, a_videojob
+
+from videojob_operator.decide import decide
+from videojob_operator.facts import parse_attempt
+from videojob_operator.observed import CreateJob
+from videojob_operator.policies.placement import recall_placement
+from videojob_operator.settings import PodDefaults
+
+DEFAULTS = PodDefaults.model_validate(
+    {
+        "labels": {"team": "video", "videojob.dev/uid": "forged"},
+        "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
+        "nodeSelector": {"pool": "batch", "disk": "ssd"},
+        "tolerations": [{"key": "batch", "operator": "Exists"}],
+        "runtimeClassName": "gvisor",
+        "gpuRuntimeClassName": "nvidia",
+        "priorityClassName": "low",
+    }
+)
+CLAIMS = {"resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "small"}]}
+
+
+def job_of(situation: Situation) -> dict[str, Any]:
+    for action in decide(situation, NOW).actions:
+        if isinstance(action, CreateJob):
+            return action.manifest
+    raise AssertionError("no Job was made")
+
+
+def template_of(situation: Situation) -> dict[str, Any]:
+    found: dict[str, Any] = job_of(situation)["spec"]["template"]
+    return found
+
+
+def a_job(*, defaults: PodDefaults | None = None, **spec: Any) -> Situation:
+    situation = a_videojob(**spec).with_store().with_nodes(nvidia=2)
+    return situation.with_settings(worker_pod_defaults=defaults) if defaults else situation
+
+
+def test_without_a_word_the_pod_is_left_to_the_cluster() -> None:
+    template = template_of(a_job(accelerator={"mode": "Off"}))
+    assert set(template["metadata"]) == {"labels"}
+    told = {"priorityClassName", "schedulerName", "runtimeClassName", "nodeSelector"}
+    assert not {*told, "tolerations", "affinity", "resourceClaims"} & set(template["spec"])
+
+
+def test_what_the_videojob_says_is_carried_to_the_pod() -> None:
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
+    asked = {
+        "priorityClassName": "high",
+        "schedulerName": "second",
+        "runtimeClassName": "kata",
+        "nodeSelector": {"pool": "video"},
+        "tolerations": [{"key": "video", "operator": "Exists"}],
+        "affinity": affinity,
+    }
+    pod = template_of(a_job(scheduling=asked, accelerator={"mode": "Off"}))["spec"]
+    assert {name: pod[name] for name in asked} == asked
+
+
+def test_the_charts_defaults_fill_in_and_the_videojob_wins() -> None:
+    asked = {"priorityClassName": "high", "nodeSelector": {"pool": "video"}}
+    situation = a_job(defaults=DEFAULTS, scheduling=asked, accelerator={"mode": "Off"})
+    template = template_of(situation)
+    pod = template["spec"]
+    assert pod["priorityClassName"] == "high"
+    assert pod["runtimeClassName"] == "gvisor"
+    assert pod["nodeSelector"] == {"pool": "video", "disk": "ssd"}
+    assert pod["tolerations"] == [{"key": "batch", "operator": "Exists"}]
+    assert template["metadata"]["annotations"] == DEFAULTS.annotations
+    assert template["metadata"]["labels"]["team"] == "video"
+    assert template["metadata"]["labels"]["videojob.dev/uid"] == situation.uid
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "runtime", "capable"),
+    [
+        ({}, "nvidia", True),
+        ({"mode": "Off"}, "gvisor", False),
+        ({"mode": "Required", "resourceName": "nvidia.com/mig-1g.5gb"}, "nvidia", True),
+        ({"mode": "Required", "resourceName": "amd.com/gpu"}, "nvidia", False),
+        (CLAIMS, "nvidia", True),
+    ],
+    ids=["gpu", "off", "mig", "amd", "claims"],
+)
+def test_who_gets_a_gpu_gets_its_runtime_and_its_drivers_video_libraries(
+    accelerator: dict[str, Any], runtime: str, capable: bool
+) -> None:
+    pod = template_of(a_job(defaults=DEFAULTS, accelerator=accelerator))["spec"]
+    assert pod["runtimeClassName"] == runtime
+    told = {e["name"]: e.get("value") for e in pod["containers"][0]["env"]}
+    assert told.get("NVIDIA_DRIVER_CAPABILITIES") == ("compute,video,utility" if capable else None)
+
+
+def test_the_taint_that_keeps_others_off_gpu_nodes_is_put_up_with() -> None:
+    pod = template_of(a_job())["spec"]
+    toleration = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    assert pod["tolerations"] == [toleration]
+
+
+def test_devices_by_claim_are_asked_for_instead_of_an_extended_resource() -> None:
+    situation = a_job(accelerator=CLAIMS)
+    pod = template_of(situation)["spec"]
+    assert pod["resourceClaims"] == [{"name": "gpu", "resourceClaimTemplateName": "small"}]
+    resources = pod["containers"][0]["resources"]
+    assert resources["claims"] == [{"name": "gpu"}]
+    assert set(resources["limits"]) == {"cpu", "memory"}
+    status = decide(situation, NOW).status
+    assert status is not None
+    assert status.accelerator is not None
+    shown = (status.accelerator.requested, status.accelerator.used, status.accelerator.reason)
+    assert shown == ("Auto ResourceClaim small", "ResourceClaim small", "Claimed")
+
+
+def test_a_job_with_claims_remembers_them() -> None:
+    situation = a_job(accelerator=CLAIMS)
+    job = job_of(situation)
+    job["metadata"] |= {"uid": "job-1", "creationTimestamp": "2026-03-01T12:00:00Z"}
+    attempt = parse_attempt(job)
+    assert situation.spec is not None
+    recalled = recall_placement(situation.spec.accelerator, attempt)
+    assert (recalled.device, recalled.reason) == ("ResourceClaim small", "Claimed")
+    assert recalled.claims == tuple(situation.spec.accelerator.resource_claims)
