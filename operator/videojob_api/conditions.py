@@ -26,6 +26,7 @@ class ConditionType(StrEnum):
 _KSTATUS: dict[Phase, tuple[str, str, str]] = {
     #                 Ready    Reconciling Stalled
     Phase.PENDING: ("False", "True", "False"),
+    Phase.QUEUED: ("False", "True", "False"),
     Phase.RUNNING: ("False", "True", "False"),
     Phase.SUCCEEDED: ("True", "False", "False"),
     Phase.FAILED: ("False", "False", "True"),

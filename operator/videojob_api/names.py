@@ -28,6 +28,11 @@ ANNOTATION_CLEANS_UP = f"{GROUP}/cleans-up"
 FINALIZER = f"{GROUP}/outputs"
 """Holds a VideoJob that is being deleted until its outputs are."""
 
+LABEL_KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
+LABEL_KUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
+LABEL_KUEUE_JOB_UID = "kueue.x-k8s.io/job-uid"
+"""On Kueue's Workload: the uid of the Job that it stands for."""
+
 ENV_ORDER = "VIDEOJOB_ORDER"
 ENV_ORDER_FILE = "VIDEOJOB_ORDER_FILE"
 ENV_INDEX = "JOB_COMPLETION_INDEX"

@@ -40,6 +40,7 @@ class Phase(StrEnum):
     """Where the job is; computed from facts every time."""
 
     PENDING = "Pending"
+    QUEUED = "Queued"
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
@@ -160,6 +161,14 @@ class AcceleratorStatus(Tolerant):
     reason: Word | None = None
 
 
+class QueueStatus(Tolerant):
+    """Place in the operator's own line."""
+
+    position: Count = Field(
+        default=1, description="At the latest so many-th to start: 1, 3, 10, 30, 100, 300, …"
+    )
+
+
 class Usage(Tolerant):
     """What the finished inputs cost."""
 
@@ -232,6 +241,9 @@ class VideoJobStatus(Tolerant):
     )
     phase: Phase = Phase.PENDING
     message: Text | None = Field(default=None, description="One sentence on how it stands.")
+    queue: QueueStatus | None = Field(
+        default=None, description="While it waits in the operator's own line."
+    )
     conditions: Annotated[list[Condition], Field(max_length=16)] = Field(
         default=[],
         json_schema_extra={

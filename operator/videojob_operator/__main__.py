@@ -22,11 +22,11 @@ import uvloop
 
 from .certificates import Pair, ensure_certificate
 from .cluster import Cluster
-from .handlers import REGISTRY, build_kopf_settings
+from .handlers import REGISTRY, build_kopf_settings, watch_workloads
 from .leadership import hold_lease, lead
 from .reconcile import reconcile
 from .reports import Reports
-from .resync import resync_forever
+from .resync import count_places, resync_forever
 from .settings import Settings
 from .web import build_health_app, build_tls, serving
 from .world import World
@@ -74,6 +74,9 @@ async def _run_parts(world: World, stop: asyncio.Event) -> None:
     """kopf, the queue's workers and the periodic tasks; the first to end ends all."""
     settings = world.settings
     work = functools.partial(reconcile, world=world)
+    if settings.read_workloads:
+        watch_workloads()
+    await count_places(world)
     parts = [
         asyncio.create_task(stop.wait(), name="stop"),
         asyncio.create_task(

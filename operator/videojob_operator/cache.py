@@ -64,6 +64,8 @@ class Cache:
         self._videojobs: dict[Key, Body] = {}
         self._jobs = _Children()
         self._pods = _Children()
+        self._job_keys: dict[str, Key] = {}
+        """Job uid → its VideoJob."""
 
     def videojob(self, key: Key) -> Body | None:
         """The VideoJob as last seen."""
@@ -114,11 +116,18 @@ class Cache:
 
     def put_job(self, body: Body) -> Key | None:
         """Remember a Job of ours; the key of its VideoJob."""
-        return self._put(self._jobs, body)
+        if (key := self._put(self._jobs, body)) is not None:
+            self._job_keys[_uid(body)] = key
+        return key
 
     def drop_job(self, body: Body) -> Key | None:
         """Forget a Job that is gone."""
+        self._job_keys.pop(_uid(body), None)
         return self._drop(self._jobs, body)
+
+    def key_of_job(self, uid: str) -> Key | None:
+        """The VideoJob of a Job of ours, by the Job's uid."""
+        return self._job_keys.get(uid)
 
     def put_pod(self, body: Body) -> Key | None:
         """Remember a live pod of ours."""

@@ -17,6 +17,7 @@ from .policies import (
     deadlines,
     finished,
     outcomes,
+    queueing,
     removal,
     running,
     templates,
@@ -34,9 +35,11 @@ POLICIES: tuple[Policy, ...] = (
     deadlines.decide_deadline,
     templates.decide_template,  # no steps yet: the template is missing, or was just read
     outcomes.decide_outcome,  # attempts and pods → results → verdict or next attempt
+    queueing.decide_queue,  # others go first in the operator's own line
     admission.decide_admit,  # nothing runs and something should: GPU placement, build the Job
     admission.decide_order,  # a Job whose work order did not come along gets it
     asking.decide_asking,  # a store that refused has not answered yet
+    queueing.explain_kueue,  # a Job is there and may have no pods
     waiting.explain_wait,  # a Job is there and no worker is at work
     running.describe_running,
 )

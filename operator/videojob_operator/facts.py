@@ -79,6 +79,8 @@ def parse_attempt(job: Body) -> Attempt:
             for claim in pod.get("resourceClaims", ())
         ),
         parallelism=job["spec"].get("parallelism", 1),
+        queue=meta["labels"].get(names.LABEL_KUEUE_QUEUE, ""),
+        suspended=bool(job["spec"].get("suspend")),
         deleted="deletionTimestamp" in meta,
         order_in_config_map=any("configMap" in volume for volume in pod.get("volumes", [])),
     )
@@ -112,6 +114,16 @@ def parse_waiting_pod(pod: Body) -> WaitingPod:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return WaitingPod(name, condition.get("reason", ""), condition.get("message", ""))
     return WaitingPod(name, "", "")
+
+
+def parse_workload(workload: Body) -> str:
+    """Why Kueue does not let a Workload in, in its own words; empty when it does or says nothing."""
+    conditions = {c["type"]: c for c in workload.get("status", {}).get("conditions", [])}
+    for type_ in ("QuotaReserved", "Admitted"):
+        condition = conditions.get(type_, {})
+        if condition.get("status") == "False" and condition.get("message"):
+            return str(condition["message"])
+    return ""
 
 
 def parse_endings(pods: Iterable[Body]) -> dict[int, tuple[Ending, Result | None]]:

@@ -16,6 +16,7 @@ import kopf
 from videojob_api import names
 
 from . import metrics
+from .facts import parse_workload
 from .observed import Key
 from .settings import Settings
 from .world import World
@@ -58,6 +59,25 @@ async def live_pod_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     metrics.WATCH_LAST_EVENT.labels(resource="pods").set_to_current_time()
     deleted = event["type"] == "DELETED"
     _look_at(memo.cache.drop_pod(body) if deleted else memo.cache.put_pod(body), memo)
+
+
+async def workload_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
+    """Kueue has said of a Job of ours why it waits, or waits no longer."""
+    body: dict[str, Any] = dict(event["object"])
+    metrics.WATCH_LAST_EVENT.labels(resource="workloads").set_to_current_time()
+    job = body["metadata"].get("labels", {}).get(names.LABEL_KUEUE_JOB_UID, "")
+    said = "" if event["type"] == "DELETED" else parse_workload(body)
+    if said == memo.workloads.get(job, ""):
+        return
+    memo.workloads[job] = said
+    if not said:
+        del memo.workloads[job]
+    _look_at(memo.cache.key_of_job(job), memo)
+
+
+def watch_workloads() -> None:
+    """Watch Kueue's Workloads too. Where their CRD is missing, kopf says so once and goes on."""
+    kopf.on.event("kueue.x-k8s.io", "workloads", registry=REGISTRY)(workload_seen)
 
 
 def _look_at(key: Key | None, world: World) -> None:

@@ -11,6 +11,7 @@ from videojob_api import names
 from videojob_api.base import parse_quantity
 from videojob_api.indexes import format_indexes
 from videojob_api.reasons import FAIL_INDEX_CODES, ExitCode
+from videojob_api.scheduling import Scheduling
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 from videojob_api.work_order import (
@@ -98,11 +99,17 @@ def build_attempt(
     job = {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {**meta, "annotations": annotations},
+        "metadata": {
+            **meta,
+            "annotations": annotations,
+            "labels": {**meta["labels"], **_queue_labels(spec.scheduling)},
+        },
         "spec": {
+            # Kueue's own word for "may not start yet"; it alone changes it.
+            **({"suspend": True} if spec.scheduling.queue_name else {}),
             "completionMode": "Indexed",
             "completions": len(indexes),
-            "parallelism": min(spec.parallelism, len(indexes)),
+            "parallelism": pods_at_once(spec, observed.settings, len(indexes)),
             "backoffLimitPerIndex": spec.retry.limit,
             "ttlSecondsAfterFinished": _JOB_TTL_SECONDS,
             "podFailurePolicy": {"rules": _failure_rules()},
@@ -117,6 +124,12 @@ def build_attempt(
         },
     }
     return CreateJob(job, config_map)
+
+
+def pods_at_once(spec: VideoJobSpec, settings: Settings, inputs: int) -> int:
+    """How many workers a Job over so many inputs has: never more than may ever run."""
+    limits = [n for n in (settings.max_running, settings.max_running_per_namespace) if n]
+    return min(spec.parallelism, inputs, *([] if spec.scheduling.queue_name else limits))
 
 
 def build_order(
@@ -180,6 +193,14 @@ def _metadata(observed: Observed, name: str, number: int) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _queue_labels(scheduling: Scheduling) -> dict[str, str]:
+    labels = {
+        names.LABEL_KUEUE_QUEUE: scheduling.queue_name,
+        names.LABEL_KUEUE_PRIORITY: scheduling.workload_priority_class_name,
+    }
+    return {label: value for label, value in labels.items() if value}
 
 
 def _failure_rules() -> list[dict[str, Any]]:

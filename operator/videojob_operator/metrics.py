@@ -34,6 +34,9 @@ QUEUE_WAIT = Histogram(
     f"{_P}_workqueue_queue_duration_seconds", "Time a key waited", buckets=_SECONDS
 )
 
+LINE_LENGTH = Gauge(f"{_P}_pending", "VideoJobs waiting in the operator's own line")
+LINE_PODS = Gauge(f"{_P}_places", "Workers' pods that count towards maxRunning")
+
 REPORTS = Counter(f"{_P}_reports", "Reports received, by result", ["result"])
 WATCH_LAST_EVENT = Gauge(
     f"{_P}_watch_last_event_timestamp_seconds", "When a watch last said something", ["resource"]

@@ -29,9 +29,10 @@ from .facts import (
     parse_waiting_pod,
 )
 from .observe_removal import observe_removal
-from .observed import Attempt, Key, Nodes, Observed, StoreMissing
+from .observed import Attempt, Key, Nodes, Observed, Place, StoreMissing
 from .policies.admission import needs_job
 from .policies.placement import depends_on_nodes
+from .policies.queueing import build_ticket
 from .stores import find_store
 from .templates import find_template, use_template
 from .world import World
@@ -79,6 +80,8 @@ async def observe(key: Key, world: World) -> Observed | None:
         results=results,
         endings=endings,
         progress=world.book.progress(uid, newest),
+        created_at=meta.get("creationTimestamp", ""),
+        workload=world.workloads.get(newest.uid, "") if newest else "",
         waiting=tuple(
             parse_waiting_pod(pod)
             for pod in world.cache.pods_of(uid)
@@ -93,9 +96,18 @@ async def observe(key: Key, world: World) -> Observed | None:
         return observed
     if not (needs_job(observed) or observed.lacks_order):
         return observed
+    if (place := _place(observed, world)) and place.position:
+        return replace(observed, place=place)
     store = await find_store(key, spec.store_ref.name, world)
     nodes = None if isinstance(store, StoreMissing) else await _nodes(spec, world)
-    return replace(observed, store=store, nodes=nodes)
+    # Asked again and last: who was let in meanwhile has taken places.
+    return replace(observed, store=store, nodes=nodes, place=_place(observed, world))
+
+
+def _place(observed: Observed, world: World) -> Place | None:
+    """Where it stands in the operator's own line, if it wants to start and there is one for it."""
+    ticket = build_ticket(observed)
+    return world.line.look(ticket) if ticket else None
 
 
 def _lacks_order(observed: Observed, world: World) -> bool:

@@ -75,6 +75,10 @@ class Attempt:
     """Devices its pods claim: name and ResourceClaimTemplate."""
     parallelism: int = 1
     """Pods that it has at once, at most."""
+    queue: str = ""
+    """The LocalQueue of Kueue that it stands in."""
+    suspended: bool = False
+    """Whether it may have no pods now: Kueue has not let it in, or has put it out again."""
     deleted: bool = False
     order_in_config_map: bool = False
     """Whether its work order travels in a ConfigMap."""
@@ -90,9 +94,34 @@ class Attempt:
         return self.accelerator or name_claims(template for _, template in self.claims)
 
     @property
+    def pods(self) -> int:
+        """Places that it takes up among the operator's own; those of Kueue are not counted."""
+        return 0 if self.queue or self.is_over else min(self.parallelism, len(self.open))
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more will come of it."""
         return self.ended_at is not None or not self.open
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a VideoJob waits for in the operator's own line."""
+
+    key: Key
+    uid: str
+    priority: int
+    since: str
+    """When it was made, as Kubernetes writes it: that sorts by age."""
+    pods: int
+    """Places for so many, all at once."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where it stands in the line: 1 is next, 0 is its turn."""
+
+    position: int
 
 
 @dataclass(frozen=True)
@@ -211,6 +240,12 @@ class Observed:
     """Looked up only when a Job is to be made."""
     nodes: Nodes | None = None
     """None when nobody looked or may look."""
+    created_at: str = ""
+    """When the VideoJob was made, as Kubernetes writes it."""
+    place: Place | None = None
+    """In the operator's own line, when a Job is due; None where there is no line for it."""
+    workload: str = ""
+    """Why Kueue does not let the newest Job in, in its own words."""
     lacks_order: bool = False
     """Whether the newest Job's ConfigMap may not have been made."""
     template: TemplateStatus | TemplateProblem | None = None
@@ -243,6 +278,12 @@ class CreateJob:
 
     manifest: dict[str, Any]
     config_map: dict[str, Any] | None = None
+
+    @property
+    def pods(self) -> int:
+        """Places that it takes up among the operator's own; those of Kueue are not counted."""
+        spec: dict[str, Any] = self.manifest["spec"]
+        return 0 if spec.get("suspend") else int(spec["parallelism"])
 
 
 @dataclass(frozen=True)
@@ -304,6 +345,8 @@ class Decision:
     status: VideoJobStatus | None = None
     """The whole wanted status; None leaves it as it is."""
     requeue_seconds: float | None = None
+    ticket: Ticket | None = None
+    """What it goes on waiting for in the operator's own line; None leaves the line."""
     is_news: bool = True
     """Whether the status must be written now; progress can wait a moment."""
 

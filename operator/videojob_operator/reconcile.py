@@ -17,7 +17,7 @@ from .act import act
 from .decide import decide
 from .errors import Conflict, Gone, JobRefusedError
 from .observe import observe
-from .observed import Key, Observed
+from .observed import CreateJob, Decision, Key, Observed
 from .policies.acceptance import explain_refusal
 from .world import World
 
@@ -35,10 +35,12 @@ async def reconcile(key: Key, world: World) -> float | None:
     if observed.status.phase.is_terminal:
         world.forget(observed.uid)  # what a late pod or report has left
     decision = decide(observed, world.now())
+    stand_in_line(observed, decision, world)
     try:
         await act(observed, decision.actions, world)
     except JobRefusedError as error:
         decision = explain_refusal(observed, world.now(), str(error), is_final=error.is_final)
+        stand_in_line(observed, decision, world)
         await act(observed, decision.actions, world)
     metrics.DECISIONS.labels(policy=decision.policy).inc()
     if decision.status is not None and not decision.is_news and not world.pace.take(world.now()):
@@ -55,6 +57,15 @@ async def reconcile(key: Key, world: World) -> float | None:
         )
         metrics.observe_transition(observed, decision.status)
     return decision.requeue_seconds
+
+
+def stand_in_line(observed: Observed, decision: Decision, world: World) -> None:
+    """Tell the operator's own line what a VideoJob has and wants; a wish granted takes its places."""
+    made = (a.pods for a in decision.actions if isinstance(a, CreateJob))
+    held = max(sum(attempt.pods for attempt in observed.attempts), *made, 0)
+    world.line.settle(observed.key, observed.uid, held, decision.ticket)
+    metrics.LINE_LENGTH.set(world.line.length)
+    metrics.LINE_PODS.set(world.line.pods)
 
 
 async def write_status(observed: Observed, status: VideoJobStatus, world: World) -> None:

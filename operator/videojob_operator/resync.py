@@ -7,12 +7,16 @@ here, and what was missed is looked at.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
+from videojob_api import names
+
 from .cluster import Body
 from .errors import ClusterError
-from .facts import has_ended
+from .facts import has_ended, parse_attempt
+from .observed import Key
 from .world import World
 
 log = structlog.get_logger()
@@ -30,6 +34,19 @@ async def resync_forever(world: World) -> None:
             log.warning("resync failed; trying again later", error=str(error))
         else:
             log.info("resync done", ghosts=ghosts)
+
+
+async def count_places(world: World) -> None:
+    """Count the workers that are there, before anybody in the operator's own line is let in."""
+    if world.line.is_open:
+        return
+    for namespace in world.settings.watch_namespaces or ("",):
+        for job in await world.cluster.list_jobs(namespace):
+            meta = job["metadata"]
+            with suppress(KeyError, ValueError):  # none of ours: nobody waits for its end
+                key = Key(meta["namespace"], meta["labels"][names.LABEL_JOB])
+                pods = parse_attempt(job).pods
+                world.line.settle(key, meta["labels"][names.LABEL_UID], pods, None)
 
 
 async def resync(world: World) -> int:
@@ -65,6 +82,7 @@ async def resync(world: World) -> int:
         if _uid(body) not in went:
             put = world.cache.put_job if _is_job(body) else world.cache.put_pod
             put(body)
+    world.line.keep_only({_uid(body) for _, body in world.cache.videojobs()})
     return len(ghosts) + len(ghost_children)
 
 

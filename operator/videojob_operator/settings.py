@@ -53,6 +53,11 @@ class Settings:
     concurrency: int = 20
     """Reconciles at once."""
     log_level: str = "INFO"
+    max_running: int = 0
+    """Pods of workers in all; 0 is no limit. Jobs of Kueue's queues are not counted."""
+    max_running_per_namespace: int = 0
+    read_workloads: bool = False
+    """Tell of a Job in a queue of Kueue why it waits."""
     accelerator_assume: bool = False
     """Ask for GPUs though no node offers one: an autoscaler will bring it."""
     read_nodes: bool = True

@@ -27,6 +27,7 @@ from videojob_api.status import (
     OutputStatus,
     Phase,
     Progress,
+    QueueStatus,
     Usage,
     VideoJobStatus,
     Warn,
@@ -59,6 +60,7 @@ def describe(
     scheduled: bool | None = None,
     stalled: bool = False,
     attempt: int | None = None,
+    queue: QueueStatus | None = None,
     failure: Failure | None = None,
 ) -> VideoJobStatus:
     """The whole status for a phase and a sentence.
@@ -74,6 +76,7 @@ def describe(
         scheduled: whether workers have been placed; None when unknown.
         stalled: it waits for something that only a person can mend.
         attempt: number of the newest attempt, when one is being made.
+        queue: place in the operator's own line, while it waits there.
         failure: why it did not succeed.
     """
     before = observed.status
@@ -94,6 +97,7 @@ def describe(
         attempt=attempt or _newest_number(observed),
         phase=phase,
         message=message[:MAX_MESSAGE],
+        queue=queue,
         conditions=merge_conditions(
             before.conditions,
             build_conditions(
@@ -197,7 +201,7 @@ def _progress(
     observed: Observed, inputs: list[InputStatus], phase: Phase, now: datetime
 ) -> Progress | None:
     """The job's own percent: the mean over its inputs, an ended one counting as done."""
-    if phase is Phase.PENDING or not inputs:
+    if phase in (Phase.PENDING, Phase.QUEUED) or not inputs:
         return observed.status.progress
     ended = (InputState.SUCCEEDED, InputState.FAILED, InputState.REJECTED)
     if phase.is_terminal:

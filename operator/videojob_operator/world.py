@@ -10,6 +10,7 @@ from typing import Any
 from .cache import Cache
 from .cluster import Cluster
 from .courier import Courier
+from .line import Line
 from .observed import Nodes
 from .pace import Pace
 from .reportbook import ReportBook
@@ -41,13 +42,21 @@ class World:
     orders: dict[str, str] = field(default_factory=dict)
     """VideoJob uid → uid of its newest Job whose ConfigMap is known to be there."""
 
+    line: Line = field(init=False)
+    """The operator's own line."""
+    workloads: dict[str, str] = field(default_factory=dict)
+    """Job uid → why Kueue does not let it in."""
+
     def __post_init__(self) -> None:
-        """Give the courier what it works with."""
+        """Give the courier what it works with; the line calls whose turn it is by the queue."""
         self.courier = Courier(self.cluster, self.settings, self.queue.add, self.now)
+        limits = self.settings.max_running, self.settings.max_running_per_namespace
+        self.line = Line(*limits, wake=self.queue.add)
 
     def forget(self, uid: str) -> None:
         """Drop what workers and pods of a VideoJob said: it has ended or gone."""
         self.orders.pop(uid, None)
+        self.line.forget(uid)
         self.book.forget(uid)
         self.cache.forget_pods(uid)
 

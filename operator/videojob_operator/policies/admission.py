@@ -24,8 +24,19 @@ def needs_job(observed: Observed) -> bool:
         return False
     if attempt is not None and not attempt.is_over:
         return False
+    return bool(inputs_left(observed))
+
+
+def inputs_left(observed: Observed) -> tuple[int, ...]:
+    """The inputs that have not ended for good."""
     verdicts = judge(observed)
-    return any(verdicts.get(i) is None for i in range(observed.input_count))
+    return tuple(i for i in range(observed.input_count) if verdicts.get(i) is None)
+
+
+def phase_reached(observed: Observed, number: int) -> Phase:
+    """A later attempt keeps the phase that was reached; one that stood in line is started anew."""
+    before = observed.status.phase
+    return Phase.PENDING if number == 1 or before is Phase.QUEUED else before
 
 
 def decide_admit(observed: Observed, now: datetime) -> Decision | None:
@@ -34,7 +45,7 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
     if observed.spec is None or not needs_job(observed):
         return None
     verdicts = judge(observed)
-    left = tuple(i for i in range(observed.input_count) if verdicts.get(i) is None)
+    left = inputs_left(observed)
     if isinstance(observed.store, StoreMissing):
         return _without_store(observed, now, verdicts)
     if observed.store is None:
@@ -49,14 +60,19 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
     kills, waits = _counters(attempt, verdicts)
     refused = any(verdict.again is Again.STORE_REFUSED for verdict in verdicts.again)
     create = build_attempt(
-        observed, left, number=number, placement=placement, kills=kills, waits=waits
+        observed,
+        left,
+        number=number,
+        placement=placement,
+        kills=kills,
+        waits=waits,
     )
     return Decision(
         actions=(create, *_superseded(observed, frozenset(left))),
         status=describe(
             observed,
             now,
-            phase=Phase.PENDING if number == 1 else observed.status.phase,
+            phase=phase_reached(observed, number),
             # After a refusal its reason stands until the store has answered: see ``asking``.
             reason=FailReason.STORAGE_REFUSED if refused else "WaitingForWorker",
             message=(refused and observed.status.message) or WAITING_FOR_WORKER,

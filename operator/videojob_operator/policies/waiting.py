@@ -13,6 +13,7 @@ from ..standing import describe
 from ..verdicts import judge
 from .admission import WAITING_FOR_WORKER
 from .deadlines import deadline
+from .wording import keep_if_same_causes
 
 _UNSCHEDULABLE = "Unschedulable"
 _IMAGE_PULL_FAILED = "ImagePullFailed"
@@ -99,4 +100,4 @@ def _sentence(pod: WaitingPod, observed: Observed) -> str:
     if before and before.reason == pod.reason == _IMAGE_PULL_FAILED:
         return observed.status.message or ""
     what = _WHAT.get(pod.reason, "A worker can't start")
-    return f"{what}: {pod.message or pod.reason}"
+    return keep_if_same_causes(observed.status.message, f"{what}: {pod.message or pod.reason}")

@@ -9,7 +9,11 @@ from builders import NOW, Situation, a_time, a_videojob
 
 from videojob_api.status import Phase
 from videojob_operator.decide import POLICIES, decide
-from videojob_operator.observed import Removal, StoreMissing, TemplateProblem
+from videojob_operator.observed import Place, Removal, StoreMissing, TemplateProblem
+
+
+def waiting_in_line() -> Situation:
+    return replace(a_videojob().with_settings(max_running=1), place=Place(7))
 
 
 @pytest.mark.parametrize(
@@ -25,10 +29,12 @@ from videojob_operator.observed import Removal, StoreMissing, TemplateProblem
             "decide_template",
         ),
         (a_videojob().running().with_succeeded(0), "decide_outcome"),
+        (waiting_in_line(), "decide_queue"),
         (a_videojob().with_store(), "decide_admit"),
         (a_videojob().with_store(StoreMissing("media")), "decide_admit"),
         (replace(a_videojob().running().with_store(), lacks_order=True), "decide_order"),
         (a_videojob().at_phase(Phase.PENDING).with_attempt(waits=1), "decide_asking"),
+        (a_videojob().waiting_for_worker().with_newest(suspended=True), "explain_kueue"),
         (a_videojob().waiting_for_worker(), "explain_wait"),
         (a_videojob().running(), "describe_running"),
     ],
@@ -47,9 +53,11 @@ def test_every_policy_is_one_that_a_test_above_names() -> None:
         "decide_deadline",
         "decide_template",
         "decide_outcome",
+        "decide_queue",
         "decide_admit",
         "decide_order",
         "decide_asking",
+        "explain_kueue",
         "explain_wait",
         "describe_running",
     ]

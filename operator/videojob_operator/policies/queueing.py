@@ -1,0 +1,117 @@
+"""Queueing: others go first in the operator's own line, and where in it this VideoJob stands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from videojob_api import names
+from videojob_api.status import Phase, QueueStatus
+
+from ..manifests import pods_at_once
+from ..observed import Attempt, Decision, Observed, Ticket
+from ..standing import describe
+from ..verdicts import judge
+from .admission import inputs_left, needs_job
+from .deadlines import deadline
+from .wording import keep_if_same_causes
+
+_LOOK_AGAIN_SECONDS = 30
+
+
+def build_ticket(observed: Observed) -> Ticket | None:
+    """What it wants of the operator's own line; None when it wants nothing, or Kueue decides."""
+    spec, settings = observed.spec, observed.settings
+    if not (settings.max_running or settings.max_running_per_namespace):
+        return None
+    if spec is None or spec.scheduling.queue_name or not needs_job(observed):
+        return None
+    return Ticket(
+        key=observed.key,
+        uid=observed.uid,
+        priority=spec.scheduling.priority,
+        since=observed.created_at,
+        pods=pods_at_once(spec, settings, len(inputs_left(observed))),
+    )
+
+
+def decide_queue(observed: Observed, now: datetime) -> Decision | None:
+    """Say where it stands; its turn is told by the line, the place is looked up now and then.
+
+    The further back, the rarer: a line of ten thousand costs a few looks a second.
+    """
+    place, ticket = observed.place, build_ticket(observed)
+    if place is None or not place.position or ticket is None:
+        return None
+    due = deadline(observed)
+    seconds = float(max(_LOOK_AGAIN_SECONDS, place.position))
+    position = coarse(place.position)
+    where = "next in line" if position == 1 else f"among the next {position:,} in line"
+    return Decision(
+        status=describe(
+            observed,
+            now,
+            phase=Phase.QUEUED,
+            reason="WaitingInLine",
+            message=f"Queued, {where}: {_limits(observed, ticket)}.",
+            verdicts=judge(observed),
+            queue=QueueStatus(position=position),
+        ),
+        requeue_seconds=min(seconds, (due - now).total_seconds()) if due else seconds,
+        ticket=ticket,
+    )
+
+
+def explain_kueue(observed: Observed, now: datetime) -> Decision | None:
+    """Say why a Job that is there may have no pods: Kueue's own words, or whoever suspended it."""
+    attempt = observed.attempt
+    if attempt is None or not attempt.suspended:
+        return None
+    due = deadline(observed)
+    by_kueue = bool(attempt.queue)
+    return Decision(
+        status=describe(
+            observed,
+            now,
+            phase=Phase.QUEUED if by_kueue else Phase.PENDING,
+            reason="WaitingForKueue" if by_kueue else "JobSuspended",
+            message=_why_suspended(observed, attempt),
+            verdicts=judge(observed),
+            stalled=not by_kueue,
+        ),
+        requeue_seconds=(due - now).total_seconds() if due else None,
+    )
+
+
+def _why_suspended(observed: Observed, attempt: Attempt) -> str:
+    if not attempt.queue:
+        return f"Somebody has suspended the Job {attempt.name}; set its spec.suspend to false."
+    where = f"Queued by Kueue in {attempt.queue}"
+    if observed.workload:
+        return keep_if_same_causes(observed.status.message, f"{where}: {observed.workload}")
+    label = f"{names.LABEL_KUEUE_JOB_UID}={attempt.uid}"
+    return f"{where}; `kubectl get workloads -l {label} -o yaml` says why."
+
+
+def _limits(observed: Observed, ticket: Ticket) -> str:
+    settings = observed.settings
+    limits = [
+        text
+        for limit, text in (
+            (settings.max_running, f"{settings.max_running} in all"),
+            (
+                settings.max_running_per_namespace,
+                f"{settings.max_running_per_namespace} in a namespace",
+            ),
+        )
+        if limit
+    ]
+    workers = "a worker" if ticket.pods == 1 else f"{ticket.pods} workers"
+    return f"it needs {workers}, and at most {' and '.join(limits)} may run at once"
+
+
+def coarse(position: int) -> int:
+    """The place in steps of 1, 3, 10, 30, …: in a long line it changes a few times, not each second."""
+    step = 1
+    while step < position:
+        step = step * 3 if str(step)[0] == "1" else step // 3 * 10
+    return step
