@@ -34,6 +34,8 @@ from videojob_operator.settings import Settings
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 """The time of every test."""
 
+NO_GPU_FREE = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+
 UID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 KEY = Key("films", "keynote")
 SHA256 = "ab" * 32
@@ -219,9 +221,16 @@ class Situation(Observed):
         """Workers have reported."""
         return replace(self, progress=reports if reports is not None else {0: a_report()})
 
-    def with_waiting(self, reason: str, message: str = "") -> Self:
+    def with_waiting(self, reason: str, message: str = "", *, ago: float = 0) -> Self:
         """A pod waits, and why."""
-        return replace(self, waiting=(*self.waiting, WaitingPod("pod", reason, message)))
+        pod = WaitingPod("pod", reason, message, NOW - seconds(ago))
+        return replace(self, waiting=(*self.waiting, pod))
+
+    def waiting_for_gpu(self, *, ago: float = 60) -> Self:
+        """A Job was made that asks for a GPU, and no node has one to spare."""
+        gpu = {"accelerator": "nvidia.com/gpu", "accelerator_count": 1}
+        situation = self.waiting_for_worker(ago=ago).with_newest(**gpu)
+        return situation.with_waiting("Unschedulable", NO_GPU_FREE, ago=ago)
 
     def with_store(self, store: VideoStoreSpec | StoreMissing | None = None) -> Self:
         """The store was looked up."""

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from videojob_api import names
 from videojob_api.indexes import parse_indexes
 from videojob_api.report import Result
+from videojob_api.status import Usage
 from videojob_api.videojob import VideoJobSpec
 
 from .manifests import ANNOTATION_KILLS, ANNOTATION_WAITS, CONTAINER
@@ -21,6 +22,7 @@ from .observed import Attempt, Ending, Nodes, WaitingPod
 
 Body = dict[str, Any]
 
+CLAIM_MISSING = "ResourceClaimMissing"
 _MAX_ATTEMPTS = 1_000_000
 _INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
@@ -106,14 +108,29 @@ def is_at_work(pod: Body) -> bool:
 def parse_waiting_pod(pod: Body) -> WaitingPod:
     """Why a pod that is Pending waits: the scheduler's words, or the kubelet's."""
     status, name = pod.get("status", {}), pod["metadata"]["name"]
+    since = _time(pod["metadata"]["creationTimestamp"])
     for container in status.get("containerStatuses", []):
         waiting = container.get("state", {}).get("waiting")
         if waiting:
-            return WaitingPod(name, waiting.get("reason", ""), waiting.get("message", ""))
+            return WaitingPod(name, waiting.get("reason", ""), waiting.get("message", ""), since)
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return WaitingPod(name, condition.get("reason", ""), condition.get("message", ""))
-    return WaitingPod(name, "", "")
+            return WaitingPod(
+                name, condition.get("reason", ""), condition.get("message", ""), since
+            )
+    if missing := _missing_claims(pod):
+        why = (
+            f"no ResourceClaim has been made from {missing}; is there such a ResourceClaimTemplate?"
+        )
+        return WaitingPod(name, CLAIM_MISSING, why, since)
+    return WaitingPod(name, "", "", since)
+
+
+def _missing_claims(pod: Body) -> str:
+    """Templates whose claim is not there; the scheduler does not look at the pod until it is."""
+    made = {claim["name"] for claim in pod.get("status", {}).get("resourceClaimStatuses", ())}
+    claims = pod["spec"].get("resourceClaims", ())
+    return ", ".join(c["resourceClaimTemplateName"] for c in claims if c["name"] not in made)
 
 
 def parse_workload(workload: Body) -> str:
@@ -137,6 +154,24 @@ def parse_endings(pods: Iterable[Body]) -> dict[int, tuple[Ending, Result | None
         if index >= 0 and (index not in last or when >= last[index][0]):
             last[index] = (when, ending, result)
     return {index: (ending, result) for index, (_, ending, result) in last.items()}
+
+
+def parse_costs(pods: Iterable[Body], gpus: int) -> dict[str, Usage]:
+    """Pod → what it cost: its worker's own account, and the time that it held so many GPUs."""
+    costs = {}
+    for pod in pods:
+        for container in pod.get("status", {}).get("containerStatuses", []):
+            ended = container.get("state", {}).get("terminated")
+            if container["name"] != CONTAINER or not ended:
+                continue
+            result = parse_result(ended.get("message", ""))
+            told = (result.usage if result else None) or Usage()
+            seconds = 0.0
+            if ended.get("startedAt") and ended.get("finishedAt"):
+                span = _time(ended["finishedAt"]) - _time(ended["startedAt"])
+                seconds = max(0.0, span.total_seconds())
+            costs[pod["metadata"]["name"]] = told.model_copy(update={"gpu_seconds": seconds * gpus})
+    return costs
 
 
 def has_ended(pod: Body) -> bool:

@@ -12,6 +12,7 @@ from videojob_api.status import NotificationState, Phase, VideoJobStatus
 from . import __version__
 from .clock import parse_time
 from .observed import Observed
+from .policies.placement import PlacementReason
 
 _P = "videojob_operator"
 _SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -48,6 +49,9 @@ ADMISSION_WAIT = Histogram(
 EXECUTION_TIME = Histogram(
     f"{_P}_execution_time_seconds", "From running to the end", ["phase"], buckets=_LONG_SECONDS
 )
+PLACEMENTS = Counter(
+    f"{_P}_placements", "Jobs made, by where their workers run and why there", ["device", "reason"]
+)
 GPU_SECONDS = Counter(f"{_P}_gpu_seconds", "GPU seconds used by inputs that ended")
 CPU_SECONDS = Counter(f"{_P}_cpu_seconds", "CPU seconds used by inputs that ended")
 
@@ -64,6 +68,11 @@ NOTIFICATION_TIME = Histogram(
 def observe_transition(observed: Observed, status: VideoJobStatus) -> None:
     """Count what a status write changed."""
     before = observed.status
+    if status.attempt and status.attempt != before.attempt and status.accelerator:
+        on_cpu = status.accelerator.used == "CPU"
+        known = status.accelerator.reason in set(PlacementReason)
+        reason = status.accelerator.reason if known else "Other"
+        PLACEMENTS.labels(device="CPU" if on_cpu else "GPU", reason=reason).inc()
     given_up = {n.id for n in before.notifications if n.state is NotificationState.FAILED}
     for one in status.notifications:
         if one.state is NotificationState.FAILED and one.id not in given_up:

@@ -24,6 +24,7 @@ from .facts import (
     is_owned_by,
     keep_own_outputs,
     parse_attempt,
+    parse_costs,
     parse_endings,
     parse_nodes,
     parse_waiting_pod,
@@ -31,6 +32,7 @@ from .facts import (
 from .observe_removal import observe_removal
 from .observed import Attempt, Key, Nodes, Observed, Place, StoreMissing
 from .policies.admission import needs_job
+from .policies.fallback import falls_back
 from .policies.placement import depends_on_nodes
 from .policies.queueing import build_ticket
 from .stores import find_store
@@ -81,6 +83,7 @@ async def observe(key: Key, world: World) -> Observed | None:
         endings=endings,
         progress=world.book.progress(uid, newest),
         created_at=meta.get("creationTimestamp", ""),
+        usage=world.book.usage(uid),
         workload=world.workloads.get(newest.uid, "") if newest else "",
         waiting=tuple(
             parse_waiting_pod(pod)
@@ -94,7 +97,8 @@ async def observe(key: Key, world: World) -> Observed | None:
         return await observe_removal(observed, meta["deletionTimestamp"], world)
     if spec is None or not observed.is_accepted:
         return observed
-    if not (needs_job(observed) or observed.lacks_order):
+    replaces = falls_back(observed, world.now())
+    if not (needs_job(observed) or observed.lacks_order or replaces):
         return observed
     if (place := _place(observed, world)) and place.position:
         return replace(observed, place=place)
@@ -171,6 +175,7 @@ def _with_pods(uid: str, attempt: Attempt, world: World) -> Attempt:
     """
     pods = [pod for pod in world.cache.pods_of(uid) if is_owned_by(pod, attempt.uid)]
     done = set()
+    world.book.record_costs(uid, attempt.number, parse_costs(pods, attempt.gpus))
     for job_index, (ending, result) in parse_endings(pods).items():
         if ending.exit_code == ExitCode.DONE and job_index < len(attempt.indexes):
             index = attempt.indexes[job_index]
@@ -191,6 +196,7 @@ async def _read_endings(key: Key, uid: str, attempt: Attempt, world: World) -> N
         return
     found = await world.cluster.list_pods_of_job(key.namespace, attempt.name)
     pods = [pod for pod in found if is_owned_by(pod, attempt.uid)]
+    world.book.record_costs(uid, attempt.number, parse_costs(pods, attempt.gpus))
     for job_index, (ending, result) in parse_endings(pods).items():
         if job_index < len(attempt.indexes) and attempt.indexes[job_index] in unread:
             index = attempt.indexes[job_index]

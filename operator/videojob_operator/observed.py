@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from videojob_api.clean_up import CleanUpResult
 from videojob_api.report import ProgressReport, Result
-from videojob_api.status import TemplateStatus, VideoJobStatus
+from videojob_api.status import TemplateStatus, Usage, VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 
@@ -89,6 +89,11 @@ class Attempt:
         return frozenset(self.indexes) - self.completed - self.failed
 
     @property
+    def gpus(self) -> int:
+        """How many accelerators each worker holds."""
+        return self.accelerator_count or len(self.claims)
+
+    @property
     def device(self) -> str | None:
         """What its workers get, in words; None is the CPU."""
         return self.accelerator or name_claims(template for _, template in self.claims)
@@ -131,6 +136,8 @@ class WaitingPod:
     name: str
     reason: str
     message: str
+    since: datetime | None = None
+    """When it was made."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +242,8 @@ class Observed:
     """How the last pod of each failed input ended."""
     progress: Mapping[int, ProgressReport] = field(default_factory=dict)
     """Live reports of the newest attempt."""
+    usage: Usage | None = None
+    """What all pods that ended have cost, as far as it is known."""
     waiting: tuple[WaitingPod, ...] = ()
     store: VideoStoreSpec | StoreMissing | None = None
     """Looked up only when a Job is to be made."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from videojob_api.report import ProgressReport, Report, Result
-from videojob_api.status import InputState
+from videojob_api.status import MAX_COUNT, InputState, Usage
 
 from .observed import Attempt, Ending
 
@@ -19,6 +19,8 @@ class _AttemptPages:
     progress: dict[int, ProgressReport] = field(default_factory=dict)
     results: dict[int, Result] = field(default_factory=dict)
     endings: dict[int, Ending] = field(default_factory=dict)
+    costs: dict[str, Usage] = field(default_factory=dict)
+    """By pod."""
     looked: set[int] = field(default_factory=set)
     """Ended inputs whose pods were looked at, found or not."""
 
@@ -61,6 +63,23 @@ class ReportBook:
         ):
             page.results[index] = result
 
+    def record_costs(self, uid: str, attempt: int, costs: Mapping[str, Usage]) -> None:
+        """Take what pods that ended have cost; each counts once, however it ended."""
+        if costs:
+            self._page(uid, attempt).costs.update(costs)
+
+    def usage(self, uid: str) -> Usage | None:
+        """What all pods of a VideoJob have cost, as far as they were seen."""
+        parts = [cost for page in self._pages.get(uid, {}).values() for cost in page.costs.values()]
+        if not parts:
+            return None
+        return Usage(
+            gpu_seconds=_total(part.gpu_seconds for part in parts),
+            cpu_seconds=_total(part.cpu_seconds for part in parts),
+            bytes_in=int(_total(part.bytes_in for part in parts)),
+            bytes_out=int(_total(part.bytes_out for part in parts)),
+        )
+
     def unread(self, uid: str, attempt: Attempt) -> frozenset[int]:
         """Inputs of an attempt that have ended and whose pods must be looked at."""
         page = self._page(uid, attempt.number)
@@ -93,3 +112,8 @@ class ReportBook:
     def forget(self, uid: str) -> None:
         """Drop all pages of a VideoJob that has ended or gone."""
         self._pages.pop(uid, None)
+
+
+def _total(parts: Iterable[float]) -> float:
+    """A sum that fits the status whatever workers claim."""
+    return min(round(sum(parts), 1), MAX_COUNT)

@@ -293,15 +293,12 @@ def _used(observed: Observed, accelerator: AcceleratorStatus | None) -> Accelera
 
 
 def _usage(observed: Observed) -> Usage | None:
-    parts = [result.usage for result in observed.results.values() if result.usage]
-    if not parts:
-        return observed.status.usage
-    return Usage(
-        gpu_seconds=round(min(sum(part.gpu_seconds for part in parts), MAX_COUNT), 1),
-        cpu_seconds=round(min(sum(part.cpu_seconds for part in parts), MAX_COUNT), 1),
-        bytes_in=_total(part.bytes_in for part in parts),
-        bytes_out=_total(part.bytes_out for part in parts),
-    )
+    """As counted from pods; what was written stands, since pods go and memory is lost."""
+    told, found = observed.status.usage, observed.usage
+    if told is None or found is None:
+        return found or told
+    most = {name: max(getattr(told, name), getattr(found, name)) for name in Usage.model_fields}
+    return Usage.model_validate(most)
 
 
 def _total(parts: Iterable[int]) -> int:

@@ -11,7 +11,7 @@ from ..manifests import build_attempt
 from ..observed import Attempt, Decision, DeleteJob, Observed, StoreMissing
 from ..standing import describe
 from ..verdicts import Again, Verdicts, judge
-from .placement import decide_placement, recall_placement
+from .placement import decide_placement, keep_fallback, recall_placement
 
 _LOOK_AGAIN_SECONDS = 5
 WAITING_FOR_WORKER = "Accepted; waiting for a worker to start."
@@ -50,7 +50,7 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
         return _without_store(observed, now, verdicts)
     if observed.store is None:
         raise LookupError("observe did not look up the store though a Job is due")
-    placement = decide_placement(
+    placement = keep_fallback(observed.spec.accelerator, attempt) or decide_placement(
         observed.spec.accelerator,
         observed.spec.steps,
         observed.nodes,

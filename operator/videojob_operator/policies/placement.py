@@ -108,6 +108,15 @@ def _on_gpu(wanted: Accelerator, reason: PlacementReason) -> Placement:
     return Placement(wanted.resource_name, wanted.count, _asked(wanted), reason)
 
 
+def keep_fallback(wanted: Accelerator, attempt: Attempt | None) -> Placement | None:
+    """The CPU, if an earlier attempt of this run has waited for a GPU in vain."""
+    if attempt is None or wanted.mode is not AcceleratorMode.AUTO:
+        return None
+    if attempt.accelerator_reason != PlacementReason.FALLBACK_AFTER_WAIT:
+        return None
+    return on_cpu(wanted, PlacementReason.FALLBACK_AFTER_WAIT)
+
+
 def recall_placement(wanted: Accelerator, attempt: Attempt) -> Placement:
     """What a Job that is there was given: it remembers though no status was written."""
     count = attempt.accelerator_count if attempt.accelerator else 0

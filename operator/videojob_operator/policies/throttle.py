@@ -16,17 +16,8 @@ _LONGEST_SECONDS = 30
 _STEP_PERCENT = 5
 
 _PROGRESS_FIELDS = frozenset(
-    {
-        "message",
-        "queue",
-        "progress",
-        "inputs",
-        "indexes",
-        "input_counts",
-        "outputs",
-        "outputs_truncated",
-    }
-    | {"output_count", "output_bytes", "usage", "warnings"}
+    {"message", "queue", "progress", "inputs", "indexes", "input_counts", "usage", "warnings"}
+    | {"outputs", "outputs_truncated", "output_count", "output_bytes"}
 )
 """What changes all the time while a job runs or waits; everything else is news."""
 

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from videojob_api.conditions import ConditionType
 from videojob_api.status import Phase
 
+from ..facts import CLAIM_MISSING
 from ..observed import Attempt, Decision, Observed, WaitingPod
 from ..standing import describe
 from ..verdicts import judge
 from .admission import WAITING_FOR_WORKER
 from .deadlines import deadline
+from .fallback import fallback_at
 from .wording import keep_if_same_causes
 
 _UNSCHEDULABLE = "Unschedulable"
@@ -24,10 +26,12 @@ _PATIENCE = timedelta(seconds=30)
 _WHAT = {
     _UNSCHEDULABLE: "No node for a worker yet",
     _NO_POD: "No pod has been made for a worker yet",
+    CLAIM_MISSING: "No device for a worker yet",
 }
 _PERSON_NEEDED = frozenset(
     {
         _NO_POD,
+        CLAIM_MISSING,
         "CreateContainerConfigError",
         _IMAGE_PULL_FAILED,
         "ErrImageNeverPull",
@@ -45,6 +49,8 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     if attempt is None or attempt.ready:
         return None
     pod = _stuck_pod(observed)
+    if pod and pod.reason == CLAIM_MISSING and now - attempt.created_at < _PATIENCE:
+        pod = None  # claims are made a moment after their pod
     if pod is None and (observed.progress or observed.status.phase is Phase.RUNNING):
         return None
     if pod is None and _lacks_pods(attempt, observed, now):
@@ -75,7 +81,8 @@ def _lacks_pods(attempt: Attempt, observed: Observed, now: datetime) -> bool:
 
 def _look_again_at(attempt: Attempt, observed: Observed, now: datetime) -> datetime | None:
     patience_over = attempt.created_at + _PATIENCE
-    return patience_over if now < patience_over else deadline(observed)
+    times = (patience_over, fallback_at(observed), deadline(observed))
+    return min((time for time in times if time and time > now), default=None)
 
 
 def has_news(observed: Observed) -> bool:

@@ -1,0 +1,168 @@
+"""Fallback: no GPU for too long, so the CPU it is, for the rest of the run and never silently."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from builders import NO_GPU_FREE, NOW, Situation, a_pod_body, a_videojob
+from fake_cluster import a_world_with_a_videojob, fake, status_of, the_job
+
+from videojob_api import names
+from videojob_api.status import Phase
+from videojob_operator.decide import decide
+from videojob_operator.facts import CLAIM_MISSING, parse_waiting_pod
+from videojob_operator.observed import CreateJob, DeleteJob, EmitEvent, StoreMissing
+from videojob_operator.policies.fallback import decide_fallback, falls_back
+from videojob_operator.reconcile import reconcile
+
+CLAIMS = {"resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "small"}]}
+
+
+def waiting(ago: float = 300, **spec: Any) -> Situation:
+    return a_videojob(**spec).waiting_for_gpu(ago=ago).with_store()
+
+
+def claiming(reason: str, **spec: Any) -> Situation:
+    situation = a_videojob(accelerator={**CLAIMS, **spec}).waiting_for_worker(ago=300)
+    situation = situation.with_newest(claims=(("gpu", "small"),)).with_store()
+    return situation.with_waiting(reason, "cannot allocate all claims", ago=300)
+
+
+def test_the_job_is_replaced_by_one_on_the_cpu() -> None:
+    situation = waiting()
+    decision = decide(situation, NOW)
+    delete, create, event = decision.actions
+    assert delete == DeleteJob(situation.attempts[0].name, situation.attempts[0].uid)
+    assert isinstance(create, CreateJob)
+    job = create.manifest
+    assert job["metadata"]["labels"][names.LABEL_ATTEMPT] == "2"
+    assert job["metadata"]["annotations"][names.ANNOTATION_ACCELERATOR] == "FallbackAfterWait"
+    pod = job["spec"]["template"]["spec"]
+    assert "nvidia.com/gpu" not in pod["containers"][0]["resources"]["limits"]
+    said = "No worker got nvidia.com/gpu for 300 seconds; working on the CPU instead."
+    assert event == EmitEvent("Warning", "FallbackAfterWait", said)
+    status = decision.status
+    assert status is not None
+    assert (status.phase, status.attempt) == (Phase.PENDING, 2)
+    assert status.accelerator is not None
+    shown = (status.accelerator.requested, status.accelerator.used, status.accelerator.reason)
+    assert shown == ("Auto nvidia.com/gpu", "CPU", "FallbackAfterWait")
+
+
+@pytest.mark.parametrize(
+    ("situation", "falls"),
+    [
+        (waiting(299), False),
+        (waiting(20, accelerator={"fallbackAfterSeconds": 20}), True),
+        (waiting(0, accelerator={"fallbackAfterSeconds": 0}), True),
+        (waiting(accelerator={"mode": "Required"}), False),
+        (waiting().with_newest(ready=1), False),
+        (waiting(inputs=2).with_newest(completed=frozenset({0})), False),
+        (waiting().with_newest(accelerator=None), False),
+        (replace(waiting(), waiting=()), False),
+        (replace(waiting(), waiting=()).with_waiting("ErrImagePull", "no", ago=300), False),
+        (
+            replace(waiting(), waiting=()).with_waiting(
+                "Unschedulable", "0/3 nodes are available: 3 Insufficient memory.", ago=300
+            ),
+            False,
+        ),
+        (claiming("Unschedulable"), True),
+        (claiming(CLAIM_MISSING), True),
+        (claiming("Unschedulable", mode="Required"), False),
+    ],
+    ids=[
+        "too early",
+        "own time",
+        "at once",
+        "required",
+        "one is at work",
+        "one was at work",
+        "never asked",
+        "no pod yet",
+        "no image",
+        "no memory",
+        "no device",
+        "no claim",
+        "claims required",
+    ],
+)
+def test_only_who_waits_for_a_gpu_that_it_need_not_have_falls_back(
+    situation: Situation, falls: bool
+) -> None:
+    assert falls_back(situation, NOW) is falls
+    assert (decide_fallback(situation, NOW) is not None) is falls
+
+
+def test_without_a_store_it_goes_on_waiting() -> None:
+    assert decide_fallback(waiting().with_store(StoreMissing("media")), NOW) is None
+
+
+def test_it_is_looked_at_again_when_the_time_is_up() -> None:
+    decision = decide(waiting(100), NOW)
+    assert (decision.policy, decision.requeue_seconds) == ("explain_wait", 200)
+
+
+def test_the_rest_of_the_run_stays_on_the_cpu() -> None:
+    situation = a_videojob().running().with_newest(accelerator_reason="FallbackAfterWait")
+    situation = situation.with_index(0, exit_code=137).with_store().with_nodes(nvidia=8)
+    decision = decide(situation, NOW)
+    assert decision.status is not None
+    assert decision.status.accelerator is not None
+    assert decision.status.accelerator.reason == "FallbackAfterWait"
+
+
+async def test_in_the_loop_the_old_job_goes_and_the_new_one_is_made_once() -> None:
+    world, key = a_world_with_a_videojob(accelerator={"fallbackAfterSeconds": 0})
+    world.settings = replace(world.settings, accelerator_assume=True)
+    await reconcile(key, world)
+    job = the_job(world)
+    world.cache.put_job(job)
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": NO_GPU_FREE,
+    }
+    job_uid = job["metadata"]["uid"]
+    world.cache.put_pod(a_pod_body(job_uid=job_uid, phase="Pending", conditions=[condition]))
+    await reconcile(key, world)
+    (left,) = fake(world).all("jobs")
+    assert left["metadata"]["labels"][names.LABEL_ATTEMPT] == "2"
+    assert [e["reason"] for e in fake(world).all("events")] == ["FallbackAfterWait"]
+    accelerator = status_of(world).accelerator
+    assert accelerator is not None
+    assert (accelerator.used, accelerator.reason) == ("CPU", "FallbackAfterWait")
+    world.cache.drop_job(job)
+    before = len(fake(world).writes)
+    await reconcile(key, world)
+    assert [method for method, _ in fake(world).writes[before:]] == []
+
+
+# ---- a claim that is not made
+
+
+def a_claiming_pod(**status: Any) -> dict[str, Any]:
+    pod = a_pod_body(phase="Pending", **status)
+    pod["spec"]["resourceClaims"] = [{"name": "gpu", "resourceClaimTemplateName": "small"}]
+    return pod
+
+
+def test_a_pod_whose_claim_was_not_made_says_so() -> None:
+    pod = parse_waiting_pod(a_claiming_pod())
+    assert (pod.reason, pod.since) == (CLAIM_MISSING, parse_waiting_pod(a_pod_body()).since)
+    assert "from small; is there such a ResourceClaimTemplate?" in pod.message
+    made = [{"name": "gpu", "resourceClaimName": "x"}]
+    assert parse_waiting_pod(a_claiming_pod(resourceClaimStatuses=made)).reason == ""
+
+
+@pytest.mark.parametrize(("ago", "stalled"), [(29, "False"), (30, "True")])
+def test_a_claim_that_is_not_made_is_told_after_half_a_minute(ago: float, stalled: str) -> None:
+    situation = a_videojob(accelerator={**CLAIMS, "mode": "Required"}).waiting_for_worker(ago=ago)
+    situation = situation.with_newest(claims=(("gpu", "small"),))
+    status = decide(situation.with_waiting(CLAIM_MISSING, "none from small"), NOW).status
+    assert status is not None
+    assert {c.type: c.status for c in status.conditions}["Stalled"] == stalled
+    assert ("No device for a worker yet: none from small" in (status.message or "")) is (ago == 30)

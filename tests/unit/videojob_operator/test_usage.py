@@ -1,0 +1,89 @@
+"""Usage: what pods have cost, each counted once, however it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from builders import UID, a_pod_body, a_result, a_time
+from fake_cluster import a_world_with_a_videojob, fake, job_becomes, status_of, the_job
+
+from videojob_api.status import MAX_COUNT, Usage
+from videojob_operator import metrics
+from videojob_operator.facts import parse_costs
+from videojob_operator.reconcile import reconcile
+from videojob_operator.reportbook import ReportBook
+
+
+def a_finished_pod(
+    name: str = "pod-0", *, seconds: float = 10, usage: dict[str, Any] | None = None, **pod: Any
+) -> dict[str, Any]:
+    """A pod whose worker ran for so long."""
+    message = a_result(usage=usage).to_termination_message() if usage else "Killed"
+    ended = {
+        "exitCode": 0 if usage else 137,
+        "message": message,
+        "startedAt": a_time(100 + seconds),
+        "finishedAt": a_time(100),
+    }
+    state = [{"name": "worker", "state": {"terminated": ended}}]
+    phase = "Succeeded" if usage else "Failed"
+    return a_pod_body(name=name, phase=phase, containerStatuses=state, **pod)
+
+
+TOLD = {"cpuSeconds": 4.5, "bytesIn": 7, "bytesOut": 9}
+
+
+def test_a_worker_tells_its_own_and_the_clock_tells_the_gpus() -> None:
+    costs = parse_costs([a_finished_pod(usage=TOLD), a_finished_pod("killed", seconds=30)], 2)
+    assert costs == {
+        "pod-0": Usage(gpu_seconds=20, cpu_seconds=4.5, bytes_in=7, bytes_out=9),
+        "killed": Usage(gpu_seconds=60),
+    }
+
+
+@pytest.mark.parametrize("pod", [a_pod_body(phase="Running"), a_pod_body(phase="Failed")])
+def test_a_pod_that_has_not_run_cost_nothing(pod: dict[str, Any]) -> None:
+    assert parse_costs([pod], 1) == {}
+
+
+def test_on_the_cpu_there_are_no_gpu_seconds_whatever_a_worker_claims() -> None:
+    (cost,) = parse_costs([a_finished_pod(usage={**TOLD, "gpuSeconds": 99})], 0).values()
+    assert cost.gpu_seconds == 0
+
+
+def test_a_pod_counts_once_and_every_attempt_counts() -> None:
+    book = ReportBook()
+    assert book.usage(UID) is None
+    for _ in range(2):
+        book.record_costs(UID, 1, {"a": Usage(cpu_seconds=1), "b": Usage(cpu_seconds=2)})
+    book.record_costs(UID, 2, {"c": Usage(cpu_seconds=4, bytes_out=5)})
+    assert book.usage(UID) == Usage(cpu_seconds=7, bytes_out=5)
+
+
+def test_no_claim_is_too_large_to_be_written() -> None:
+    book = ReportBook()
+    huge = Usage(cpu_seconds=1e308, bytes_in=MAX_COUNT)
+    book.record_costs(UID, 1, {"a": huge, "b": huge})
+    assert book.usage(UID) == Usage(cpu_seconds=MAX_COUNT, bytes_in=MAX_COUNT)
+
+
+def value(metric: Any) -> float:
+    return float(metric._value.get())
+
+
+async def test_gpu_seconds_reach_the_resource_and_the_metric() -> None:
+    world, key = a_world_with_a_videojob(accelerator={"mode": "Required", "count": 2})
+    before = value(metrics.GPU_SECONDS)
+    placed = metrics.PLACEMENTS.labels(device="GPU", reason="Required")
+    made = value(placed)
+    await reconcile(key, world)
+    assert value(placed) == made + 1
+    job = the_job(world)["metadata"]
+    pod = a_finished_pod(usage=TOLD, job_uid=job["uid"])
+    pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = job["name"]
+    fake(world).put("pods", pod)
+    job_becomes(world, completedIndexes="0", succeeded=1)
+    await reconcile(key, world)
+    assert status_of(world).usage == Usage(gpu_seconds=20, cpu_seconds=4.5, bytes_in=7, bytes_out=9)
+    assert value(metrics.GPU_SECONDS) == before + 20
