@@ -64,6 +64,18 @@ REFUSED: dict[str, tuple[Change, tuple[str, ...]]] = {
         ),
         ("renditions[0].height", "Invalid value: 0", "greater than or equal to 64"),
     ),
+    "a priority class of the system": (
+        lambda spec: spec.update(scheduling={"priorityClassName": "system-node-critical"}),
+        ("spec.scheduling.priorityClassName", "can't be one of the system's own"),
+    ),
+    "a service account": (
+        lambda spec: spec.update(scheduling={"serviceAccountName": "admin"}),
+        ('unknown field "spec.scheduling.serviceAccountName"',),
+    ),
+    "a class of Kueue's without its queue": (
+        lambda spec: spec.update(scheduling={"workloadPriorityClassName": "urgent"}),
+        ("workloadPriorityClassName is for Kueue: set queueName too",),
+    ),
     "an empty key": (
         lambda spec: spec["inputs"][0].update(key=""),
         ("spec.inputs[0].key", 'Invalid value: ""', "at least 1 chars long"),

@@ -73,13 +73,20 @@ def explain_kueue(observed: Observed, now: datetime) -> Decision | None:
             observed,
             now,
             phase=Phase.QUEUED if by_kueue else Phase.PENDING,
-            reason="WaitingForKueue" if by_kueue else "JobSuspended",
+            reason=_reason(observed, attempt),
             message=_why_suspended(observed, attempt),
             verdicts=judge(observed),
             stalled=not by_kueue,
         ),
         requeue_seconds=(due - now).total_seconds() if due else None,
     )
+
+
+def _reason(observed: Observed, attempt: Attempt) -> str:
+    """Another one as soon as Kueue has said something: that is news, other words of it are not."""
+    if not attempt.queue:
+        return "JobSuspended"
+    return "NotAdmitted" if observed.workload else "WaitingForKueue"
 
 
 def _why_suspended(observed: Observed, attempt: Attempt) -> str:

@@ -1,0 +1,238 @@
+"""Where and when workers start: GPUs, claims, nodes, the operator's own line and Kueue's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import deploy
+import places
+import pytest
+import yaml
+from minio import Minio
+from on_cluster import Kubectl, a_store, a_videojob
+
+EXAMPLES = places.REPOSITORY / "examples"
+TRANSCODE = [{"name": "web", "transcode": {"renditions": [{"height": 144}]}}]
+
+
+def the_example(path: str, *, prefix: str, **accelerator: Any) -> list[dict[str, Any]]:
+    """An example's objects, with a prefix of the test's own."""
+    bodies: list[dict[str, Any]] = list(yaml.safe_load_all((EXAMPLES / path).read_text()))
+    for body in bodies:
+        if body["kind"] == "VideoJob":
+            body["spec"]["output"]["prefix"] = f"{prefix}{body['metadata']['name']}/"
+            body["spec"].setdefault("accelerator", {}).update(accelerator)
+    return bodies
+
+
+def reasons(kube: Kubectl) -> set[str]:
+    """Of all Events in the namespace."""
+    return {event["reason"] for event in kube.items("events")}
+
+
+@pytest.fixture
+def prefix(kube: Kubectl) -> str:
+    return f"results/{kube.namespace}/"
+
+
+# ---- GPUs
+
+
+def test_usage_counts_the_time_on_a_gpu(
+    kube: Kubectl, media: Minio, clip: str, prefix: str
+) -> None:
+    kube.apply(*the_example("15-gpu/videojob.yaml", prefix=prefix, mode="Required"))
+    status = kube.wait_end("on-a-gpu")
+    assert status["phase"] == "Succeeded", status
+    assert status["usage"]["gpuSeconds"] > 0
+    assert status["usage"]["cpuSeconds"] > 0
+    assert status["usage"]["bytesIn"] == media.stat_object("media", clip).size
+    assert status["usage"]["bytesOut"] == status["outputBytes"]
+    (job,) = kube.items("jobs")
+    pod = job["spec"]["template"]["spec"]
+    assert {"name": "NVIDIA_DRIVER_CAPABILITIES", "value": "compute,video,utility"} in (
+        pod["containers"][0]["env"]
+    )
+    assert pod["tolerations"][0]["key"] == "nvidia.com/gpu"
+
+
+def hold(kube: Kubectl, clip: str, **spec: Any) -> None:
+    """A VideoJob `holder` has its place and its node: it waits for a Secret that nobody makes."""
+    locked = a_store("locked", credentialsSecretRef={"name": "nobody-makes-it"})
+    kube.apply(locked, a_videojob("holder", clip, storeRef={"name": "locked"}, **spec))
+    kube.wait("holder", lambda s: "nobody-makes-it" in s.get("message", ""), seconds=60)
+
+
+def test_when_all_gpus_are_taken_the_cpu_is_used_after_a_while_and_said_so(
+    kube: Kubectl, media: Minio, clip: str, prefix: str
+) -> None:
+    hold(kube, clip, accelerator={"mode": "Required", "count": 2})
+    kube.apply(*the_example("15-gpu/videojob.yaml", prefix=prefix, fallbackAfterSeconds=5))
+    status = kube.wait("on-a-gpu", lambda s: "No node" in s.get("message", ""), seconds=20)
+    assert "Insufficient nvidia.com/gpu" in status["message"]
+    assert status["accelerator"]["used"] == "nvidia.com/gpu"
+    status = kube.wait_end("on-a-gpu")
+    assert status["phase"] == "Succeeded", status
+    assert status["attempt"] == 2
+    assert status["accelerator"] == {
+        "requested": "Auto nvidia.com/gpu",
+        "used": "CPU",
+        "reason": "FallbackAfterWait",
+    }
+    assert status["usage"]["gpuSeconds"] == 0
+    assert "FallbackAfterWait" in reasons(kube)
+    gone = [j for j in kube.items("jobs") if j["metadata"]["labels"]["videojob.dev/attempt"] == "1"]
+    mine = [j for j in gone if j["metadata"]["labels"]["videojob.dev/videojob"] == "on-a-gpu"]
+    assert mine == [], "the Job that waited for a GPU was left behind"
+
+
+def test_a_claim_without_its_template_is_named_and_falls_back(
+    kube: Kubectl, media: Minio, clip: str, prefix: str
+) -> None:
+    bodies = the_example("16-gpu-by-claim/videojob.yaml", prefix=prefix, fallbackAfterSeconds=40)
+    kube.apply(*bodies)
+    status = kube.wait("by-claim", lambda s: "No device" in s.get("message", ""), seconds=60)
+    assert "small-gpu" in status["message"]
+    assert status["accelerator"]["reason"] == "Claimed"
+    (job,) = kube.items("jobs")
+    pod = job["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["claims"] == [{"name": "gpu"}]
+    status = kube.wait_end("by-claim")
+    assert status["phase"] == "Succeeded", status
+    assert status["accelerator"]["reason"] == "FallbackAfterWait"
+
+
+def test_a_claim_that_no_device_fits_is_explained_by_the_scheduler(
+    kube: Kubectl, media: Minio, clip: str, prefix: str
+) -> None:
+    template, job = (
+        *the_example("16-gpu-by-claim/claim.yaml", prefix=prefix),
+        *the_example("16-gpu-by-claim/videojob.yaml", prefix=prefix, mode="Required"),
+    )
+    kube.apply(template, job)
+    status = kube.wait("by-claim", lambda s: "No node" in s.get("message", ""), seconds=30)
+    assert status["phase"] == "Pending"
+    assert status["accelerator"]["used"] == "ResourceClaim small-gpu"
+
+
+# ---- nodes
+
+
+def test_nodes_that_nobody_has_are_explained_and_waited_for(
+    kube: Kubectl, media: Minio, clip: str, prefix: str
+) -> None:
+    kube.apply(*the_example("19-where-workers-run/videojob.yaml", prefix=prefix))
+    name = "in-the-video-pool"
+    status = kube.wait(name, lambda s: "No node" in s.get("message", ""), seconds=20)
+    assert "node affinity/selector" in status["message"]
+    (job,) = kube.items("jobs")
+    pod = job["spec"]["template"]["spec"]
+    (asked,) = the_example("19-where-workers-run/videojob.yaml", prefix="")
+    for field in ("nodeSelector", "tolerations", "affinity"):
+        assert pod[field] == asked["spec"]["scheduling"][field]
+    kube.ok("label", "nodes", "--all", "example.com/pool=video")
+    try:
+        assert kube.wait_end(name)["phase"] == "Succeeded"
+    finally:
+        kube.ok("label", "nodes", "--all", "example.com/pool-")
+
+
+# ---- lines
+
+WORKLOADS: dict[str, Any] = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {
+        "name": "workloads.kueue.x-k8s.io",
+    },
+    "spec": {
+        "group": "kueue.x-k8s.io",
+        "names": {"kind": "Workload", "plural": "workloads"},
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": "v1beta1",
+                "served": True,
+                "storage": True,
+                "subresources": {"status": {}},
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "x-kubernetes-preserve-unknown-fields": True,
+                    }
+                },
+            }
+        ],
+    },
+}
+"""As much of Kueue's as the operator looks at; the test plays Kueue."""
+
+
+@pytest.fixture(scope="module")
+def one_at_a_time(installed: None) -> Iterator[None]:
+    """The operator lets one worker run at a time, and reads Kueue's Workloads."""
+    cluster = Kubectl("default")
+    cluster.apply(WORKLOADS)
+    cluster.ok("wait", "--for=condition=Established", "crd/workloads.kueue.x-k8s.io")
+    deploy.ensure(values=["maxRunning=1", "kueue.readWorkloads=true"])
+    yield
+    deploy.ensure()
+    cluster.ok("delete", "crd", "workloads.kueue.x-k8s.io", "--wait=false")
+
+
+def test_one_at_a_time_and_the_urgent_one_first(
+    one_at_a_time: None, kube: Kubectl, media: Minio, clip: str, prefix: str
+) -> None:
+    hold(kube, clip)
+    kube.apply(*the_example("18-priority/videojob.yaml", prefix=prefix))
+    for name in ("archive", "news"):
+        status = kube.wait(name, lambda s: s.get("phase") == "Queued", seconds=20)
+        assert (
+            "in line: it needs a worker, and at most 1 in all may run at once" in status["message"]
+        )
+        assert status["queue"]["position"] in (1, 3)
+    assert len(kube.items("jobs")) == 1
+    kube.ok("delete", "videojob", "holder")
+    ends = {name: kube.wait_end(name) for name in ("news", "archive")}
+    assert {end["phase"] for end in ends.values()} == {"Succeeded"}
+    assert not any("queue" in end for end in ends.values())
+    assert ends["news"]["finishedAt"] <= ends["archive"]["startedAt"]
+
+
+def test_kueue_alone_decides_and_its_words_are_copied(
+    one_at_a_time: None, kube: Kubectl, media: Minio, clip: str, prefix: str
+) -> None:
+    kube.apply(*the_example("17-kueue/videojob.yaml", prefix=prefix))
+    status = kube.wait("by-kueue", lambda s: s.get("phase") == "Queued", seconds=30)
+    assert status["message"].startswith("Queued by Kueue in films; `kubectl get workloads -l")
+    (job,) = kube.items("jobs")
+    meta = job["metadata"]
+    assert job["spec"]["suspend"] is True
+    assert meta["labels"]["kueue.x-k8s.io/queue-name"] == "films"
+    assert meta["labels"]["kueue.x-k8s.io/priority-class"] == "editorial"
+
+    why = (
+        "couldn't assign flavors to pod set main: insufficient unused quota for cpu, 1 more needed"
+    )
+    waiting = {"type": "QuotaReserved", "status": "False", "reason": "Pending", "message": why}
+    workload = {
+        "apiVersion": "kueue.x-k8s.io/v1beta1",
+        "kind": "Workload",
+        "metadata": {
+            "name": "job-by-kueue",
+            "labels": {"kueue.x-k8s.io/job-uid": meta["uid"]},
+        },
+    }
+    kube.apply(workload)
+    patch = json.dumps({"status": {"conditions": [waiting]}})
+    where = ("workload", "job-by-kueue", "--subresource=status", "--type=merge")
+    kube.ok("patch", *where, "-p", patch)
+    status = kube.wait("by-kueue", lambda s: "quota" in s.get("message", ""), seconds=60)
+    assert status["message"] == f"Queued by Kueue in films: {why}"
+    assert kube.items("pods") == []
+
+    kube.ok("patch", "job", meta["name"], "--type=merge", "-p", '{"spec": {"suspend": false}}')
+    assert kube.wait_end("by-kueue")["phase"] == "Succeeded"
+    assert len(kube.items("jobs")) == 1
