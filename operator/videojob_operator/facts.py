@@ -237,12 +237,19 @@ def parse_result(text: str) -> Result | None:
 def parse_nodes(nodes: Iterable[Body]) -> Nodes:
     """The most that any ready, schedulable node has of each extended resource."""
     most: dict[str, int] = {}
+    by_labels = []
     for node in nodes:
         conditions = node.get("status", {}).get("conditions", [])
         ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
         if not ready or node.get("spec", {}).get("unschedulable"):
             continue
-        for name, amount in node["status"].get("allocatable", {}).items():
-            if "/" in name and amount.isdigit():  # extended resources are whole numbers
-                most[name] = max(most.get(name, 0), int(amount))
-    return Nodes(most)
+        offer = {
+            name: int(amount)
+            for name, amount in node["status"].get("allocatable", {}).items()
+            if "/" in name and amount.isdigit()  # extended resources are whole numbers
+        }
+        if offer:
+            by_labels.append((node.get("metadata", {}).get("labels", {}), offer))
+        for name, count in offer.items():
+            most[name] = max(most.get(name, 0), count)
+    return Nodes(most, tuple(by_labels))

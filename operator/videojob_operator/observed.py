@@ -145,6 +145,15 @@ class Nodes:
     """What the nodes offer: resource name → the most that one ready node has."""
 
     allocatable: Mapping[str, int]
+    by_labels: tuple[tuple[Mapping[str, str], Mapping[str, int]], ...] = ()
+    """Labels and offer of each node that offers something."""
+
+    def most(self, resource: str, selector: Mapping[str, str]) -> int:
+        """The most that one node with these labels has of a resource."""
+        if not selector:
+            return self.allocatable.get(resource, 0)
+        fitting = (o for labels, o in self.by_labels if selector.items() <= labels.items())
+        return max((offer.get(resource, 0) for offer in fitting), default=0)
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,17 @@ def build_pod_placement(
         "priorityClassName": asked.priority_class_name or defaults.priority_class_name,
         "schedulerName": asked.scheduler_name or defaults.scheduler_name,
         "runtimeClassName": asked.runtime_class_name or gpu_class or defaults.runtime_class_name,
-        "nodeSelector": {**(defaults.node_selector or {}), **(asked.node_selector or {})},
+        "nodeSelector": node_selector(asked, defaults),
         "tolerations": _tolerations(asked, defaults, placement),
         "affinity": affinity.wire() if affinity else None,
         "resourceClaims": [claim.wire() for claim in placement.claims],
     }
     return {name: value for name, value in fields.items() if value}
+
+
+def node_selector(asked: Scheduling, defaults: PodDefaults) -> dict[str, str]:
+    """Labels that a node must have for these workers."""
+    return {**(defaults.node_selector or {}), **(asked.node_selector or {})}
 
 
 def _tolerations(

@@ -9,6 +9,7 @@ from videojob_api.status import Phase
 
 from ..manifests import build_attempt
 from ..observed import Attempt, Decision, DeleteJob, Observed, StoreMissing
+from ..pods import node_selector
 from ..standing import describe
 from ..verdicts import Again, Verdicts, judge
 from .placement import decide_placement, keep_fallback, recall_placement
@@ -55,6 +56,7 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
         observed.spec.steps,
         observed.nodes,
         assume=observed.settings.accelerator_assume,
+        selector=node_selector(observed.spec.scheduling, observed.settings.worker_pod_defaults),
     )
     number = max(attempt.number if attempt else 0, observed.status.attempt or 0) + 1
     kills, waits = _counters(attempt, verdicts)

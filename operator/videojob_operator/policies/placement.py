@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -70,7 +71,12 @@ def can_use_gpu(step: Step) -> bool:
 
 
 def decide_placement(
-    wanted: Accelerator, steps: list[Step], nodes: Nodes | None, *, assume: bool
+    wanted: Accelerator,
+    steps: list[Step],
+    nodes: Nodes | None,
+    *,
+    assume: bool,
+    selector: Mapping[str, str] | None = None,
 ) -> Placement:
     """GPU or CPU.
 
@@ -79,6 +85,7 @@ def decide_placement(
         steps: what is to be done.
         nodes: what the nodes offer; None when that may not be read.
         assume: take it that nodes with GPUs will come (an autoscaler).
+        selector: labels that a node must have for these workers.
     """
     if wanted.mode is AcceleratorMode.OFF:
         return on_cpu(wanted, PlacementReason.SWITCHED_OFF)
@@ -92,7 +99,7 @@ def decide_placement(
         return _on_gpu(wanted, PlacementReason.ASSUMED)
     if nodes is None:
         return on_cpu(wanted, PlacementReason.NODES_UNKNOWN)
-    if nodes.allocatable.get(wanted.resource_name, 0) >= wanted.count:
+    if nodes.most(wanted.resource_name, selector or {}) >= wanted.count:
         return _on_gpu(wanted, PlacementReason.OFFERED)
     return on_cpu(wanted, PlacementReason.NO_GPU_NODES)
 

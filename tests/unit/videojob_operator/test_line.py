@@ -112,6 +112,28 @@ def test_a_namespace_at_its_own_limit_is_passed_over() -> None:
     assert played.comes(a_ticket("4", "b")) == 0
 
 
+def test_a_full_namespace_passes_its_turn_on_though_its_job_is_older() -> None:
+    played = Played(limit=10, namespace_limit=4)
+    for namespace in "ab":
+        assert played.comes(a_ticket("1", namespace, pods=3)) == 0
+    assert played.comes(a_ticket("2", "a", pods=2)) == 1
+    assert played.comes(a_ticket("3", "b")) == 0
+
+
+def test_in_a_full_namespace_a_small_job_does_not_overtake_a_large_one() -> None:
+    played = Played(limit=10, namespace_limit=4)
+    assert played.comes(a_ticket("1", pods=3)) == 0
+    assert played.comes(a_ticket("2", pods=2)) == 1
+    assert played.comes(a_ticket("3")) == 2
+
+
+def test_a_large_job_of_the_next_namespace_is_not_overtaken_by_anothers_small_one() -> None:
+    played = Played(limit=4)
+    assert played.comes(a_ticket("1", "busy", pods=2)) == 0
+    assert played.comes(a_ticket("2", "idle", pods=3)) == 1
+    assert played.comes(a_ticket("0", "busy", priority=9)) == 2
+
+
 def test_a_large_job_is_not_overtaken_for_ever() -> None:
     played = Played(limit=4)
     small = [a_ticket(f"0{i}") for i in range(4)]

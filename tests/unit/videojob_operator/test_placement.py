@@ -8,6 +8,7 @@ import pytest
 from builders import NOW, a_spec, a_videojob, a_videojob_body
 
 from videojob_api.status import AcceleratorStatus
+from videojob_operator.facts import parse_nodes
 from videojob_operator.observe import parse_spec
 from videojob_operator.observed import Nodes
 from videojob_operator.policies.placement import decide_placement, recall_placement
@@ -57,6 +58,32 @@ def test_where_the_work_goes(
 def test_one_node_must_have_as_many_as_a_worker_needs(count: int, reason: str) -> None:
     spec = a_spec(accelerator={"count": count})
     assert decide_placement(spec.accelerator, spec.steps, TWO, assume=False).reason == reason
+
+
+def a_node(gpus: int, **labels: str) -> dict[str, Any]:
+    ready = [{"type": "Ready", "status": "True"}]
+    status = {"conditions": ready, "allocatable": {"cpu": "8", GPU: str(gpus)}}
+    return {"metadata": {"labels": labels}, "spec": {}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("selector", "reason"),
+    [
+        ({}, "Offered"),
+        ({"pool": "large"}, "Offered"),
+        ({"pool": "small"}, "NoGPUNodes"),
+        ({"pool": "large", "zone": "b"}, "NoGPUNodes"),
+    ],
+)
+def test_only_nodes_that_the_workers_may_run_on_are_counted(
+    selector: dict[str, str], reason: str
+) -> None:
+    nodes = parse_nodes([a_node(1, pool="small", zone="b"), a_node(4, pool="large", zone="a")])
+    spec = a_spec(accelerator={"count": 2}, scheduling={"nodeSelector": selector})
+    placement = decide_placement(
+        spec.accelerator, spec.steps, nodes, assume=False, selector=spec.scheduling.node_selector
+    )
+    assert placement.reason == reason
 
 
 def test_a_fallback_is_shown() -> None:

@@ -82,7 +82,7 @@ def test_the_charts_defaults_fill_in_and_the_videojob_wins() -> None:
 @pytest.mark.parametrize(
     ("accelerator", "runtime", "capable"),
     [
-        ({}, "nvidia", True),
+        ({"mode": "Required"}, "nvidia", True),
         ({"mode": "Off"}, "gvisor", False),
         ({"mode": "Required", "resourceName": "nvidia.com/mig-1g.5gb"}, "nvidia", True),
         ({"mode": "Required", "resourceName": "amd.com/gpu"}, "nvidia", False),
