@@ -12,11 +12,14 @@ from contextlib import suppress
 import structlog
 
 from videojob_api import names
+from videojob_api.status import Phase
 
 from .cluster import Body
 from .errors import ClusterError
 from .facts import has_ended, parse_attempt
-from .observed import Key
+from .manifests import pods_at_once
+from .observe import parse_spec
+from .observed import Key, Ticket
 from .world import World
 
 log = structlog.get_logger()
@@ -37,7 +40,7 @@ async def resync_forever(world: World) -> None:
 
 
 async def count_places(world: World) -> None:
-    """Count the workers that are there, before anybody in the operator's own line is let in."""
+    """Count the workers that are there and who stood in line, before anybody is let in."""
     if world.line.is_open:
         return
     for namespace in world.settings.watch_namespaces or ("",):
@@ -47,6 +50,21 @@ async def count_places(world: World) -> None:
                 key = Key(meta["namespace"], meta["labels"][names.LABEL_JOB])
                 pods = parse_attempt(job).pods
                 world.line.settle(key, meta["labels"][names.LABEL_UID], pods, None)
+        for body in await world.cluster.list_videojobs(namespace):
+            if body.get("status", {}).get("phase") == Phase.QUEUED:
+                _stand_again(body, world)
+
+
+def _stand_again(body: Body, world: World) -> None:
+    """Who stood in line does so before anybody is looked at, else the first looked at goes first."""
+    spec, _ = parse_spec(body)
+    if spec is None or spec.scheduling.queue_name:
+        return
+    meta, key = body["metadata"], Key(body["metadata"]["namespace"], body["metadata"]["name"])
+    pods = pods_at_once(spec, world.settings, len(spec.inputs))
+    priority = spec.scheduling.priority
+    ticket = Ticket(key, meta["uid"], priority, meta["creationTimestamp"], pods)
+    world.line.settle(key, meta["uid"], 0, ticket)
 
 
 async def resync(world: World) -> int:

@@ -174,6 +174,24 @@ async def test_after_a_restart_the_workers_that_are_there_are_counted_first() ->
     assert status(world, second).phase is Phase.QUEUED
 
 
+async def test_after_a_restart_who_stood_in_line_is_not_overtaken_by_who_is_looked_at_first() -> (
+    None
+):
+    first_world, first = a_world_with_a_videojob()
+    before = limited(first_world, 1)
+    urgent = put_videojob(before, "urgent", scheduling={"priority": 5})
+    later = put_videojob(before, "later")
+    for key in (first, urgent, later):
+        await reconcile(key, before)
+    job_becomes(before, completedIndexes="0", succeeded=1)
+    world = limited(before, 1)
+    await count_places(world)
+    await reconcile(later, world)
+    assert status(world, later).phase is Phase.QUEUED
+    await reconcile(urgent, world)
+    assert status(world, urgent).phase is Phase.PENDING
+
+
 async def test_places_of_a_videojob_that_went_unseen_are_free_after_a_resync() -> None:
     world, first = a_world_with_a_videojob()
     world = limited(world, 1)
