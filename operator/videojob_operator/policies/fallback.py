@@ -68,7 +68,7 @@ def decide_fallback(observed: Observed, now: datetime) -> Decision | None:
             now,
             phase=phase_reached(observed, attempt.number),
             reason="WaitingForWorker",
-            message=f"{message} {WAITING_FOR_WORKER}",
+            message=WAITING_FOR_WORKER,
             verdicts=judge(observed),
             accelerator=placement.to_status(),
             attempt=number,
