@@ -49,7 +49,11 @@ async def job_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     body: dict[str, Any] = dict(event["object"])
     metrics.WATCH_LAST_EVENT.labels(resource="jobs").set_to_current_time()
     deleted = event["type"] == "DELETED"
-    _look_at(memo.cache.drop_job(body) if deleted else memo.cache.put_job(body), memo)
+    key = memo.cache.drop_job(body) if deleted else memo.cache.put_job(body)
+    if deleted and (key is None or memo.cache.videojob(key) is None):
+        # Counted at the start, and its VideoJob went before the watch was up.
+        memo.line.forget(body["metadata"]["labels"][names.LABEL_UID])
+    _look_at(key, memo)
 
 
 @kopf.on.event("", "v1", "pods", labels=_WORKER_PODS, registry=REGISTRY)

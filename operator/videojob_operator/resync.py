@@ -44,13 +44,15 @@ async def count_places(world: World) -> None:
     if world.line.is_open:
         return
     for namespace in world.settings.watch_namespaces or ("",):
+        videojobs = await world.cluster.list_videojobs(namespace)
+        alive = {_uid(body) for body in videojobs}  # Jobs outlive their VideoJob by a moment
         for job in await world.cluster.list_jobs(namespace):
-            meta = job["metadata"]
-            with suppress(KeyError, ValueError):  # none of ours: nobody waits for its end
-                key = Key(meta["namespace"], meta["labels"][names.LABEL_JOB])
-                pods = parse_attempt(job).pods
-                world.line.settle(key, meta["labels"][names.LABEL_UID], pods, None)
-        for body in await world.cluster.list_videojobs(namespace):
+            labels = job["metadata"]["labels"]
+            if (uid := labels[names.LABEL_UID]) in alive:
+                with suppress(KeyError, ValueError):  # none of ours: nobody waits for its end
+                    key = Key(job["metadata"]["namespace"], labels[names.LABEL_JOB])
+                    world.line.settle(key, uid, parse_attempt(job).pods, None)
+        for body in videojobs:
             if body.get("status", {}).get("phase") == Phase.QUEUED:
                 _stand_again(body, world)
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from builders import KEY, NOW, Situation, a_job_body, a_videojob, a_videojob_body
-from fake_cluster import StillWorld, a_world_with_a_videojob, fake, job_becomes
+from fake_cluster import StillWorld, a_world_with_a_videojob, fake, job_becomes, the_job
 
 from videojob_api import names
 from videojob_api.status import Phase, VideoJobStatus
 from videojob_operator.decide import decide
 from videojob_operator.facts import parse_attempt, parse_workload
-from videojob_operator.handlers import workload_seen
+from videojob_operator.handlers import job_seen, workload_seen
 from videojob_operator.observed import CreateJob, Key, Place
 from videojob_operator.policies.queueing import coarse
 from videojob_operator.policies.wording import keep_if_same_causes
@@ -190,6 +190,20 @@ async def test_after_a_restart_who_stood_in_line_is_not_overtaken_by_who_is_look
     assert status(world, later).phase is Phase.QUEUED
     await reconcile(urgent, world)
     assert status(world, urgent).phase is Phase.PENDING
+
+
+async def test_after_a_restart_the_workers_of_a_videojob_that_is_gone_hold_up_nobody() -> None:
+    first_world, first = a_world_with_a_videojob()
+    await reconcile(first, limited(first_world, 1))
+    job = the_job(first_world)
+    world = limited(first_world, 1)
+    await count_places(world)
+    world.cache.drop_videojob(fake(world).drop("videojobs", first.name))
+    assert world.line.pods == 1
+    assert await job_seen(event={"type": "DELETED", "object": job}, memo=world) is None
+    assert world.line.pods == 0
+    await count_places(world)
+    assert world.line.pods == 0
 
 
 async def test_places_of_a_videojob_that_went_unseen_are_free_after_a_resync() -> None:
