@@ -44,6 +44,9 @@ def kube(installed: None, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
         }
     )
     yield kubectl
+    # Kubernetes deletes a namespace's pods first; a Job whose pod fails by that waits for a
+    # replacement, which may not be made any more, and the namespace would never go.
+    kubectl.ok("delete", "videojobs", "--all", "--wait=false")
     kubectl.ok("delete", "namespace", namespace, "--wait=false")
 
 
