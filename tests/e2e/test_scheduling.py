@@ -161,11 +161,11 @@ WORKLOADS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def one_at_a_time(installed: None) -> Iterator[None]:
-    """The operator lets one worker run at a time, and reads Kueue's Workloads."""
+    """The operator lets one worker of a namespace run at a time, and reads Kueue's Workloads."""
     cluster = Kubectl("default")
     cluster.apply(WORKLOADS)
     cluster.ok("wait", "--for=condition=Established", "crd/workloads.kueue.x-k8s.io")
-    deploy.ensure(values=["maxRunning=1", "kueue.readWorkloads=true"])
+    deploy.ensure(values=["maxRunningPerNamespace=1", "kueue.readWorkloads=true"])
     yield
     deploy.ensure()
     cluster.ok("delete", "crd", "workloads.kueue.x-k8s.io", "--wait=false")
@@ -179,7 +179,8 @@ def test_one_at_a_time_and_the_urgent_one_first(
     for name in ("archive", "news"):
         status = kube.wait(name, lambda s: s.get("phase") == "Queued", seconds=20)
         assert (
-            "in line: it needs a worker, and at most 1 in all may run at once" in status["message"]
+            "in line: it needs a worker, and at most 1 in a namespace may run at once"
+            in status["message"]
         )
         assert status["queue"]["position"] in (1, 3)
     assert len(kube.items("jobs")) == 1
