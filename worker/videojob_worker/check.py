@@ -17,6 +17,7 @@ from videojob_api.status import Warn
 from .boxes import Movie, NotMp4, read_movie
 from .errors import FFmpegFailed, Unverified
 from .graph import Container, VideoEncoding
+from .lengths import check_sound
 from .losses import Source
 from .media import MediaInfo, VideoStream
 from .outputs import PlannedOutput
@@ -50,8 +51,7 @@ def check(stage: Pass, result: PassResult, media: MediaInfo, tools: Tools) -> li
     warnings = _check_frames(stage, result.tally, media, movies, source)
     for output in stage.outputs:
         _check_layout(output, tools)
-        if output.path in movies:
-            _check_sound(output, movies[output.path], result.tally)
+        check_sound(output, movies.get(output.path), source, tools)
     _check_readings(stage, result.tally)
     return [*_complaints(result.tally), *warnings]
 
@@ -142,22 +142,6 @@ def _check_stored(output: PlannedOutput, movie: Movie, encoded: int, longest: Fr
         raise Unverified(f"{_name(output)} has a fragment that begins without a key frame.")
 
 
-def _check_sound(output: PlannedOutput, movie: Movie, tally: Tally) -> None:
-    """Whether what was decoded of a sound track is all in the file."""
-    for encoding in output.audio:
-        read, track = tally.read.get(encoding.track.index), movie.track("soun")
-        if track is None or track.samples == 0:
-            raise Unverified(f"{_name(output)} has no sound, and was planned to.")
-        if read is None or not read.samples or encoding.bitrate_kbps is None:
-            continue
-        decoded = Fraction(read.samples, encoding.track.sample_rate)
-        if decoded - track.duration > tolerated_seconds(decoded):
-            raise Unverified(
-                f"{_name(output)} has {float(track.duration):.2f} s of sound, of "
-                f"{float(decoded):.2f} s that were decoded."
-            )
-
-
 def _check_readings(stage: Pass, tally: Tally) -> None:
     """Whether filters wrote of every frame that passed them: they don't say when they can't."""
     first = len(stage.graph.groups) + len(stage.graph.pictures)
@@ -187,9 +171,7 @@ def _check_layout(output: PlannedOutput, tools: Tools) -> None:
     streams = json.loads(text).get("streams", [])
     seen = [_seen(stream) for stream in streams]
     planned = [_planned_video(output.video)] if output.video else []
-    planned += [
-        f"{'aac' if e.bitrate_kbps else e.track.codec} {e.channels} channels" for e in output.audio
-    ]
+    planned += [f"{e.codec_name} {e.channels} channels" for e in output.audio]
     if seen != planned:
         raise Unverified(
             f"{_name(output)} should hold {'; '.join(planned)} and holds {'; '.join(seen)}."
@@ -219,4 +201,4 @@ def _complaints(tally: Tally) -> list[Warn]:
 
 
 def _name(output: PlannedOutput) -> str:
-    return f"{output.step}/{output.path.name}"
+    return output.name

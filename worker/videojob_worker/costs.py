@@ -61,7 +61,7 @@ def estimate_bytes(graph: Graph) -> int:
     for file in graph.files:
         for encoding in file.encodings:
             if isinstance(encoding, AudioEncoding):
-                kbps = Fraction(encoding.bitrate_kbps or 192)
+                kbps = Fraction(encoding.estimated_kbps)
             else:
                 kbps = Fraction(rate_cap_kbps(encoding.size, rate), 2)
             total += kbps * 125 * seconds

@@ -51,6 +51,8 @@ class Sound:
 
     track: AudioStream
     node: Node
+    channels: int
+    """At this point; the track may have more."""
 
     @property
     def untouched(self) -> bool:
@@ -84,7 +86,7 @@ def steady(track: AudioStream) -> Node:
 
 def source_programme(media: MediaInfo) -> Programme:
     """The film as it came."""
-    sounds = tuple(Sound(track, steady(track)) for track in media.audio)
+    sounds = tuple(Sound(track, steady(track), track.channels) for track in media.audio)
     if media.video is None:
         return Programme(None, None, sounds)
     node: Node = Decoded(media.video.index)
@@ -116,13 +118,30 @@ class VideoEncoding:
         return 1 / self.frame_rate / (1 if self.resampled else _TICKS_PER_FRAME)
 
 
+class AudioCodec(Enum):
+    """What a sound becomes, by ffmpeg's name of the codec."""
+
+    COPY = "copy"
+    """What it is; for a sound that is untouched."""
+    AAC = "aac"
+    MP3 = "mp3"
+    OPUS = "opus"
+    FLAC = "flac"
+    PCM = "pcm"
+    """In as many bits as the track has: 16 or 24."""
+
+
 @dataclass(frozen=True)
 class AudioEncoding:
-    """One sound track, encoded as AAC or copied as it is."""
+    """One sound track, encoded, or copied as it is."""
 
     sound: Sound
-    bitrate_kbps: int | None
-    """None: a copy, of a sound that is untouched."""
+    codec: AudioCodec
+    channels: int
+    bitrate_kbps: int | None = None
+    """None where the codec has none."""
+    sample_rate: int | None = None
+    """None: the track's own, or the next that the codec knows."""
 
     @property
     def track(self) -> AudioStream:
@@ -132,12 +151,27 @@ class AudioEncoding:
     @property
     def is_copy(self) -> bool:
         """Whether the sound is neither decoded nor encoded."""
-        return self.bitrate_kbps is None
+        return self.codec is AudioCodec.COPY
 
     @property
-    def channels(self) -> int:
-        """At most two when encoding: every player plays stereo; 5.1 is mixed down."""
-        return self.track.channels if self.is_copy else min(2, self.track.channels)
+    def bits(self) -> int:
+        """Of a sample, where nothing is lost."""
+        return 24 if self.track.bits > 16 else 16
+
+    @property
+    def codec_name(self) -> str:
+        """What ffmpeg calls it once it is in a file."""
+        if self.is_copy:
+            return self.track.codec
+        return f"pcm_s{self.bits}le" if self.codec is AudioCodec.PCM else self.codec.value
+
+    @property
+    def estimated_kbps(self) -> int:
+        """Its size, on the high side."""
+        if self.codec in (AudioCodec.PCM, AudioCodec.FLAC):
+            rate = self.sample_rate or self.track.sample_rate
+            return rate * self.channels * self.bits // 1000
+        return self.bitrate_kbps or 192
 
 
 Encoding = VideoEncoding | AudioEncoding

@@ -15,7 +15,7 @@ from videojob_api.reasons import RejectReason
 
 from .boxes import Movie
 from .errors import FFmpegFailed, Rejected, Unverified
-from .media import MediaInfo, VideoStream
+from .media import AudioStream, MediaInfo, VideoStream
 from .packets import Extent, Extents
 from .probe import measure
 from .tally import ReadStream, Tally
@@ -69,6 +69,22 @@ class Source:
     def shown_until(self, video: VideoStream) -> Fraction:
         """When the last picture has been shown, counted from the film's beginning."""
         return self._extent(video.index).last - self._beginning + 1 / video.frame_rate
+
+    def sound_seconds(self, track: AudioStream, *, least: Fraction, decoded: bool) -> Fraction:
+        """How much of a track there was to be heard.
+
+        Args:
+            track: of the film.
+            least: every packet is looked at only where a copy has no more than this.
+            decoded: as decoded in the pass; else by the packets.
+        """
+        if decoded:
+            read = self._tally.read.get(track.index)
+            return Fraction(read.samples if read else 0, track.sample_rate)
+        said = track.duration or self._media.duration
+        if said - least <= tolerated_seconds(said):
+            return least
+        return self._extent(track.index).packed
 
     def _check_length(self, movies: list[Movie]) -> None:
         longest = max((t.duration for movie in movies for t in movie.tracks), default=Fraction(0))
@@ -130,7 +146,7 @@ class Source:
     def _check_sound(self) -> None:
         """What was heard of each track that is used, against the track's own packets."""
         encodings = [e for output in self._stage.outputs for e in output.audio]
-        for track in dict.fromkeys(e.track for e in encodings if e.bitrate_kbps is not None):
+        for track in dict.fromkeys(e.track for e in encodings if not e.is_copy):
             read = self._tally.read.get(track.index)
             if read is None or not read.packets:
                 continue

@@ -140,6 +140,8 @@ class AudioStream:
     title: str | None
     is_default: bool
     duration: Fraction | None
+    bits: int = 16
+    """Of a sample, as far as that is known."""
 
 
 @dataclass(frozen=True)

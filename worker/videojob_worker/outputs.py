@@ -28,6 +28,11 @@ class PlannedOutput:
         return self.file.path
 
     @property
+    def name(self) -> str:
+        """As messages call it."""
+        return f"{self.step}/{self.path.name}"
+
+    @property
     def video(self) -> VideoEncoding | None:
         """The pictures in it."""
         return next((e for e in self.file.encodings if isinstance(e, VideoEncoding)), None)

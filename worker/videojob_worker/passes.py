@@ -100,7 +100,7 @@ def _share_of(bench: Workbench, before: float, share: float) -> Workbench:
 def _explained(stage: Pass, error: FFmpegFailed) -> FFmpegFailed | NotDoable | Rejected:
     """The error as one of the input or of the steps, if ffmpeg's last words say so."""
     tail = error.log_tail or ""
-    copies = [e.track.codec for o in stage.outputs for e in o.audio if e.bitrate_kbps is None]
+    copies = [e.track.codec for o in stage.outputs for e in o.audio if e.is_copy]
     if copies and _FAULT_OF_A_COPY in tail:
         return NotDoable(
             f"Sound of codec {', '.join(copies)} can't be copied into a file of its own; use "

@@ -260,7 +260,14 @@ def _parse_audio(stream: Document) -> AudioStream:
         title=tags.get("title"),
         is_default=bool(stream.get("disposition", {}).get("default")),
         duration=_duration(stream),
+        bits=_bits(stream),
     )
+
+
+def _bits(stream: Document) -> int:
+    """Of a sample; codecs that lose something don't say, and 16 are enough for them."""
+    said = (str(stream.get(key, 0)) for key in ("bits_per_raw_sample", "bits_per_sample"))
+    return max((int(text) for text in said if text.isdecimal()), default=0) or 16
 
 
 def _has_sound(stream: Document) -> bool:

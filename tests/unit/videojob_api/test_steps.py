@@ -96,7 +96,9 @@ def test_pictures_are_counted_in_exactly_one_way(thumbnails: dict[str, Any]) -> 
         {"quality": {"metrics": []}},
         {"quality": {"metrics": ["PSNR", "PSNR"]}},
         {"quality": {"metrics": ["MSE"]}},
-        {"extractAudio": {"format": "MP3"}},
+        {"extractAudio": {"format": "OGG"}},
+        {"extractAudio": {"track": 64}},
+        {"extractAudio": {"language": "German!"}},
         {"extractAudio": {"bitrateKbps": 1000}},
     ],
     ids=str,
@@ -104,6 +106,43 @@ def test_pictures_are_counted_in_exactly_one_way(thumbnails: dict[str, Any]) -> 
 def test_what_is_out_of_bounds_is_refused(kind: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         a_step(**kind)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"format": "FLAC", "bitrateKbps": 128}, "FLAC, WAV and Copy have none: leave it out"),
+        ({"format": "Copy", "bitrateKbps": 128}, "FLAC, WAV and Copy have none: leave it out"),
+        ({"format": "MP3", "bitrateKbps": 321}, "32 to 320 for MP3"),
+        ({"format": "AAC", "bitrateKbps": 31}, "32 to 512 for AAC"),
+        ({"format": "OPUS", "sampleRateHz": 44100}, "not for OPUS 11025, 22050, 32000, 44100"),
+        ({"format": "MP3", "sampleRateHz": 96000}, "sampleRateHz is 8000, 12000"),
+        ({"format": "AAC", "sampleRateHz": 192000}, "for FLAC, WAV 192000"),
+        ({"format": "Copy", "sampleRateHz": 48000}, "Copy keeps the track's own"),
+        ({"format": "MP3", "channels": 6}, "at most 2 for MP3"),
+        ({"format": "FLAC", "channels": 5}, "channels is 1, 2, 6"),
+        ({"format": "Copy", "channels": 2}, "Copy keeps the track's own"),
+        ({"track": 0, "language": "de"}, "not by both"),
+    ],
+    ids=str,
+)
+def test_a_format_has_its_own_bounds(spec: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        a_step(extractAudio=spec)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"format": "OPUS", "bitrateKbps": 6, "sampleRateHz": 48000, "channels": 8},
+        {"format": "WAV", "sampleRateHz": 192000, "channels": 6, "track": 1},
+        {"format": "MP3", "bitrateKbps": 320, "sampleRateHz": 44100, "language": "de-CH"},
+        {"format": "Copy", "language": "deu"},
+    ],
+    ids=str,
+)
+def test_what_a_format_can_is_understood(spec: dict[str, Any]) -> None:
+    assert a_step(extractAudio=spec).extract_audio is not None
 
 
 def test_each_height_is_made_once() -> None:

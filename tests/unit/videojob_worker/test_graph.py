@@ -7,6 +7,7 @@ from pathlib import Path
 from media_builders import a_film, an_audio
 
 from videojob_worker.graph import (
+    AudioCodec,
     AudioEncoding,
     Container,
     File,
@@ -56,6 +57,8 @@ def test_other_pictures_have_a_cascade_of_their_own() -> None:
 
 def test_copies_pass_by_all_nodes() -> None:
     (sound,) = source_programme(FILM).sounds
-    graph = a_graph(AudioEncoding(sound, None), AudioEncoding(sound, 128))
+    graph = a_graph(
+        AudioEncoding(sound, AudioCodec.COPY, 2), AudioEncoding(sound, AudioCodec.AAC, 2, 128)
+    )
     assert graph.ends == (sound.node,)
     assert sound.untouched

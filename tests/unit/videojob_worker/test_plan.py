@@ -130,3 +130,16 @@ def test_streams_left_out_are_told_of() -> None:
     film = a_film(left_out=(LeftOut(is_video=False, codec="apac"),))
     (warning,) = planned(mp4("web", 720), film=film).warnings
     assert (warning.reason, "apac" in warning.message) == ("StreamLeftOut", True)
+
+
+def test_channels_are_not_made_up() -> None:
+    plan = planned(a_step("audio", extractAudio={"format": "WAV", "channels": 6}))
+    assert [warning.reason for warning in plan.warnings] == ["ChannelsNotAdded"]
+    assert plan.passes[0].outputs[0].audio[0].channels == 2
+
+
+def test_sound_without_loss_needs_its_room() -> None:
+    small = Budget(2, None, 10 << 20)  # a minute of stereo at 48 kHz is 11.5 MB
+    with pytest.raises(NotDoable, match="scratch space"):
+        planned(a_step("audio", extractAudio={"format": "WAV"}), budget=small)
+    assert planned(a_step("audio", extractAudio={"format": "MP3"}), budget=small).passes

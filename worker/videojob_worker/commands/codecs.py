@@ -9,11 +9,18 @@ from fractions import Fraction
 from math import ceil
 
 from ..encoders import VideoEncoder
-from ..graph import AudioEncoding, Graph, VideoEncoding
+from ..graph import AudioCodec, AudioEncoding, Graph, VideoEncoding
 from ..ladder import rate_cap_kbps
 from .muxers import Options
 
-_AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_LOW_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_RATES = {
+    AudioCodec.AAC: _LOW_RATES,
+    AudioCodec.MP3: _LOW_RATES,
+    AudioCodec.OPUS: (8000, 12000, 16000, 24000, 48000),
+}
+"""What is chosen from where none is asked for; the others take any."""
+_ENCODERS = {AudioCodec.MP3: "libmp3lame", AudioCodec.OPUS: "libopus"}
 
 
 def video_options(
@@ -47,11 +54,23 @@ def video_options(
 def audio_options(encoding: AudioEncoding, number: int) -> Options:
     """Of the sound track with this number in its output."""
     options: Options = {"c": "copy"}
+    if not encoding.is_copy:
+        encoder = _ENCODERS.get(encoding.codec, encoding.codec_name)
+        options = {"c": encoder, "ac": encoding.channels, "ar": _sample_rate(encoding)}
     if encoding.bitrate_kbps is not None:
-        options = {"c": "aac", "b": f"{encoding.bitrate_kbps}k", "ac": encoding.channels}
-        rate = encoding.track.sample_rate
-        options["ar"] = min((r for r in _AAC_RATES if r >= rate), default=_AAC_RATES[-1])
+        options["b"] = f"{encoding.bitrate_kbps}k"
+    if encoding.codec is AudioCodec.FLAC:
+        options["sample_fmt"] = "s32" if encoding.bits > 16 else "s16"
     result = {f"{key}:a:{number}": value for key, value in options.items()}
     if encoding.track.language:
         result[f"metadata:s:a:{number}"] = f"language={encoding.track.language}"
     return result
+
+
+def _sample_rate(encoding: AudioEncoding) -> int:
+    """As asked for, or the track's own or the next one that the codec knows."""
+    if encoding.sample_rate is not None:
+        return encoding.sample_rate
+    own = encoding.track.sample_rate
+    known = _RATES.get(encoding.codec, (own,))
+    return min((rate for rate in known if rate >= own), default=known[-1])

@@ -25,7 +25,7 @@ _MUXERS: dict[Container, Options] = {
     Container.MP3: {"f": "mp3"},
     Container.OGG: {"f": "ogg"},
     Container.FLAC: {"f": "flac"},
-    Container.WAV: {"f": "wav"},
+    Container.WAV: {"f": "wav", "rf64": "auto"},  # more than 4 GiB
     Container.MATROSKA: {"f": "matroska"},
     Container.ASF: {"f": "asf"},
     Container.AC3: {"f": "ac3"},

@@ -12,6 +12,7 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from videojob_api.base import Model
@@ -26,6 +27,8 @@ from ..scratch import Scratch
 if TYPE_CHECKING:
     from ..ffmpeg import Tools
 
+_PROBE_SECONDS = 60.0
+
 
 @dataclass(frozen=True)
 class Workbench:
@@ -36,6 +39,12 @@ class Workbench:
     media: MediaInfo
     progress: Callable[[float], None] = lambda _: None
     """To be told how far the step is, 0..1, if it takes noticeable time."""
+
+    def seconds_of(self, path: Path) -> float:
+        """The length of a checked file, as its header tells."""
+        argv = ("ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0")
+        told = self.tools.run((*argv, str(path)), timeout_seconds=_PROBE_SECONDS).stdout
+        return round(float(told), 3)
 
 
 class StepKind(ABC):

@@ -1,4 +1,4 @@
-"""The step ``extractAudio``: the default sound track as a file of its own.
+"""The step ``extractAudio``: a sound track as a file of its own.
 
 Found by ``steps.kind_of``. It must not touch video.
 """
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 from videojob_api.steps import AudioFormat, ExtractAudio, Step
 
-from ..boxes import read_movie
 from ..errors import NotDoable
-from ..graph import AudioEncoding, Container, File, Graph, Programme
+from ..graph import AudioCodec, AudioEncoding, Container, File, Graph, Programme, Sound
 from ..outputs import Finished, PlannedOutput, Produced
+from ..packaging.languages import language_tag
 from ..scratch import Scratch
 from . import StepKind, Workbench, handles
 
 
 @dataclass(frozen=True)
 class _Form:
-    """In what a codec is kept when it is copied."""
+    """What a codec is kept in."""
 
     container: Container
     suffix: str
@@ -31,13 +31,26 @@ _OGG = _Form(Container.OGG, "ogg", "audio/ogg")
 _WAV = _Form(Container.WAV, "wav", "audio/wav")
 _WMA = _Form(Container.ASF, "wma", "audio/x-ms-wma")
 _ANYTHING = _Form(Container.MATROSKA, "mka", "audio/x-matroska")
-_FORMS = {
+_MP3 = _Form(Container.MP3, "mp3", "audio/mpeg")
+_OPUS = _Form(Container.OGG, "opus", "audio/ogg")
+_FLAC = _Form(Container.FLAC, "flac", "audio/flac")
+_ENCODED = {
+    AudioFormat.AAC: (_MP4, AudioCodec.AAC, 128),
+    AudioFormat.MP3: (_MP3, AudioCodec.MP3, 192),
+    AudioFormat.OPUS: (_OPUS, AudioCodec.OPUS, 96),
+    AudioFormat.FLAC: (_FLAC, AudioCodec.FLAC, None),
+    AudioFormat.WAV: (_WAV, AudioCodec.PCM, None),
+}
+"""Each with its bitrate, if none is asked for."""
+_STEREO = 2
+_SURROUND_FACTOR = 3
+_COPIED = {
     "aac": _MP4,
     "alac": _MP4,
-    "mp3": _Form(Container.MP3, "mp3", "audio/mpeg"),
-    "opus": _Form(Container.OGG, "opus", "audio/ogg"),
+    "mp3": _MP3,
+    "opus": _OPUS,
     "vorbis": _OGG,
-    "flac": _Form(Container.FLAC, "flac", "audio/flac"),
+    "flac": _FLAC,
     "ac3": _Form(Container.AC3, "ac3", "audio/ac3"),
     "eac3": _Form(Container.EAC3, "eac3", "audio/eac3"),
     "amr_nb": _Form(Container.AMR, "amr", "audio/amr"),
@@ -72,27 +85,15 @@ class ExtractAudioKind(StepKind):
         spec = step.spec
         if not isinstance(spec, ExtractAudio):
             raise NotDoable(f"Step {step.name!r} is no extractAudio.")
+        self.step = step
         self._spec = spec
         self._planned: tuple[PlannedOutput, ...] = ()
 
     def contribute(self, graph: Graph, programme: Programme) -> Programme | None:
         """Add the file; sound is the end of this line, so nothing can be ``from`` it."""
-        sound = programme.default_sound
-        if sound is None:
-            raise NotDoable(f"Step {self.name!r} needs sound, and its source has none.")
-        track = sound.track
-        if self._spec.format is AudioFormat.COPY:
-            if track.codec in _NOWHERE:
-                raise NotDoable(
-                    f"Step {self.name!r} is to copy sound of codec {track.codec}, which no plain "
-                    "audio file can hold; use format: AAC."
-                )
-            form, bitrate = _FORMS.get(track.codec, _ANYTHING), None
-        else:
-            form, bitrate = _MP4, self._spec.bitrate_kbps
-        file = File(
-            self.out / f"audio.{form.suffix}", form.container, (AudioEncoding(sound, bitrate),)
-        )
+        sound = self._choose(programme)
+        form, encoding = self._copied(sound) if self._is_copy else self._encoded(sound)
+        file = File(self.out / f"audio.{form.suffix}", form.container, (encoding,))
         graph.add_file(file)
         self._planned = (PlannedOutput(self.name, file, form.mime_type),)
         return None
@@ -103,12 +104,74 @@ class ExtractAudioKind(StepKind):
 
     def finish(self, bench: Workbench) -> Finished:
         """Nothing is left to do."""
-        return Finished(tuple(self._produced(output) for output in self._planned))
+        return Finished(tuple(self._produced(output, bench) for output in self._planned))
 
-    def _produced(self, output: PlannedOutput) -> Produced:
-        seconds = None
-        if output.file.container is Container.FASTSTART_MP4:
-            seconds = round(float(read_movie(output.path).duration), 3)
+    @property
+    def _is_copy(self) -> bool:
+        return self._spec.format is AudioFormat.COPY
+
+    def _choose(self, programme: Programme) -> Sound:
+        """The track that is named, or the one that a player would play."""
+        sounds, number, language = programme.sounds, self._spec.track, self._spec.language
+        if not sounds:
+            raise NotDoable(f"Step {self.name!r} needs sound, and its source has none.")
+        if number is not None:
+            if number < len(sounds):
+                return sounds[number]
+            raise NotDoable(
+                f"Step {self.name!r} wants track {number}; its source has {len(sounds)}, counted "
+                "from 0."
+            )
+        if language is not None:
+            wanted = language_tag(language)
+            alike = [s for s in sounds if language_tag(s.track.language) == wanted]
+            if alike:
+                return alike[0]
+            there = ", ".join(s.track.language or "unknown" for s in sounds)
+            raise NotDoable(
+                f"Step {self.name!r} wants sound in {language}; its source has: {there}. Name one of "
+                "those, or a track by its number."
+            )
+        return programme.default_sound or sounds[0]
+
+    def _copied(self, sound: Sound) -> tuple[_Form, AudioEncoding]:
+        codec = sound.track.codec
+        if not sound.untouched:
+            raise NotDoable(
+                f"Step {self.name!r} is to copy sound that step {self.step.from_!r} changed; choose "
+                "a format to encode it in, such as FLAC."
+            )
+        if codec in _NOWHERE:
+            raise NotDoable(
+                f"Step {self.name!r} is to copy sound of codec {codec}, which no plain audio file "
+                "can hold; use format: AAC."
+            )
+        form = _COPIED.get(codec, _ANYTHING)
+        return form, AudioEncoding(sound, AudioCodec.COPY, sound.channels)
+
+    def _encoded(self, sound: Sound) -> tuple[_Form, AudioEncoding]:
+        spec = self._spec
+        form, codec, default_kbps = _ENCODED[spec.format]
+        channels = self._channels(sound)
+        kbps = spec.bitrate_kbps or default_kbps
+        if kbps and channels > _STEREO and spec.bitrate_kbps is None:
+            kbps *= _SURROUND_FACTOR
+        return form, AudioEncoding(sound, codec, channels, kbps, spec.sample_rate_hz)
+
+    def _channels(self, sound: Sound) -> int:
+        wanted = self._spec.channels
+        if wanted is None:
+            return min(_STEREO, sound.channels)
+        if wanted <= _STEREO or wanted <= sound.channels:
+            return wanted
+        message = (
+            f"{wanted} channels were asked for; the track has {sound.channels}, and none are added."
+        )
+        self.warnings.append(self.warn("ChannelsNotAdded", message))
+        return sound.channels
+
+    def _produced(self, output: PlannedOutput, bench: Workbench) -> Produced:
+        seconds = bench.seconds_of(output.path)
         return Produced(
             output.path, self.name, output.path.name, output.mime_type, duration_seconds=seconds
         )

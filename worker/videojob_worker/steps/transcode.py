@@ -13,7 +13,16 @@ from videojob_api.steps import Packaging, Step, Transcode
 from videojob_api.steps import Rendition as RenditionSpec
 
 from ..errors import NotDoable
-from ..graph import AudioEncoding, Container, File, Graph, Programme, Sound, VideoEncoding
+from ..graph import (
+    AudioCodec,
+    AudioEncoding,
+    Container,
+    File,
+    Graph,
+    Programme,
+    Sound,
+    VideoEncoding,
+)
 from ..media import Size
 from ..outputs import Finished, PlannedOutput
 from ..packager import DEFAULT_SOUND, Packager
@@ -97,7 +106,8 @@ class TranscodeKind(StepKind):
         return list(chosen.items())
 
     def _encode(self, sound: Sound) -> AudioEncoding:
-        return AudioEncoding(sound, self._spec.audio_bitrate_kbps)
+        channels = min(2, sound.channels)  # every player plays stereo; 5.1 is mixed down
+        return AudioEncoding(sound, AudioCodec.AAC, channels, self._spec.audio_bitrate_kbps)
 
     def _plan(
         self,
