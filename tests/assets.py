@@ -10,6 +10,7 @@ import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 X264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p"
 AAC = "-c:a aac -b:a 64k"
@@ -206,9 +207,10 @@ class Clips:
         self._folder = folder
 
     def path(self, clip: Clip) -> Path:
-        """The film as a file."""
-        path = self._folder / clip.name
+        """The film as a file; another command makes another one, whatever it is called."""
+        path = self._folder / f"{crc32(clip.command.encode()):08x}" / clip.name
         if not path.exists():
+            path.parent.mkdir(exist_ok=True)
             _ffmpeg(*shlex.split(clip.command), "-y", str(path))
         return path
 

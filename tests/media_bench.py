@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,18 @@ from videojob_worker.budget import Budget
 from videojob_worker.check import check
 from videojob_worker.device import find_filters
 from videojob_worker.ffmpeg import Tools
+from videojob_worker.measure import measure
 from videojob_worker.media import MediaInfo
 from videojob_worker.outputs import Produced
 from videojob_worker.passes import PassResult, finish_pass, run_pass
 from videojob_worker.plan import Pass, Plan, build_plan
 from videojob_worker.probe import probe
+from videojob_worker.progress import Way
 from videojob_worker.scratch import Scratch
 from videojob_worker.steps import Workbench
 from videojob_worker.validate import validate
 
+SEED = b"a secret"
 BUDGET = Budget(threads=2, memory_bytes=None, scratch_bytes=None)
 HLS = {
     "name": "hls",
@@ -48,6 +51,8 @@ class Bench:
 
     scratch: Scratch
     tools: Tools
+    measured: dict[str, Any] = field(default_factory=dict)
+    """What was found out of the films so far."""
 
     def plan(self, path: Path, *steps: dict[str, Any]) -> tuple[MediaInfo, Plan]:
         shutil.copy(path, self.scratch.source)
@@ -55,20 +60,29 @@ class Bench:
         wanted = [Step.model_validate(step) for step in steps]
         validate(media, Limits(), wanted)
         filters = find_filters(wanted, self.tools)
-        return media, build_plan(wanted, media, self.scratch, BUDGET, filters=filters)
+        return media, build_plan(wanted, media, self.scratch, BUDGET, filters=filters, seed=SEED)
+
+    def heard(self, plan: Plan) -> Plan:
+        """The plan with the loudness that it asks for."""
+        while plan.measure is not None:
+            leg = Way(plan.weights, lambda *_, **__: None).next_leg()
+            plan = measure(plan.measure, self.tools, leg)
+        return plan
 
     def run(self, path: Path, *steps: dict[str, Any]) -> tuple[MediaInfo, Pass, PassResult]:
         media, plan = self.plan(path, *steps)
-        (stage,) = plan.passes
+        (stage,) = self.heard(plan).passes
         return media, stage, run_pass(stage, self.tools)
 
     def make(self, path: Path, *steps: dict[str, Any]) -> tuple[dict[str, Produced], list[Warn]]:
         """Every pass, checked and finished; files by ``step/name``, and all that was warned of."""
         media, plan = self.plan(path, *steps)
         named, warnings = {}, []
-        for stage in plan.passes:
-            warnings += check(stage, run_pass(stage, self.tools), media, self.tools)
-            finished = finish_pass(stage, Workbench(self.tools, media))
+        for stage in self.heard(plan).passes:
+            result = run_pass(stage, self.tools)
+            warnings += check(stage, result, media, self.tools)
+            finished = finish_pass(stage, Workbench(self.tools, media, result.tally.levels))
             named |= {f"{file.step}/{file.name}": file for file in finished.produced}
             warnings += finished.warnings
+            self.measured |= finished.measured
         return named, warnings

@@ -12,6 +12,7 @@ from videojob_api.steps import Step
 from videojob_worker.boxes import Fragment, Movie, Track
 from videojob_worker.budget import Budget
 from videojob_worker.media import AudioStream, MediaInfo, Size, VideoStream
+from videojob_worker.nodes import Level
 from videojob_worker.packaging.package import Rendition, Sound, Subtitles
 from videojob_worker.packaging.segments import build_audio_segments, build_video_segments
 from videojob_worker.plan import Pass, Plan, build_plan
@@ -142,3 +143,11 @@ def a_sound(
 def subtitles(language: str) -> Subtitles:
     """A hundred bytes of text in a language."""
     return Subtitles(f"subtitles-{language}.vtt", language, size=100)
+
+
+def heard(plan: Plan, *levels: Level) -> Plan:
+    """The plan once each time that it listened, it heard the next of these at every meter."""
+    for level in levels:
+        if plan.measure is not None:
+            plan = plan.measure.again({meter.parents[0]: level for meter in plan.measure.meters})
+    return plan

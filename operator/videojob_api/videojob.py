@@ -14,7 +14,14 @@ from .base import Model, Name, ObjectKey, Quantity, Sha256, check_inside, parse_
 from .ending import DeletionPolicy, Notify, SubjectRef, Ttl, UserMetadata, check_metadata
 from .scheduling import Scheduling, Subdomain
 from .status import VideoJobStatus
-from .steps import MEASURING_KINDS, RENDERING_KINDS, YIELDING_KINDS, Step, check_steps
+from .steps import (
+    MEASURING_KINDS,
+    RENDERING_KINDS,
+    YIELDING_IN_WORDS,
+    YIELDING_KINDS,
+    Step,
+    check_steps,
+)
 
 LIST_BY_NAME: dict[str, Any] = {
     "x-kubernetes-list-type": "map",
@@ -326,8 +333,8 @@ class VideoJobSpec(Model):
                 {
                     "rule": "!has(self.steps) || self.steps.all(i, s, !has(s.from) || "
                     f"self.steps.exists(j, t, j < i && t.name == s.from && ({_YIELDS})))",
-                    "message": "`from` must name an earlier step that yields video (a transcode "
-                    "above it); leave `from` out to use the input itself",
+                    "message": "`from` must name an earlier step that yields video or sound "
+                    f"({YIELDING_IN_WORDS}); leave `from` out to use the input itself",
                     "fieldPath": ".steps",
                 },
                 {

@@ -31,8 +31,8 @@ BUILD = {
     "mmdebstrap": ("mmdebstrap",),
     "debian-archive-keyring": ("/usr/share/keyrings/debian-archive-keyring.gpg",),
 }
-# For the integration tests: real ffmpeg on real clips.
-MEDIA = {"ffmpeg": ("ffmpeg",)}
+# For the integration tests: real ffmpeg on real clips, and a second pair of eyes for what they tell.
+MEDIA = {"ffmpeg": ("ffmpeg",), "libimage-exiftool-perl": ("exiftool",)}
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -103,7 +103,7 @@ def _no_service_starts() -> Iterator[None]:
 
 
 def main() -> int:
-    """Install ffmpeg if it is missing; the exit status."""
+    """Install what the integration tests need if it is missing; the exit status."""
     try:
         ensure(MEDIA)
     except PackageError as error:

@@ -100,6 +100,24 @@ REFUSED: dict[str, tuple[Change, tuple[str, ...]]] = {
         lambda spec: spec["steps"][0].update(thumbnails={}),
         ("exactly one of count, intervalSeconds and times", "for example count: 6"),
     ),
+    "a bitrate for what loses nothing": (
+        lambda spec: spec["steps"].append(
+            {"name": "x", "extractAudio": {"format": "FLAC", "bitrateKbps": 128}}
+        ),
+        ("spec.steps[1].extractAudio", "FLAC, WAV and Copy have none: leave it out"),
+    ),
+    "a rate that Opus has not": (
+        lambda spec: spec["steps"].append(
+            {"name": "x", "extractAudio": {"format": "OPUS", "sampleRateHz": 44100}}
+        ),
+        ("spec.steps[1].extractAudio", "not for OPUS 11025, 22050, 32000, 44100"),
+    ),
+    "a loudness for a copy": (
+        lambda spec: spec["steps"].append(
+            {"name": "x", "extractAudio": {"format": "Copy", "loudness": {}}}
+        ),
+        ("spec.steps[1].extractAudio", "choose another format to set its loudness"),
+    ),
     "both count and interval": (
         lambda spec: spec["steps"][0]["thumbnails"].update(intervalSeconds=3),
         ("exactly one of count, intervalSeconds and times",),

@@ -16,15 +16,17 @@ from videojob_api.status import Warn
 
 from .boxes import Movie, NotMp4, read_movie
 from .errors import FFmpegFailed, Unverified
-from .graph import Container, VideoEncoding
-from .lengths import check_sound
+from .graph import Container, VideoCopy, VideoEncoding
+from .lengths import check_stored
 from .losses import Source
+from .loudness import check_loudness
 from .media import MediaInfo, VideoStream
 from .outputs import PlannedOutput
 from .passes import PassResult
 from .plan import Pass
 from .tally import Tally
 from .tolerances import tolerated_frames, tolerated_seconds
+from .traces import TRACES, check_traces
 
 if TYPE_CHECKING:
     from .ffmpeg import Tools
@@ -51,7 +53,8 @@ def check(stage: Pass, result: PassResult, media: MediaInfo, tools: Tools) -> li
     warnings = _check_frames(stage, result.tally, media, movies, source)
     for output in stage.outputs:
         _check_layout(output, tools)
-        check_sound(output, movies.get(output.path), source, tools)
+        warnings += check_loudness(output, result.tally.levels)
+        check_stored(output, movies.get(output.path), source, tools)
     _check_readings(stage, result.tally)
     return [*_complaints(result.tally), *warnings]
 
@@ -160,7 +163,7 @@ def _check_layout(output: PlannedOutput, tools: Tools) -> None:
     """Whether another program sees the streams that were planned."""
     if not output.path.exists() or output.path.stat().st_size == 0:
         raise Unverified(f"{_name(output)} was planned and is missing or empty.")
-    entries = "stream=codec_type,codec_name,width,height,pix_fmt,channels"
+    entries = f"stream=codec_type,codec_name,width,height,pix_fmt,channels:{TRACES}"
     argv = ("ffprobe", "-v", "error", "-show_entries", entries, "-of", "json", str(output.path))
     try:
         text = tools.run(argv, timeout_seconds=_PROBE_SECONDS).stdout
@@ -168,9 +171,12 @@ def _check_layout(output: PlannedOutput, tools: Tools) -> None:
         raise Unverified(
             f"{_name(output)} can't be opened again.", log_tail=error.log_tail
         ) from error
-    streams = json.loads(text).get("streams", [])
+    document = json.loads(text)
+    check_traces(output, document)
+    streams = document.get("streams", [])
     seen = [_seen(stream) for stream in streams]
     planned = [_planned_video(output.video)] if output.video else []
+    planned += [_planned_copy(output.copy)] if output.copy else []
     planned += [f"{e.codec_name} {e.channels} channels" for e in output.audio]
     if seen != planned:
         raise Unverified(
@@ -180,6 +186,10 @@ def _check_layout(output: PlannedOutput, tools: Tools) -> None:
 
 def _planned_video(encoding: VideoEncoding) -> str:
     return f"h264 {encoding.size} yuv420p"
+
+
+def _planned_copy(copy: VideoCopy) -> str:
+    return f"{copy.stream.codec} {copy.stream.coded} {copy.stream.pixel_format}"
 
 
 def _seen(stream: dict[str, Any]) -> str:

@@ -11,9 +11,10 @@ from math import ceil
 
 from .budget import Budget
 from .errors import NotDoable
-from .graph import AudioEncoding, Graph
+from .graph import Graph, VideoCopy
 from .ladder import rate_cap_kbps
 from .nodes import Compare, Filtered, Node, WriteChanges
+from .sounds import AudioEncoding
 
 _DECODE_NS_PER_PIXEL = 2.7
 _ENCODE_NS_PER_PIXEL = {
@@ -41,7 +42,7 @@ _FRAMES_PER_THREAD = 2
 def estimate_cpu_seconds(graph: Graph) -> float:
     """CPU time of the whole pass."""
     media = graph.media
-    total = float(media.duration) * _AUDIO_CPU_PER_SECOND
+    total = float(media.duration) * _AUDIO_CPU_PER_SECOND * max(1, len(graph.meters))
     if media.video is not None and graph.needs_video:
         frames = float(media.duration * media.video.frame_rate)
         share = _KEYFRAME_SHARE if graph.keyframes_only or graph.sought else 1.0
@@ -62,6 +63,9 @@ def estimate_bytes(graph: Graph) -> int:
         for encoding in file.encodings:
             if isinstance(encoding, AudioEncoding):
                 kbps = Fraction(encoding.estimated_kbps)
+            elif isinstance(encoding, VideoCopy):
+                total += graph.media.size_bytes
+                continue
             else:
                 kbps = Fraction(rate_cap_kbps(encoding.size, rate), 2)
             total += kbps * 125 * seconds

@@ -16,7 +16,7 @@ from typing import Any
 
 from .graph import Encoding, File, Graph, Pictures
 from .media import Size
-from .nodes import Decoded, Node
+from .nodes import Decoded, Looped, Node
 
 _MOST_OF_A_LIST = 4
 
@@ -60,8 +60,8 @@ def build_diagram(graph: Graph) -> Diagram:
     for pictures in graph.pictures:
         parent = _add_node(diagram, graph.node_of(pictures))
         diagram.add(pictures, _describe_pictures(pictures), [parent])
-    for readings in graph.readings:
-        _add_node(diagram, readings.node)
+    for node in (*(readings.node for readings in graph.readings), *graph.meters):
+        _add_node(diagram, node)
     return diagram
 
 
@@ -108,6 +108,8 @@ def _add_node(diagram: Diagram, node: Node) -> str:
     if isinstance(node, Decoded):
         origin = node.file.name if node.file else "film"
         return diagram.add(node, f"{origin} #{node.index}", [])
+    if isinstance(node, Looped):
+        return diagram.add(node, f"{node.path.name}, looped", [])
     parents = [_add_node(diagram, parent) for parent in node.parents]
     return diagram.add(node, describe(node.filter), parents)
 

@@ -8,30 +8,35 @@ given, and no processes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
+from math import log10
 from pathlib import Path
 
-from .media import AudioStream, MediaInfo, Size
+from .media import MediaInfo, Size, VideoStream
 from .nodes import (
     Conform,
     Decoded,
     Deinterlace,
     Filtered,
+    Level,
+    Mix,
     Node,
     Pick,
     PickAt,
     Resample,
     Scale,
-    Steady,
     ToRgb,
 )
+from .sounds import AudioEncoding, Sound, steady
 
 _FINE_TICK = Fraction(1, 90_000)
 _TICKS_PER_FRAME = 8
 _MOST_SOUGHT = 8
 """Each takes a decoder of its own."""
+_FULL_SCALE_DB = 0.0
 
 
 @dataclass(frozen=True)
@@ -46,21 +51,6 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Sound:
-    """A sound track at one point of the way."""
-
-    track: AudioStream
-    node: Node
-    channels: int
-    """At this point; the track may have more."""
-
-    @property
-    def untouched(self) -> bool:
-        """Whether nothing was done to it: it could be copied without decoding."""
-        return self.node == steady(self.track)
-
-
-@dataclass(frozen=True)
 class Programme:
     """What a step takes and may pass on: pictures and sound."""
 
@@ -72,16 +62,16 @@ class Programme:
     files: tuple[File, ...] = ()
     """Renditions that the step made of these pictures."""
 
+    def shows(self, media: MediaInfo) -> bool:
+        """Whether its pictures are the film's own still, in size and all."""
+        source = source_programme(media)
+        return (self.picture, self.size) == (source.picture, source.size)
+
     @property
     def default_sound(self) -> Sound | None:
         """The one that a player would play first."""
         defaults = [sound for sound in self.sounds if sound.track.is_default]
         return next(iter([*defaults, *self.sounds]), None)
-
-
-def steady(track: AudioStream) -> Node:
-    """A track decoded, without gaps, from time 0 on."""
-    return Filtered(Steady(), (Decoded(track.index, is_audio=True),))
 
 
 def source_programme(media: MediaInfo) -> Programme:
@@ -118,63 +108,21 @@ class VideoEncoding:
         return 1 / self.frame_rate / (1 if self.resampled else _TICKS_PER_FRAME)
 
 
-class AudioCodec(Enum):
-    """What a sound becomes, by ffmpeg's name of the codec."""
-
-    COPY = "copy"
-    """What it is; for a sound that is untouched."""
-    AAC = "aac"
-    MP3 = "mp3"
-    OPUS = "opus"
-    FLAC = "flac"
-    PCM = "pcm"
-    """In as many bits as the track has: 16 or 24."""
-
-
 @dataclass(frozen=True)
-class AudioEncoding:
-    """One sound track, encoded, or copied as it is."""
+class VideoCopy:
+    """The film's pictures as they are, neither decoded nor encoded."""
 
-    sound: Sound
-    codec: AudioCodec
-    channels: int
-    bitrate_kbps: int | None = None
-    """None where the codec has none."""
-    sample_rate: int | None = None
-    """None: the track's own, or the next that the codec knows."""
+    stream: VideoStream
+    without_sei: bool = False
+    """Leave out what is written between the pictures."""
 
     @property
-    def track(self) -> AudioStream:
-        """Where the sound came from."""
-        return self.sound.track
-
-    @property
-    def is_copy(self) -> bool:
-        """Whether the sound is neither decoded nor encoded."""
-        return self.codec is AudioCodec.COPY
-
-    @property
-    def bits(self) -> int:
-        """Of a sample, where nothing is lost."""
-        return 24 if self.track.bits > 16 else 16
-
-    @property
-    def codec_name(self) -> str:
-        """What ffmpeg calls it once it is in a file."""
-        if self.is_copy:
-            return self.track.codec
-        return f"pcm_s{self.bits}le" if self.codec is AudioCodec.PCM else self.codec.value
-
-    @property
-    def estimated_kbps(self) -> int:
-        """Its size, on the high side."""
-        if self.codec in (AudioCodec.PCM, AudioCodec.FLAC):
-            rate = self.sample_rate or self.track.sample_rate
-            return rate * self.channels * self.bits // 1000
-        return self.bitrate_kbps or 192
+    def size(self) -> Size:
+        """As a viewer sees it."""
+        return self.stream.shown
 
 
-Encoding = VideoEncoding | AudioEncoding
+Encoding = VideoEncoding | VideoCopy | AudioEncoding
 
 
 class Container(Enum):
@@ -189,6 +137,8 @@ class Container(Enum):
     FLAC = "flac"
     WAV = "wav"
     MATROSKA = "matroska"
+    WEBM = "webm"
+    MOV = "mov"
     ASF = "asf"
     AC3 = "ac3"
     EAC3 = "eac3"
@@ -233,11 +183,28 @@ class Graph:
     """Everything that one pass makes. Steps only add to it."""
 
     media: MediaInfo
+    seed: bytes = b""
+    """Whatever is left to chance follows from it: known to nobody who has only the results."""
     files: list[File] = field(default_factory=list)
     pictures: list[Pictures] = field(default_factory=list)
     readings: list[Readings] = field(default_factory=list)
     filters: frozenset[str] = frozenset()
     """Those of the wanted ones that not every ffmpeg has and this one does."""
+    levels: Mapping[Node, Level] = field(default_factory=dict)
+    """How loud sound is at some nodes, as an earlier pass found."""
+    unmeasured: list[Node] = field(default_factory=list)
+    """Where that is not known and steps would like to know."""
+    meters: list[Node] = field(default_factory=list)
+    """Ends that are only listened to."""
+
+    def level(self, node: Node) -> Level | None:
+        """How loud the sound at a node is; None until it is known, and then all is planned again."""
+        if isinstance(node, Filtered) and isinstance(node.filter, Mix):
+            below = self.level(node.parents[0])
+            return None if below is None else _mixed_level(below, node.filter)
+        if node not in self.levels and node not in self.unmeasured:
+            self.unmeasured.append(node)
+        return self.levels.get(node)
 
     def add_file(self, file: File) -> None:
         """Have a file written."""
@@ -264,13 +231,20 @@ class Graph:
     @property
     def ends(self) -> tuple[Node, ...]:
         """Every node that goes into an encoder or becomes pictures, as often as it does."""
-        filtered = [e for e in self.encodings if not (isinstance(e, AudioEncoding) and e.is_copy)]
-        return tuple(self.node_of(end) for end in (*filtered, *self.pictures, *self.readings))
+        filtered = [
+            e
+            for e in self.encodings
+            if isinstance(e, VideoEncoding) or (isinstance(e, AudioEncoding) and not e.is_copy)
+        ]
+        made = (*filtered, *self.pictures, *self.readings)
+        return (*(self.node_of(end) for end in made), *self.meters)
 
     def node_of(self, end: Encoding | Pictures | Readings) -> Node:
         """What goes into an encoder, or becomes pictures; copies pass by all nodes."""
         if isinstance(end, VideoEncoding):
             return self._scaled(end)
+        if isinstance(end, VideoCopy):
+            return Decoded(end.stream.index)
         if isinstance(end, AudioEncoding):
             return end.sound.node
         if isinstance(end, Readings):
@@ -329,7 +303,7 @@ class Graph:
             node = waiting.pop()
             if isinstance(node, Filtered):
                 waiting += node.parents
-            elif node.file is not None:
+            elif isinstance(node, Decoded) and node.file is not None:
                 found[node.file] = None
         return tuple(found)
 
@@ -350,7 +324,7 @@ class Graph:
             return 0
         picks = [p.pick for p in self.pictures]
         times = sum(len(pick.milliseconds) for pick in picks if isinstance(pick, PickAt))
-        only_times = not (self.video_encodings or self.encodings or self.readings)
+        only_times = not (self.encodings or self.readings or self.meters)
         is_indexed = self.media.is_mp4_family or "matroska" in self.media.format_name.split(",")
         if not only_times or not is_indexed or any(isinstance(pick, Pick) for pick in picks):
             return 0
@@ -373,6 +347,12 @@ class Graph:
         distance = video.keyframe_seconds
         slots = [p.slot_seconds for p in self.pictures]
         return distance is not None and all(s is not None and s >= distance for s in slots)
+
+
+def _mixed_level(below: Level, mix: Mix) -> Level:
+    """Powers add up; of what is heard between the words, nobody knows, so it is an estimate."""
+    louder = 10 * log10(1 + 10 ** (-mix.ratio_db / 10))
+    return Level(below.integrated_lufs + louder - mix.headroom_db, _FULL_SCALE_DB)
 
 
 def _rank(size: Size) -> tuple[int, Size]:

@@ -1,14 +1,15 @@
-"""How much sound is in a file of ours, whatever its container, and whether that is all.
+"""Whether all of the film that was to be in a file of ours is in it, whatever its container.
 
-``check.py`` has each output checked. An MP4's index is read here;
-of other containers every packet is looked at, by a sandboxed ffprobe: their headers say what was
-planned, or nothing at all. It must not open the film itself.
+``check.py`` has each output checked: its sound against what was decoded or copied, copied pictures by
+their packets. An MP4's index is read here; of other containers every packet is looked at, by a
+sandboxed ffprobe: their headers say what was planned, or nothing at all. It must not open the film
+itself.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .boxes import Movie
@@ -24,43 +25,61 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 300.0
 
 
-def check_sound(output: PlannedOutput, movie: Movie | None, source: Source, tools: Tools) -> None:
-    """Compare each sound track of a file with what was decoded of it, or copied.
+@dataclass(frozen=True)
+class _Stored:
+    """What is in a file."""
+
+    pictures: int
+    """Packets of video."""
+    sounds: tuple[Fraction, ...]
+    """Seconds of each track."""
+
+
+def check_stored(output: PlannedOutput, movie: Movie | None, source: Source, tools: Tools) -> None:
+    """Compare what is in a file with what was decoded of the film, or copied.
 
     Raises:
-        Unverified: if there is none, or more than a little of it is missing.
+        Unverified: if a track is missing, or more than a little of it.
     """
-    if not output.audio:
+    if not output.audio and output.copy is None:
         return
-    lengths = _in_mp4(movie) if movie else _by_packets(output.path, tools)
+    stored = _in_mp4(movie) if movie else _by_packets(output, tools)
+    if output.copy is not None:
+        there = source.picture_packets(output.copy.stream, least=stored.pictures)
+        if stored.pictures == 0 or stored.pictures < there:
+            raise Unverified(
+                f"{output.name} holds {stored.pictures} of the film's {there} packets of video."
+            )
     for number, encoding in enumerate(output.audio):
-        stored = lengths[number] if number < len(lengths) else Fraction(0)
-        if stored <= 0:
+        seconds = stored.sounds[number] if number < len(stored.sounds) else Fraction(0)
+        if seconds <= 0:
             raise Unverified(f"{output.name} has no sound, and was planned to.")
-        there = source.sound_seconds(encoding.track, least=stored, decoded=not encoding.is_copy)
-        if there - stored > tolerated_seconds(there):
+        there_seconds = source.sound_seconds(
+            encoding.track, least=seconds, decoded=not encoding.is_copy
+        )
+        if there_seconds - seconds > tolerated_seconds(there_seconds):
             how = "copied" if encoding.is_copy else "decoded"
             raise Unverified(
-                f"{output.name} has {float(stored):.2f} s of sound, of {float(there):.2f} s that "
-                f"were {how}."
+                f"{output.name} has {float(seconds):.2f} s of sound, of {float(there_seconds):.2f} s "
+                f"that were {how}."
             )
 
 
-def _in_mp4(movie: Movie) -> list[Fraction]:
-    return [track.duration for track in movie.tracks if track.handler == "soun"]
+def _in_mp4(movie: Movie) -> _Stored:
+    video = movie.track("vide")
+    sounds = tuple(track.duration for track in movie.tracks if track.handler == "soun")
+    return _Stored(video.samples if video else 0, sounds)
 
 
-def _by_packets(path: Path, tools: Tools) -> list[Fraction]:
+def _by_packets(output: PlannedOutput, tools: Tools) -> _Stored:
     extents = Extents()
-    argv = ("ffprobe", "-v", "error", "-select_streams", "a", "-show_entries", ENTRIES)
+    argv = ("ffprobe", "-v", "error", "-show_entries", ENTRIES, "-of", "csv", str(output.path))
     try:
-        tools.run(
-            (*argv, "-of", "csv", str(path)),
-            timeout_seconds=_TIMEOUT_SECONDS,
-            on_stdout_line=extents.feed,
-        )
+        tools.run(argv, timeout_seconds=_TIMEOUT_SECONDS, on_stdout_line=extents.feed)
     except FFmpegFailed as error:
-        raise Unverified(
-            f"{path.parent.name}/{path.name} can't be read to its end.", log_tail=error.log_tail
-        ) from error
-    return [extents.of[index].packed for index in sorted(extents.of)]
+        message = f"{output.name} can't be read to its end."
+        raise Unverified(message, log_tail=error.log_tail) from error
+    tracks = [extents.of[index] for index in sorted(extents.of)]
+    pictures = tracks[: len(output.file.encodings) - len(output.audio)]
+    sounds = tracks[len(pictures) :]
+    return _Stored(sum(track.count for track in pictures), tuple(t.packed for t in sounds))

@@ -86,6 +86,17 @@ class Source:
             return least
         return self._extent(track.index).packed
 
+    def picture_packets(self, video: VideoStream, *, least: int) -> int:
+        """How many packets a copy must have: all but those that no decoder could show.
+
+        Args:
+            video: of the film.
+            least: every packet is looked at only where a copy has no more than this.
+        """
+        read = self._tally.read.get(video.index)
+        packets = read.packets if read else 0
+        return packets if packets <= least else packets - self._extent(video.index).hidden
+
     def _check_length(self, movies: list[Movie]) -> None:
         longest = max((t.duration for movie in movies for t in movie.tracks), default=Fraction(0))
         if longest >= self._stage.max_seconds - 1:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
+from zlib import crc32
 
 from .media import Size
 
@@ -110,6 +111,66 @@ class Compare:
     log: Path
 
 
+@dataclass(frozen=True)
+class Mixdown:
+    """Fewer channels."""
+
+    channels: int
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Other sound, the second parent, mixed into sound that it lasts as long as."""
+
+    other_db: float
+    """By how much the other sound is made louder."""
+    ratio_db: float
+    """By how much the first is louder than the other then."""
+    headroom_db: float
+    """By how much both are made softer, so that their peaks fit."""
+    channels: int
+    sample_rate: int
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Louder, or softer, by as much everywhere."""
+
+    db: float
+
+
+@dataclass(frozen=True)
+class Limit:
+    """No peak above a level, between samples either."""
+
+    peak_db: float
+    sample_rate: int
+    """Of the sound."""
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Passes sound on as it is, and says at the end how loud it was (see ``meter_name``)."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """How loud sound is, as EBU R128 (ITU-R BS.1770) measures it."""
+
+    integrated_lufs: float
+    """Over all that is not silent, and not much softer than the rest."""
+    true_peak_db: float
+    """Of the wave, not of the samples, against full scale."""
+    range_lu: float = 0.0
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is anything loud and long enough to be measured."""
+        return self.integrated_lufs > _SILENCE_LUFS
+
+
+_SILENCE_LUFS = -70.0
+
 Filter = (
     Deinterlace
     | Conform
@@ -122,6 +183,11 @@ Filter = (
     | WriteChanges
     | OnGrid
     | Compare
+    | Mixdown
+    | Mix
+    | Gain
+    | Limit
+    | Meter
 )
 
 
@@ -134,6 +200,14 @@ class Decoded:
     is_audio: bool = False
     file: Path | None = None
     """One that we made; None for the film."""
+
+
+@dataclass(frozen=True)
+class Looped:
+    """Mono sound of ours in a WAV file, again and again."""
+
+    path: Path
+    is_audio: bool = True
 
 
 @dataclass(frozen=True)
@@ -150,4 +224,9 @@ class Filtered:
         return self.parents[0].is_audio
 
 
-Node = Decoded | Filtered
+Node = Decoded | Looped | Filtered
+
+
+def meter_name(node: Node) -> str:
+    """What ffmpeg's log calls the meter at a node: equal nodes have equal names."""
+    return f"meter{crc32(repr(node).encode()):08x}"

@@ -10,6 +10,7 @@ import errno
 import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from videojob_api import names
@@ -54,6 +55,12 @@ class Task:
     tools: Tools
     stop: Stop
     report: Reporter
+
+    def seed(self, source: Source) -> bytes:
+        """The same for each attempt at this input; not to be guessed from the results."""
+        job = self.order.job
+        told = (job.uid, job.run_id, self.item.name, source.sha256)
+        return sha256("\n".join(told).encode()).digest()
 
     @property
     def destination(self) -> Destination:

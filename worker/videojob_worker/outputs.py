@@ -11,7 +11,8 @@ from typing import Any
 
 from videojob_api.status import Warn
 
-from .graph import AudioEncoding, File, VideoEncoding
+from .graph import File, VideoCopy, VideoEncoding
+from .sounds import AudioEncoding
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class PlannedOutput:
     def video(self) -> VideoEncoding | None:
         """The pictures in it."""
         return next((e for e in self.file.encodings if isinstance(e, VideoEncoding)), None)
+
+    @property
+    def copy(self) -> VideoCopy | None:
+        """The pictures in it, where they are the film's own."""
+        return next((e for e in self.file.encodings if isinstance(e, VideoCopy)), None)
 
     @property
     def audio(self) -> tuple[AudioEncoding, ...]:

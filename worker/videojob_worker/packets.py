@@ -128,12 +128,15 @@ class Extent:
     """Packets that don't say how long they last."""
     hidden: int = 0
     """Discarded packets, and those before the first key frame: no decoder shows them."""
+    count: int = 0
+    """All of its packets."""
     _shown: int = 0
     _first_key: Fraction | None = None
     _has_key: bool = False
 
     def add(self, packet: Packet) -> None:
         """Count a packet, in the order of the file."""
+        self.count += 1
         time = packet.decoded if packet.shown is None else packet.shown
         if packet.is_key and not self._has_key:
             self._has_key, self._first_key = True, time

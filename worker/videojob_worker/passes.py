@@ -6,14 +6,16 @@ not judge it: ``check.py`` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from videojob_api.reasons import RejectReason
 
 from .errors import FFmpegFailed, NotDoable, Rejected
 from .ffmpeg import MAX_LOG_BYTES, Tools
+from .loudness import describe_loudness
 from .outputs import Finished
 from .plan import Pass
 from .progress import Leg, ProgressParser
@@ -52,6 +54,8 @@ def run_pass(stage: Pass, tools: Tools, on_progress: Leg | None = None) -> PassR
     """
     for folder in stage.folders:
         folder.mkdir(parents=True, exist_ok=True)
+    for kind in stage.kinds:
+        kind.prepare()
     parser = ProgressParser(stage.expected_frames, stage.expected_seconds)
 
     def take(line: str) -> None:
@@ -89,8 +93,19 @@ def finish_pass(stage: Pass, bench: Workbench) -> Finished:
     return Finished(
         tuple(file for each in finished for file in each.produced),
         tuple(warning for each in finished for warning in each.warnings),
-        {step: found for each in finished for step, found in each.measured.items()},
+        _with_loudness(stage, bench, finished),
     )
+
+
+def _with_loudness(
+    stage: Pass, bench: Workbench, finished: Sequence[Finished]
+) -> dict[str, dict[str, Any]]:
+    """What the steps found out, and how loud their sound is."""
+    measured = {step: dict(facts) for each in finished for step, facts in each.measured.items()}
+    for output in stage.outputs:
+        if told := describe_loudness(output, bench.levels):
+            measured.setdefault(output.step, {}).setdefault("loudness", []).extend(told)
+    return measured
 
 
 def _share_of(bench: Workbench, before: float, share: float) -> Workbench:

@@ -9,8 +9,8 @@ the film share a second one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil
@@ -25,12 +25,22 @@ from .budget import Budget
 from .commands import build_command
 from .encoders import VideoEncoder
 from .errors import NotDoable
-from .graph import Graph, Programme, VideoEncoding, source_programme
+from .graph import (
+    Graph,
+    Programme,
+    VideoEncoding,
+    source_programme,
+)
 from .media import MediaInfo
+from .nodes import Filtered, Level, Meter, Node
 from .outputs import PlannedOutput
 from .scratch import Scratch
+from .sounds import AudioEncoding
 from .steps import StepKind, kind_of
 from .whitelists import input_url
+
+LISTENINGS = 2
+"""At most so often sound is measured before anything is made of it."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +92,36 @@ class Pass:
 
 
 @dataclass(frozen=True)
+class Measure:
+    """A pass over the sound alone, for steps that want to know how loud it is."""
+
+    stage: Pass
+    meters: tuple[Filtered, ...]
+    again: Callable[[Mapping[Node, Level]], Plan]
+    """The same plan with what was heard. It may ask to listen again, once: what a limiter leaves of
+    the loudness is known only when its gain is."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """All passes, in order."""
 
     passes: tuple[Pass, ...]
     warnings: tuple[Warn, ...]
+    measure: Measure | None = None
+    """What is done before all passes: until then gains are not known, and the plan is provisional."""
+
+    @property
+    def stages(self) -> tuple[Pass, ...]:
+        """All that is run."""
+        before = () if self.measure is None else (self.measure.stage,)
+        return (*before, *self.passes)
 
     @property
     def weights(self) -> tuple[float, ...]:
         """Estimated CPU seconds of each pass and of its finish, in turn."""
-        return tuple(seconds for p in self.passes for seconds in (p.weight, p.finishing_weight))
+        before = () if self.measure is None else (self.measure.stage.weight,) * LISTENINGS
+        return (*before, *(w for p in self.passes for w in (p.weight, p.finishing_weight)))
 
 
 def build_plan(
@@ -103,6 +133,8 @@ def build_plan(
     *,
     limits: Limits | None = None,
     filters: frozenset[str] = frozenset(),
+    levels: Mapping[Node, Level] | None = None,
+    seed: bytes = b"",
 ) -> Plan:
     """Plan everything.
 
@@ -114,11 +146,15 @@ def build_plan(
         encoder: of H.264.
         limits: what may be read; the defaults if None.
         filters: which of the filters that steps want, and not every ffmpeg has, are there.
+        levels: how loud sound is, as far as that was measured.
+        seed: what is left to chance follows from it.
 
     Raises:
         NotDoable: if the budget is too small, naming what is needed.
     """
-    making, comparing = Graph(media, filters=filters), Graph(media, filters=filters)
+    known = dict(levels or {})
+    making = Graph(media, seed, filters=filters, levels=known)
+    comparing = Graph(media, seed, filters=filters)
     kinds = _contribute(steps, making, comparing, scratch)
     late = [kind for kind in kinds if kind.compares and comparing.readings]
     graphs = [(making, [kind for kind in kinds if kind not in late])]
@@ -135,7 +171,23 @@ def build_plan(
         for graph, those in graphs
     )
     warnings = tuple(warning for kind in kinds for warning in kind.warnings)
-    return Plan(passes, (*_film_warnings(making), *warnings))
+    all_warnings = (*_film_warnings(making), *_silence_warnings(making), *warnings)
+    if not making.unmeasured:
+        return Plan(passes, all_warnings)
+
+    def again(heard: Mapping[Node, Level]) -> Plan:
+        return build_plan(
+            *(steps, media, scratch, budget, encoder),
+            limits=limits,
+            filters=filters,
+            levels={**known, **heard},
+            seed=seed,
+        )
+
+    meters = tuple(Filtered(Meter(), (node,)) for node in making.unmeasured)
+    listening = Graph(media, meters=list(meters))
+    stage = _build_pass(listening, (), scratch, budget, encoder, limits or Limits())
+    return Plan(passes, all_warnings, Measure(replace(stage, kinds=passes[0].kinds), meters, again))
 
 
 def _contribute(
@@ -145,8 +197,10 @@ def _contribute(
     source = source_programme(making.media)
     yielded: dict[str, Programme] = {}
     kinds = []
+    taken_from = {step.from_ for step in steps}
     for step in steps:
         kind = kind_of(step)(step, scratch)
+        kind.is_leaf = step.name not in taken_from
         taken = yielded[step.from_] if step.from_ else source
         programme = kind.contribute(comparing if kind.compares else making, taken)
         if programme is not None:
@@ -209,6 +263,8 @@ def _build_pass(
 
 def _name(kinds: tuple[StepKind, ...]) -> str:
     """Of the pass and its log."""
+    if not kinds:
+        return "measure"
     if len(kinds) == 1:
         return kinds[0].name
     return "compared" if kinds[0].compares else "fused"
@@ -219,8 +275,9 @@ def _numbered(graph: Graph) -> tuple[tuple[VideoEncoding, int, int], ...]:
     found = []
     for output, group in enumerate(graph.groups):
         encodings = dict.fromkeys(e for file in group for e in file.encodings)
-        video = [e for e in encodings if isinstance(e, VideoEncoding)]
-        found += [(encoding, output, stream) for stream, encoding in enumerate(video)]
+        video = [e for e in encodings if not isinstance(e, AudioEncoding)]
+        streams = [(e, output, stream) for stream, e in enumerate(video)]
+        found += [(e, o, s) for e, o, s in streams if isinstance(e, VideoEncoding)]
     return tuple(found)
 
 
@@ -252,3 +309,9 @@ def _film_warnings(graph: Graph) -> tuple[Warn, ...]:
         )
         warnings.append(Warn(reason="HDRNotToneMapped", message=message))
     return tuple(warnings)
+
+
+def _silence_warnings(graph: Graph) -> tuple[Warn, ...]:
+    message = "A sound track is silent, or shorter than 0.4 s: its loudness was left as it is."
+    silent = [level for level in graph.levels.values() if not level.is_heard]
+    return (Warn(reason="SilentSound", message=message),) if silent else ()

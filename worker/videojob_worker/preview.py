@@ -37,7 +37,7 @@ class Preview:
         if form == "json":
             print(json.dumps(self._body(), indent=1))
         elif form == "mermaid":
-            for stage in self.plan.passes:
+            for stage in self.plan.stages:
                 print(f"%% {self.input_name}, pass {stage.name}")
                 print(build_mermaid(build_diagram(stage.graph)))
         else:
@@ -63,7 +63,7 @@ class Preview:
                     "command": self.command(stage),
                     "graph": build_mermaid(build_diagram(stage.graph)),
                 }
-                for stage in self.plan.passes
+                for stage in self.plan.stages
             ],
             "warnings": [warning.wire() for warning in self.plan.warnings],
         }
@@ -77,7 +77,7 @@ class Preview:
         size = f" {facts.width}x{facts.height}" if facts.width else ""
         console.print(f"{self.input_name}: {facts.mime_type}{size}, {facts.duration_seconds:g} s")
         table = Table("pass", "steps", "CPU s", "after it", "memory", "scratch", box=None)
-        for stage in self.plan.passes:
+        for stage in self.plan.stages:
             table.add_row(
                 *(stage.name, ", ".join(stage.steps)),
                 *(f"{stage.weight:.1f}", f"{stage.finishing_weight:.1f}"),
@@ -87,7 +87,7 @@ class Preview:
         console.print(f"estimates, on {self.budget.threads} threads")
         for warning in self.plan.warnings:
             console.print(f"warning: {warning.message}")
-        for stage in self.plan.passes:
+        for stage in self.plan.stages:
             console.print()
             console.print(_build_tree(stage.name, build_diagram(stage.graph)))
             console.print()

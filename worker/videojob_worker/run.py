@@ -12,11 +12,12 @@ from videojob_api.status import Stage
 from .check import check
 from .device import choose_device, find_filters
 from .fetch import fetch
+from .measure import measure
 from .media import MediaInfo
 from .outcome import Findings, Task, build_manifest
 from .outputs import Produced
 from .passes import finish_pass, run_pass
-from .plan import Pass, Plan, build_plan
+from .plan import LISTENINGS, Pass, Plan, build_plan
 from .probe import probe
 from .progress import Way
 from .publish import publish, publish_logs, publish_manifest
@@ -37,9 +38,10 @@ def run(task: Task, found: Findings) -> Manifest:
     report, timings = task.report, found.timings
     task.store.prepare(task.destination.folder)
     media, plan = prepare(task, found)
+    way = Way(plan.weights, report.progress)
+    plan = _listen(plan, task, found, way)
     found.warnings += plan.warnings
     produced: list[Produced] = []
-    way = Way(plan.weights, report.progress)
     for stage in plan.passes:
         report.begin(Stage.PROCESSING, ", ".join(stage.steps))
         with timings.stage("process", steps=stage.steps):
@@ -74,8 +76,20 @@ def prepare(task: Task, found: Findings) -> tuple[MediaInfo, Plan]:
         *(order.steps, media, task.scratch, budget, device.encoder),
         limits=order.limits,
         filters=filters,
+        seed=task.seed(source),
     )
     return media, plan
+
+
+def _listen(plan: Plan, task: Task, found: Findings, way: Way) -> Plan:
+    """Where a plan asks for it, hear how loud the sound is; the plan with what was heard."""
+    for _ in range(LISTENINGS if plan.measure else 0):
+        leg = way.next_leg()
+        if plan.measure is not None:
+            task.report.begin(Stage.PROCESSING, ", ".join(plan.measure.stage.steps))
+            with found.timings.stage("measure"):
+                plan = measure(plan.measure, task.tools, leg)
+    return plan
 
 
 def _work_through(
@@ -84,7 +98,8 @@ def _work_through(
     """Run one pass, check it, and have its steps finish their files."""
     result = run_pass(stage, task.tools, way.next_leg())
     found.warnings += check(stage, result, media, task.tools)
-    finished = finish_pass(stage, Workbench(task.tools, media, way.next_leg()))
+    bench = Workbench(task.tools, media, result.tally.levels, way.next_leg())
+    finished = finish_pass(stage, bench)
     found.warnings += finished.warnings
     found.measured |= finished.measured
     return finished.produced

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from .nodes import Level
+
 _PREFIX = r"(?:\[[^\]]*\] )*"
 _INPUT = re.compile(
     _PREFIX
@@ -29,6 +31,10 @@ _FILTERED = re.compile(
     rf"(?!\[fps@{UNCOUNTED})" + _PREFIX + r"(?P<came>\d+) frames in, (?P<went>\d+) frames out; "
     r"(?P<dropped>\d+) frames dropped, (?P<repeated>\d+) frames duplicated"
 )
+_METER = re.compile(r"\[ebur128@(?P<name>\w+) @ [^\]]*\] (?:\[info\] )?Summary:")
+_LOUD = re.compile(r"\s+(?P<what>I|LRA|Peak): +(?P<number>-?inf|-?[\d.]+) (?:LUFS|LU|dBFS)$")
+_LEAST_DB = -120.0
+"""What is written for minus infinity: it has no number in JSON."""
 _ACCEPTED = "not on whitelist"
 """Of a stream that is not used."""
 _MAX_COMPLAINTS = 20
@@ -59,6 +65,8 @@ class Tally:
     """Lines at level error: mostly the decoder's."""
     complaints: list[str] = field(default_factory=list)
     """The first of them."""
+    levels: dict[str, Level] = field(default_factory=dict)
+    """How loud it was at each meter, by its name."""
 
 
 def parse_tally(lines: Iterable[str], *, film: int = 0) -> Tally:
@@ -69,7 +77,15 @@ def parse_tally(lines: Iterable[str], *, film: int = 0) -> Tally:
         film: number of the input that is the film, where others are read too.
     """
     tally = Tally()
+    meters: dict[str, dict[str, float]] = {}
+    loud: dict[str, float] = {}
     for line in lines:
+        if match := _METER.match(line):
+            loud = meters[
+                match["name"]
+            ] = {}  # the last one counts: a meter that is set up tells too
+        elif match := _LOUD.match(line.rstrip()):
+            loud[match["what"]] = max(_LEAST_DB, float(match["number"]))
         if _ACCEPTED in line:
             continue
         if _COMPLAINT.match(line):
@@ -87,6 +103,11 @@ def parse_tally(lines: Iterable[str], *, film: int = 0) -> Tally:
         elif match := _FILTERED.match(line):
             tally.dropped = max(tally.dropped, int(match["dropped"]))
             tally.repeated = max(tally.repeated, int(match["repeated"]))
+    tally.levels = {
+        name: Level(said["I"], said["Peak"], said.get("LRA", 0.0))
+        for name, said in meters.items()
+        if {"I", "Peak"} <= said.keys()
+    }
     return tally
 
 

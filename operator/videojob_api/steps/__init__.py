@@ -12,8 +12,11 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_snake
 
 from ..base import Model, Name
+from .audio_mask import AudioMask, MaskLevel
 from .base import StepModel
+from .clean import Clean
 from .extract_audio import AudioFormat, ExtractAudio
+from .loudness import Loudness
 from .quality import Metric, Quality
 from .scenes import Scenes
 from .thumbnails import PictureFormat, Sprites, Thumbnails
@@ -24,9 +27,14 @@ __all__ = [
     "MEASURING_KINDS",
     "RENDERING_KINDS",
     "STEP_KINDS",
+    "YIELDING_IN_WORDS",
     "YIELDING_KINDS",
     "AudioFormat",
+    "AudioMask",
+    "Clean",
     "ExtractAudio",
+    "Loudness",
+    "MaskLevel",
     "Metric",
     "Packaging",
     "PictureFormat",
@@ -48,12 +56,15 @@ KINDS: dict[str, type[StepModel]] = {
     "extractAudio": ExtractAudio,
     "scenes": Scenes,
     "quality": Quality,
+    "audioMask": AudioMask,
+    "clean": Clean,
 }
 """The kinds by their keys in a manifest; each is a field of ``Step`` too."""
 
 STEP_KINDS = tuple(KINDS)
 YIELDING_KINDS = tuple(key for key, kind in KINDS.items() if kind.yields)
 """Kinds whose result another step can be ``from``."""
+YIELDING_IN_WORDS = f"{', '.join(YIELDING_KINDS[:-1])} or {YIELDING_KINDS[-1]}"
 RENDERING_KINDS = tuple(key for key, kind in KINDS.items() if kind.renders)
 MEASURING_KINDS = tuple(key for key, kind in KINDS.items() if kind.measures)
 """Kinds that must be ``from`` a rendering one."""
@@ -70,14 +81,16 @@ class Step(Model):
     from_: Annotated[Name, Field(max_length=32)] | None = Field(
         default=None,
         alias="from",
-        description="Name of an earlier step whose video this one takes (a transcode passes on its "
-        "largest rendition, before encoding); without it, the input itself.",
+        description="Name of an earlier step whose video and sound this one takes (a transcode passes "
+        "on its largest rendition, before encoding); without it, the input itself.",
     )
     transcode: Transcode | None = None
     thumbnails: Thumbnails | None = None
     extract_audio: ExtractAudio | None = None
     scenes: Scenes | None = None
     quality: Quality | None = None
+    audio_mask: AudioMask | None = None
+    clean: Clean | None = None
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -131,7 +144,8 @@ def check_steps(steps: list[Step]) -> list[Step]:
         if step.from_ is not None and (step.from_ not in earlier or not earlier[step.from_].yields):
             raise ValueError(
                 f"step {step.name!r} is from {step.from_!r}, which is no earlier step that yields "
-                "video; name a transcode above it, or leave `from` out to use the input"
+                f"video or sound; name a step above it ({YIELDING_IN_WORDS}), or leave `from` out to "
+                "use the input"
             )
         if step.spec.measures and (step.from_ is None or not earlier[step.from_].spec.renders):
             raise ValueError(

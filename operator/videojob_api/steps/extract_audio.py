@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, model_validator
 
 from .base import StepModel
+from .loudness import Loudness
 
 
 class AudioFormat(StrEnum):
@@ -58,6 +59,7 @@ _SAMPLE_RATE_MESSAGE = (
 _CHANNELS_MESSAGE = (
     "channels is 1, 2, 6 (5.1) or 8 (7.1), at most 2 for MP3; Copy keeps the track's own"
 )
+_LOUDNESS_MESSAGE = "a copy is as loud as it is; choose another format to set its loudness"
 _CHOICE_MESSAGE = "name a track by its number (track) or by its language, not by both"
 
 
@@ -104,6 +106,10 @@ class ExtractAudio(StepModel):
         Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None
     ) = Field(default=None, description="The first track in this language, such as en or deu.")
 
+    loudness: Loudness | None = Field(
+        default=None, description="Bring it to a loudness (EBU R128); costs a pass over the sound."
+    )
+
     model_config = ConfigDict(
         json_schema_extra={
             "x-kubernetes-validations": [
@@ -113,6 +119,10 @@ class ExtractAudio(StepModel):
                     "message": _SAMPLE_RATE_MESSAGE,
                 },
                 {"rule": _one_of("channels", _CHANNELS), "message": _CHANNELS_MESSAGE},
+                {
+                    "rule": "!has(self.loudness) || self.format != 'Copy'",
+                    "message": _LOUDNESS_MESSAGE,
+                },
                 {"rule": "!has(self.track) || !has(self.language)", "message": _CHOICE_MESSAGE},
             ]
         }
@@ -128,6 +138,8 @@ class ExtractAudio(StepModel):
             raise ValueError(_SAMPLE_RATE_MESSAGE)
         if self.channels not in (None, *_CHANNELS.get(self.format, ())):
             raise ValueError(_CHANNELS_MESSAGE)
+        if self.loudness is not None and self.format is AudioFormat.COPY:
+            raise ValueError(_LOUDNESS_MESSAGE)
         if self.track is not None and self.language is not None:
             raise ValueError(_CHOICE_MESSAGE)
         return self

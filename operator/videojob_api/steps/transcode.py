@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from ..base import Model
 from .base import StepModel
+from .loudness import Loudness
 
 
 class Packaging(StrEnum):
@@ -74,6 +75,11 @@ class Transcode(StepModel):
     )
     audio_bitrate_kbps: Annotated[int, Field(ge=32, le=512)] = Field(
         default=128, description="Bitrate of the AAC audio."
+    )
+
+    loudness: Loudness | None = Field(
+        default=None,
+        description="Bring every sound track to a loudness (EBU R128); costs a pass over the sound.",
     )
 
     @field_validator("renditions")

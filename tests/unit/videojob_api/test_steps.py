@@ -24,6 +24,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "extractAudio": {},
     "scenes": {},
     "quality": {},
+    "audioMask": {},
+    "clean": {},
 }
 
 
@@ -97,6 +99,8 @@ def test_pictures_are_counted_in_exactly_one_way(thumbnails: dict[str, Any]) -> 
         {"quality": {"metrics": ["PSNR", "PSNR"]}},
         {"quality": {"metrics": ["MSE"]}},
         {"extractAudio": {"format": "OGG"}},
+        {"audioMask": {"level": "Loud"}},
+        {"clean": {"removeSei": 2}},
         {"extractAudio": {"track": 64}},
         {"extractAudio": {"language": "German!"}},
         {"extractAudio": {"bitrateKbps": 1000}},
@@ -156,9 +160,10 @@ def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
         a_step(name)
 
 
-def test_a_step_can_be_from_a_transcode_above_it() -> None:
+@pytest.mark.parametrize("kind", YIELDING_KINDS)
+def test_a_step_can_be_from_one_that_yields_above_it(kind: str) -> None:
     found = steps(
-        {"name": "a", "transcode": TRANSCODE}, {"name": "b", "from": "a", "thumbnails": THUMBNAILS}
+        {"name": "a", kind: KINDS[kind]}, {"name": "b", "from": "a", "thumbnails": THUMBNAILS}
     )
     assert found[1].from_ == "a"
 
@@ -180,7 +185,7 @@ def test_a_step_can_be_from_a_transcode_above_it() -> None:
     ids=["missing", "later", "no video", "itself"],
 )
 def test_from_must_name_an_earlier_step_that_yields(manifests: list[dict[str, Any]]) -> None:
-    with pytest.raises(ValueError, match="name a transcode above it, or leave `from` out"):
+    with pytest.raises(ValueError, match=r"name a step above it .*, or leave `from` out"):
         steps(*manifests)
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from media_builders import a_film, an_audio
 
 from videojob_worker.graph import (
-    AudioCodec,
-    AudioEncoding,
     Container,
     File,
     Graph,
@@ -18,6 +16,7 @@ from videojob_worker.graph import (
 )
 from videojob_worker.media import Size
 from videojob_worker.nodes import Conform, Filtered, Scale
+from videojob_worker.sounds import AudioCodec, AudioEncoding
 
 FILM = a_film(audio=(an_audio(),))
 HD, SD = Size(1280, 720), Size(854, 480)

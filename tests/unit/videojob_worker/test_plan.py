@@ -6,11 +6,22 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from media_builders import a_film, a_step, a_video, an_audio, hls, mp4, planned
+from media_builders import (
+    a_film,
+    a_step,
+    a_video,
+    an_audio,
+    heard,
+    hls,
+    mp4,
+    planned,
+)
 
 from videojob_worker.budget import Budget
 from videojob_worker.errors import NotDoable
 from videojob_worker.media import LeftOut, Size
+from videojob_worker.nodes import Level
+from videojob_worker.plan import LISTENINGS
 
 POSTER = a_step("poster", thumbnails={"count": 6})
 AUDIO = a_step("audio", extractAudio={})
@@ -143,3 +154,43 @@ def test_sound_without_loss_needs_its_room() -> None:
     with pytest.raises(NotDoable, match="scratch space"):
         planned(a_step("audio", extractAudio={"format": "WAV"}), budget=small)
     assert planned(a_step("audio", extractAudio={"format": "MP3"}), budget=small).passes
+
+
+def test_loudness_is_listened_to_first_and_then_planned_again() -> None:
+    first = planned(a_step("audio", extractAudio={"loudness": {}}), mp4("web", 720))
+    assert first.measure is not None
+    stage = first.measure.stage
+    assert (stage.name, stage.steps) == ("measure", ("audio", "web"))
+    assert first.stages == (stage, *first.passes)
+    assert not stage.decodes_all_frames
+    assert "[0:0]" not in " ".join(stage.argv)
+    assert stage.argv[-3:] == ("-f", "null", "-")
+    assert len(first.weights) == len(first.passes) * 2 + LISTENINGS
+    second = heard(first, Level(-20.0, -9.0))
+    assert second.measure is None
+    assert "volume=4.0dB" in " ".join(second.passes[0].argv)
+    assert "alimiter" not in " ".join(second.passes[0].argv)
+
+
+def test_what_a_limiter_takes_is_measured_and_made_up_for() -> None:
+    first = planned(a_step("audio", extractAudio={"loudness": {}}))
+    second = heard(first, Level(-20.0, -3.0))
+    assert second.measure is not None
+    assert "alimiter=latency=1:level=0:limit=0.812831" in " ".join(second.passes[0].argv)
+    third = heard(second, Level(-17.0, -1.8))
+    assert third.measure is None
+    assert "volume=5.35dB" in " ".join(third.passes[0].argv)
+
+
+def test_what_is_silent_is_left_as_it_is() -> None:
+    plan = heard(planned(a_step("audio", extractAudio={"loudness": {}})), Level(-70.0, -120.0))
+    assert [warning.reason for warning in plan.warnings] == ["SilentSound"]
+    assert "volume" not in " ".join(plan.passes[0].argv)
+
+
+def test_surround_is_measured_as_it_will_be_heard() -> None:
+    film = a_film(audio=(an_audio(channels=6),))
+    plan = planned(a_step("audio", extractAudio={"loudness": {}}), film=film)
+    assert plan.measure is not None
+    text = " ".join(plan.measure.stage.argv)
+    assert text.index("aformat=channel_layouts=stereo") < text.index("ebur128@")

@@ -16,10 +16,11 @@ from pathlib import Path
 import ffmpeg
 
 from ..encoders import VideoEncoder
-from ..graph import AudioEncoding, File, Graph, Pictures, Readings, VideoEncoding
+from ..graph import File, Graph, Pictures, Readings, VideoCopy
 from ..nodes import PickAt
+from ..sounds import AudioEncoding
 from ..whitelists import input_options, input_url
-from .codecs import audio_options, video_options
+from .codecs import audio_options, copy_options, video_options
 from .filters import Stream, Wiring
 from .muxers import Options, build_slave, muxer_options
 
@@ -66,6 +67,7 @@ def build_command(
     outputs = [_build_output(group, graph, wiring, threads, encoder) for group in graph.groups]
     outputs += [_build_picture_output(picked, wiring, threads) for picked in graph.pictures]
     outputs += [_build_empty_output(readings, wiring) for readings in graph.readings]
+    outputs += [ffmpeg.output(wiring.meter(node), "-", f="null") for node in graph.meters]
     return _finish(outputs, threads)
 
 
@@ -88,12 +90,15 @@ def _build_output(
 ) -> Stream:
     """One ffmpeg output: a file, or a tee to several that share encodings."""
     encodings = list(dict.fromkeys(e for file in group for e in file.encodings))
-    video = [e for e in encodings if isinstance(e, VideoEncoding)]
+    video = [e for e in encodings if not isinstance(e, AudioEncoding)]
     audio = [e for e in encodings if isinstance(e, AudioEncoding)]
     is_tee = len(group) > 1
     options: Options = {"threads": threads, **_plain_options(is_tee)}
     for number, picture in enumerate(video):
-        options |= video_options(picture, number, graph, encoder)
+        if isinstance(picture, VideoCopy):
+            options |= copy_options(picture, number)
+        else:
+            options |= video_options(picture, number, graph, encoder)
     for number, sound in enumerate(audio):
         options |= audio_options(sound, number)
     ordered = [wiring.stream(e) for e in video] + [wiring.stream(e) for e in audio]

@@ -9,8 +9,9 @@ from fractions import Fraction
 from math import ceil
 
 from ..encoders import VideoEncoder
-from ..graph import AudioCodec, AudioEncoding, Graph, VideoEncoding
+from ..graph import Graph, VideoCopy, VideoEncoding
 from ..ladder import rate_cap_kbps
+from ..sounds import AudioCodec, AudioEncoding
 from .muxers import Options
 
 _LOW_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -20,6 +21,8 @@ _RATES = {
     AudioCodec.OPUS: (8000, 12000, 16000, 24000, 48000),
 }
 """What is chosen from where none is asked for; the others take any."""
+_SEI_UNITS = {"h264": "6", "hevc": "39|40", "av1": "5", "mpeg2video": "178"}
+"""Units of the bitstream that say something beside the pictures: SEI, metadata, user data."""
 _ENCODERS = {AudioCodec.MP3: "libmp3lame", AudioCodec.OPUS: "libopus"}
 
 
@@ -49,6 +52,17 @@ def video_options(
         # 0 would mean lossless, which is no High profile and plays nowhere.
         options |= {"preset": encoding.preset, "crf": max(1, encoding.crf), "sc_threshold": 0}
     return {f"{key}:v:{number}": value for key, value in options.items()}
+
+
+def copy_options(encoding: VideoCopy, number: int) -> Options:
+    """Of a video stream that is taken over as it is."""
+    codec = encoding.stream.codec
+    options: Options = {f"c:v:{number}": "copy"}
+    if codec == "hevc":
+        options[f"tag:v:{number}"] = "hvc1"
+    if encoding.without_sei and codec in _SEI_UNITS:
+        options[f"bsf:v:{number}"] = f"filter_units=remove_types={_SEI_UNITS[codec]}"
+    return options
 
 
 def audio_options(encoding: AudioEncoding, number: int) -> Options:

@@ -13,14 +13,27 @@ from typing import Any
 
 import ffmpeg
 
-from ..graph import AudioEncoding, Encoding, Graph, Pictures, Readings
+from ..graph import (
+    Encoding,
+    Graph,
+    Pictures,
+    Readings,
+    VideoCopy,
+)
 from ..nodes import (
     Compare,
     Conform,
     Decoded,
     Deinterlace,
     Filter,
+    Filtered,
+    Gain,
+    Limit,
+    Looped,
+    Meter,
     Metric,
+    Mix,
+    Mixdown,
     Node,
     OnGrid,
     Pick,
@@ -30,10 +43,16 @@ from ..nodes import (
     Steady,
     ToRgb,
     WriteChanges,
+    meter_name,
 )
+from ..sounds import AudioEncoding
 from ..tally import UNCOUNTED
+from ..whitelists import input_url
 
 Stream = Any  # ffmpeg-python has no types
+_DEBUG = 48
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+_FINE_HZ = 192_000
 
 
 class Wiring:
@@ -59,9 +78,15 @@ class Wiring:
 
     def stream(self, end: Encoding | Pictures | Readings) -> Stream:
         """What goes into an encoder; to be asked for once."""
+        if isinstance(end, VideoCopy):
+            return self._film[str(end.stream.index)]
         if isinstance(end, AudioEncoding) and end.is_copy:
             return self._film[str(end.track.index)]
         return self._take(self._graph.node_of(end))
+
+    def meter(self, node: Node) -> Stream:
+        """What is only listened to; to be asked for once."""
+        return self._take(node)
 
     def _take(self, node: Node) -> Stream:
         """The node's stream, for one use."""
@@ -71,14 +96,23 @@ class Wiring:
 
     def _count(self, node: Node) -> None:
         self._uses[node] += 1
-        if self._uses[node] == 1 and not isinstance(node, Decoded):
+        if self._uses[node] == 1 and isinstance(node, Filtered):
             for parent in node.parents:
                 self._count(parent)
 
     def _make(self, node: Node) -> Stream:
         if isinstance(node, Decoded):
             return (self._files[node.file] if node.file else self._film)[str(node.index)]
+        if isinstance(node, Looped):
+            return ffmpeg.input(input_url(node.path), f="wav", stream_loop=-1)
+        if isinstance(node.filter, Meter):
+            return self._meter(node)
         return self._apply(node.filter, *(self._take(parent) for parent in node.parents))
+
+    def _meter(self, node: Filtered) -> Stream:
+        # Its account of each moment would fill the log: it says that only to who debugs it.
+        name = f"ebur128@{meter_name(node)}"
+        return self._take(node.parents[0]).filter(name, peak="true", framelog=_DEBUG)
 
     def _branch(self, node: Node, stream: Stream) -> list[Stream]:
         count = self._uses[node]
@@ -172,6 +206,31 @@ class Wiring:
         }
         name, options = words[wanted.metric]
         return ffmpeg.filter([stream, reference], name, shortest=1, **options)
+
+    @_apply.register
+    def _(self, wanted: Mixdown, stream: Stream) -> Stream:
+        return stream.filter("aformat", channel_layouts=_LAYOUTS[wanted.channels])
+
+    @_apply.register
+    def _(self, wanted: Mix, stream: Stream, other: Stream) -> Stream:
+        other = other.filter("aresample", wanted.sample_rate)
+        other = other.filter("volume", f"{wanted.other_db}dB")
+        if wanted.channels > 1:
+            other = other.filter("channelmap", map="0-FL|0-FR")  # a layout alone would soften it
+        mixed = ffmpeg.filter([stream, other], "amix", 2, duration="first", normalize=0)
+        return mixed.filter("volume", f"{-wanted.headroom_db}dB") if wanted.headroom_db else mixed
+
+    @_apply.register
+    def _(self, wanted: Gain, stream: Stream) -> Stream:
+        return stream.filter("volume", f"{wanted.db}dB")
+
+    @_apply.register
+    def _(self, wanted: Limit, stream: Stream) -> Stream:
+        # Peaks lie between samples: it has to see the wave, by more of them.
+        limit = f"{10 ** (wanted.peak_db / 20):.6f}"
+        fine = stream.filter("aresample", max(_FINE_HZ, wanted.sample_rate))
+        limited = fine.filter("alimiter", limit=limit, level=0, latency=1)
+        return limited.filter("aresample", wanted.sample_rate)
 
 
 def _print(stream: Stream, key: str, path: Path) -> Stream:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..graph import AudioEncoding, Container, File, VideoEncoding
+from ..graph import Container, File, VideoCopy, VideoEncoding
+from ..sounds import AudioEncoding
 
 Options = dict[str, str | int]
+Video = VideoEncoding | VideoCopy
 
 _FRAGMENTED = "+cmaf+delay_moov+default_base_moof+skip_trailer"
 """Nothing in the file counts from its beginning, so that an index can be put in front later."""
@@ -27,6 +29,8 @@ _MUXERS: dict[Container, Options] = {
     Container.FLAC: {"f": "flac"},
     Container.WAV: {"f": "wav", "rf64": "auto"},  # more than 4 GiB
     Container.MATROSKA: {"f": "matroska"},
+    Container.WEBM: {"f": "webm"},
+    Container.MOV: {"f": "mov"},
     Container.ASF: {"f": "asf"},
     Container.AC3: {"f": "ac3"},
     Container.EAC3: {"f": "eac3"},
@@ -40,16 +44,16 @@ _SOUND_FRAGMENTS: Options = {
 
 def muxer_options(file: File) -> Options:
     """Of the container, and what says how it is laid out."""
-    has_video = any(isinstance(encoding, VideoEncoding) for encoding in file.encodings)
+    has_video = not all(isinstance(encoding, AudioEncoding) for encoding in file.encodings)
     if file.container is Container.FRAGMENTED_MP4 and not has_video:
         return {**_MUXERS[file.container], **_SOUND_FRAGMENTS}
     return _MUXERS[file.container]
 
 
-def build_slave(file: File, video: list[VideoEncoding], audio: list[AudioEncoding]) -> str:
+def build_slave(file: File, video: list[Video], audio: list[AudioEncoding]) -> str:
     """A file in the tee muxer's own notation."""
     chosen = [
-        f"v:{video.index(e)}" if isinstance(e, VideoEncoding) else f"a:{audio.index(e)}"
+        f"a:{audio.index(e)}" if isinstance(e, AudioEncoding) else f"v:{video.index(e)}"
         for e in file.encodings
     ]
     options = {**muxer_options(file), "fflags": "+bitexact"}

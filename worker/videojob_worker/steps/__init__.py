@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,6 +20,7 @@ from videojob_api.status import Warn
 from videojob_api.steps import Step
 
 from ..graph import Graph, Programme
+from ..loudness import Levels
 from ..media import MediaInfo
 from ..outputs import Finished, PlannedOutput
 from ..scratch import Scratch
@@ -37,6 +38,8 @@ class Workbench:
     tools: Tools
     """Run ffmpeg in its sandbox."""
     media: MediaInfo
+    levels: Levels = field(default_factory=dict)
+    """How loud sound was on its way to the encoders."""
     progress: Callable[[float], None] = lambda _: None
     """To be told how far the step is, 0..1, if it takes noticeable time."""
 
@@ -56,6 +59,8 @@ class StepKind(ABC):
     """Whether it reads what other steps made: it works in a pass after theirs."""
     wanted_filters: ClassVar[frozenset[str]] = frozenset()
     """What it uses where ffmpeg has it; not every build does."""
+    is_leaf: bool = True
+    """Whether no other step is ``from`` it; told before ``contribute``."""
 
     def __init__(self, step: Step, scratch: Scratch) -> None:
         """Prepare the step; nothing is touched yet.
@@ -73,6 +78,9 @@ class StepKind(ABC):
     @abstractmethod
     def contribute(self, graph: Graph, programme: Programme) -> Programme | None:
         """Add to the pass what this step needs; return what other steps can be ``from``."""
+
+    def prepare(self) -> None:  # noqa: B027 (most have nothing to prepare)
+        """Make what the pass reads besides the film."""
 
     @abstractmethod
     def outputs(self) -> tuple[PlannedOutput, ...]:

@@ -5,66 +5,28 @@ Found by ``steps.kind_of``. It must not touch video.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from videojob_api.steps import AudioFormat, ExtractAudio, Step
 
+from ..containers import ANYTHING, FLAC, M4A, MP3, OPUS, SOUND_FORMS, WAV, Form
 from ..errors import NotDoable
-from ..graph import AudioCodec, AudioEncoding, Container, File, Graph, Programme, Sound
+from ..graph import File, Graph, Programme
+from ..loudness import normalise
 from ..outputs import Finished, PlannedOutput, Produced
 from ..packaging.languages import language_tag
 from ..scratch import Scratch
+from ..sounds import AudioCodec, AudioEncoding, Sound
 from . import StepKind, Workbench, handles
 
-
-@dataclass(frozen=True)
-class _Form:
-    """What a codec is kept in."""
-
-    container: Container
-    suffix: str
-    mime_type: str
-
-
-_MP4 = _Form(Container.FASTSTART_MP4, "m4a", "audio/mp4")
-_OGG = _Form(Container.OGG, "ogg", "audio/ogg")
-_WAV = _Form(Container.WAV, "wav", "audio/wav")
-_WMA = _Form(Container.ASF, "wma", "audio/x-ms-wma")
-_ANYTHING = _Form(Container.MATROSKA, "mka", "audio/x-matroska")
-_MP3 = _Form(Container.MP3, "mp3", "audio/mpeg")
-_OPUS = _Form(Container.OGG, "opus", "audio/ogg")
-_FLAC = _Form(Container.FLAC, "flac", "audio/flac")
 _ENCODED = {
-    AudioFormat.AAC: (_MP4, AudioCodec.AAC, 128),
-    AudioFormat.MP3: (_MP3, AudioCodec.MP3, 192),
-    AudioFormat.OPUS: (_OPUS, AudioCodec.OPUS, 96),
-    AudioFormat.FLAC: (_FLAC, AudioCodec.FLAC, None),
-    AudioFormat.WAV: (_WAV, AudioCodec.PCM, None),
+    AudioFormat.AAC: (M4A, AudioCodec.AAC, 128),
+    AudioFormat.MP3: (MP3, AudioCodec.MP3, 192),
+    AudioFormat.OPUS: (OPUS, AudioCodec.OPUS, 96),
+    AudioFormat.FLAC: (FLAC, AudioCodec.FLAC, None),
+    AudioFormat.WAV: (WAV, AudioCodec.PCM, None),
 }
 """Each with its bitrate, if none is asked for."""
 _STEREO = 2
 _SURROUND_FACTOR = 3
-_COPIED = {
-    "aac": _MP4,
-    "alac": _MP4,
-    "mp3": _MP3,
-    "opus": _OPUS,
-    "vorbis": _OGG,
-    "flac": _FLAC,
-    "ac3": _Form(Container.AC3, "ac3", "audio/ac3"),
-    "eac3": _Form(Container.EAC3, "eac3", "audio/eac3"),
-    "amr_nb": _Form(Container.AMR, "amr", "audio/amr"),
-    "wmav1": _WMA,
-    "wmav2": _WMA,
-    "wmapro": _WMA,
-    "pcm_u8": _WAV,
-    "pcm_s16le": _WAV,
-    "pcm_s24le": _WAV,
-    "pcm_s32le": _WAV,
-    "pcm_f32le": _WAV,
-    "pcm_alaw": _WAV,
-    "pcm_mulaw": _WAV,
-}
 _NOWHERE = frozenset(
     (
         *("pcm_bluray", "pcm_dvd", "pcm_s8", "pcm_f32be", "pcm_f64be", "pcm_s16le_planar"),
@@ -92,7 +54,7 @@ class ExtractAudioKind(StepKind):
     def contribute(self, graph: Graph, programme: Programme) -> Programme | None:
         """Add the file; sound is the end of this line, so nothing can be ``from`` it."""
         sound = self._choose(programme)
-        form, encoding = self._copied(sound) if self._is_copy else self._encoded(sound)
+        form, encoding = self._copied(sound) if self._is_copy else self._encoded(graph, sound)
         file = File(self.out / f"audio.{form.suffix}", form.container, (encoding,))
         graph.add_file(file)
         self._planned = (PlannedOutput(self.name, file, form.mime_type),)
@@ -134,7 +96,7 @@ class ExtractAudioKind(StepKind):
             )
         return programme.default_sound or sounds[0]
 
-    def _copied(self, sound: Sound) -> tuple[_Form, AudioEncoding]:
+    def _copied(self, sound: Sound) -> tuple[Form, AudioEncoding]:
         codec = sound.track.codec
         if not sound.untouched:
             raise NotDoable(
@@ -146,16 +108,17 @@ class ExtractAudioKind(StepKind):
                 f"Step {self.name!r} is to copy sound of codec {codec}, which no plain audio file "
                 "can hold; use format: AAC."
             )
-        form = _COPIED.get(codec, _ANYTHING)
+        form = SOUND_FORMS.get(codec, ANYTHING)
         return form, AudioEncoding(sound, AudioCodec.COPY, sound.channels)
 
-    def _encoded(self, sound: Sound) -> tuple[_Form, AudioEncoding]:
+    def _encoded(self, graph: Graph, sound: Sound) -> tuple[Form, AudioEncoding]:
         spec = self._spec
         form, codec, default_kbps = _ENCODED[spec.format]
         channels = self._channels(sound)
         kbps = spec.bitrate_kbps or default_kbps
         if kbps and channels > _STEREO and spec.bitrate_kbps is None:
             kbps *= _SURROUND_FACTOR
+        sound = normalise(graph, sound, channels, spec.loudness)
         return form, AudioEncoding(sound, codec, channels, kbps, spec.sample_rate_hz)
 
     def _channels(self, sound: Sound) -> int:

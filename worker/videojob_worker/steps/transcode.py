@@ -14,19 +14,18 @@ from videojob_api.steps import Rendition as RenditionSpec
 
 from ..errors import NotDoable
 from ..graph import (
-    AudioCodec,
-    AudioEncoding,
     Container,
     File,
     Graph,
     Programme,
-    Sound,
     VideoEncoding,
 )
+from ..loudness import normalise
 from ..media import Size
 from ..outputs import Finished, PlannedOutput
 from ..packager import DEFAULT_SOUND, Packager
 from ..scratch import Scratch
+from ..sounds import AudioCodec, AudioEncoding, Sound
 from . import StepKind, Workbench, handles
 
 _MAX_LATE_SECONDS = Fraction(1, 20)
@@ -70,12 +69,12 @@ class TranscodeKind(StepKind):
         default = programme.default_sound
         apart = programme.sounds if segmented else ()
         for encoding in encodings:
-            within = [] if segmented or default is None else [self._encode(default)]
+            within = [] if segmented or default is None else [self._encode(graph, default)]
             name = f"{encoding.size.short}p.mp4"
             self._plan(graph, name, "video/mp4", segmented, (encoding, *within))
         for number, sound in enumerate(sorted(apart, key=lambda s: s is not default), start=1):
             stem = DEFAULT_SOUND if number == 1 else f"{DEFAULT_SOUND}-{number}"
-            self._plan(graph, f"{stem}.mp4", "audio/mp4", segmented, (self._encode(sound),))
+            self._plan(graph, f"{stem}.mp4", "audio/mp4", segmented, (self._encode(graph, sound),))
         files = tuple(output.file for output in self._planned if output.video)
         return replace(programme, size=encodings[0].size, files=files)
 
@@ -105,8 +104,9 @@ class TranscodeKind(StepKind):
             chosen.setdefault(source.scaled_to_short(spec.height), spec)
         return list(chosen.items())
 
-    def _encode(self, sound: Sound) -> AudioEncoding:
+    def _encode(self, graph: Graph, sound: Sound) -> AudioEncoding:
         channels = min(2, sound.channels)  # every player plays stereo; 5.1 is mixed down
+        sound = normalise(graph, sound, channels, self._spec.loudness)
         return AudioEncoding(sound, AudioCodec.AAC, channels, self._spec.audio_bitrate_kbps)
 
     def _plan(

@@ -1,0 +1,54 @@
+"""What filter steps have in common: they change the programme, and publish it only as a leaf.
+
+The base of ``audio_mask`` and ``clean``; it handles no model itself.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from ..film import build_film
+from ..graph import Graph, Programme
+from ..outputs import Finished, PlannedOutput, Produced
+from . import StepKind, Workbench
+
+
+class FilterKind(StepKind):
+    """A step that others can be ``from``; if none is, the film as it left it is published."""
+
+    without_sei: bool = False
+    """Whether the film is published without what is written between its pictures."""
+    _planned: tuple[PlannedOutput, ...] = ()
+
+    @abstractmethod
+    def change(self, graph: Graph, programme: Programme) -> Programme:
+        """What it makes of the programme."""
+
+    def contribute(self, graph: Graph, programme: Programme) -> Programme | None:
+        """Change the programme; add the file, if this is a leaf."""
+        changed = self.change(graph, programme)
+        if self.is_leaf:
+            film = build_film(self.out, changed, graph.media, without_sei=self.without_sei)
+            graph.add_file(film.file)
+            self._planned = (PlannedOutput(self.name, film.file, film.mime_type),)
+        return changed
+
+    def outputs(self) -> tuple[PlannedOutput, ...]:
+        """The film, if this is a leaf."""
+        return self._planned
+
+    def finish(self, bench: Workbench) -> Finished:
+        """Nothing is left to do."""
+        return Finished(tuple(self._produced(output, bench) for output in self._planned))
+
+    def _produced(self, output: PlannedOutput, bench: Workbench) -> Produced:
+        size = output.copy.size if output.copy else None
+        return Produced(
+            path=output.path,
+            step=self.name,
+            name=output.path.name,
+            mime_type=output.mime_type,
+            width=size.width if size else None,
+            height=size.height if size else None,
+            duration_seconds=bench.seconds_of(output.path),
+        )
