@@ -117,6 +117,8 @@ class FakeCluster(Cluster):
             self._must_be(stored, body["metadata"].get("resourceVersion"))
             return self.put(plural, body)
         if method == "DELETE":
+            if plural == "configmaps":
+                return self.objects.pop((plural, namespace, name))
             if body["preconditions"]["uid"] != stored["metadata"]["uid"]:
                 raise Conflict("the UID in the precondition does not match", 409)
             if version := body["preconditions"].get("resourceVersion"):

@@ -57,50 +57,50 @@ async def act(observed: Observed, actions: tuple[Action, ...], world: World) -> 
 
 
 async def _create_job(observed: Observed, action: CreateJob, world: World) -> None:
-    meta = action.manifest["metadata"]
+    """The Job, made now or by an earlier try; a known one is not made again: a quota may be full."""
+    namespace = action.manifest["metadata"]["namespace"]
+    name = action.manifest["metadata"]["name"]
+    if any(job["metadata"]["name"] == name for job in world.cache.jobs_of(observed.uid)):
+        return
     try:
-        job = await _get_or_create(observed, action.manifest, world)
-        if not is_owned_by(job, observed.uid):
-            raise JobRefusedError(f"a foreign Job {meta['name']} is in its place", is_final=False)
         if action.config_map is not None:
-            # The Job owns it, so that it goes with the Job; the kubelet waits until it is there.
-            owned = {**action.config_map["metadata"], "ownerReferences": [_owned_by(job)]}
-            with suppress(Conflict):  # made by an earlier try
-                await world.cluster.create_config_map({**action.config_map, "metadata": owned})
-            world.orders[observed.uid] = job["metadata"]["uid"]
+            await _put_config_map(action.config_map, world)
+        try:
+            job = await world.cluster.create_job(action.manifest)
+        except Conflict:
+            job = await world.cluster.get_job(namespace, name)
     except (Invalid, Forbidden) as error:
         raise JobRefusedError(str(error), is_final=isinstance(error, Invalid)) from error
+    if not is_owned_by(job, observed.uid):
+        raise JobRefusedError(f"a foreign Job {name} is in its place", is_final=False)
     world.cache.put_job(job)
 
 
-async def _get_or_create(
-    observed: Observed, manifest: dict[str, Any], world: World
-) -> dict[str, Any]:
-    """The Job, made now or by an earlier try; a known one is not made again: a quota may be full."""
-    namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-    for job in world.cache.jobs_of(observed.uid):
-        if (job["metadata"]["namespace"], job["metadata"]["name"]) == (namespace, name):
-            return job
+async def _put_config_map(body: dict[str, Any], world: World) -> None:
+    """Made before the Job, so that no pod waits for it.
+
+    One that is there was left by an earlier try that got no Job. Store and placement may have changed
+    since, and an immutable ConfigMap can't be written again.
+    """
+    meta = body["metadata"]
     try:
-        return await world.cluster.create_job(manifest)
+        await world.cluster.create_config_map(body)
     except Conflict:
-        return await world.cluster.get_job(namespace, name)
+        await _delete_config_map(meta["namespace"], meta["name"], world)
+        await world.cluster.create_config_map(body)
 
 
-def _owned_by(job: dict[str, Any]) -> dict[str, Any]:
-    meta = job["metadata"]
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "name": meta["name"],
-        "uid": meta["uid"],
-        "blockOwnerDeletion": False,
-    }
+async def _delete_config_map(namespace: str, name: str, world: World) -> None:
+    with suppress(Gone):
+        await world.cluster.delete_config_map(namespace, name)
 
 
 async def _delete_job(observed: Observed, action: DeleteJob, world: World) -> None:
+    namespace = observed.key.namespace
     with suppress(Gone, Conflict):  # gone, or another one of that name
-        await world.cluster.delete_job(observed.key.namespace, action.name, action.uid)
+        await world.cluster.delete_job(namespace, action.name, action.uid)
+    if action.has_config_map:
+        await _delete_config_map(namespace, action.name, world)
 
 
 async def _delete_videojob(observed: Observed, world: World) -> None:

@@ -105,6 +105,12 @@ class Cache:
             self._videojobs[key] = body
         return key
 
+    def renew_videojob(self, body: Body) -> None:
+        """Take the answer to a write; the watch may have told meanwhile that the object is gone."""
+        old = self._videojobs.get(_key(body))
+        if old is not None and _uid(old) == _uid(body):
+            self.put_videojob(body)
+
     def drop_videojob(self, body: Body) -> Key | None:
         """Forget a VideoJob that is gone; None if a later one of the same name stays."""
         key = _key(body)

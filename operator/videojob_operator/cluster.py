@@ -191,6 +191,11 @@ class Cluster:
         namespace = body["metadata"]["namespace"]
         return await self.request("POST", f"/api/v1/namespaces/{namespace}/configmaps", body=body)
 
+    async def delete_config_map(self, namespace: str, name: str) -> None:
+        """Delete a ConfigMap."""
+        path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
+        await self.request("DELETE", path)
+
     async def create_event(self, body: Body) -> Body:
         """Make an Event."""
         namespace = body["metadata"]["namespace"]

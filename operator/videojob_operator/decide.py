@@ -38,7 +38,6 @@ POLICIES: tuple[Policy, ...] = (
     outcomes.decide_outcome,  # attempts and pods → results → verdict or next attempt
     queueing.decide_queue,  # others go first in the operator's own line
     admission.decide_admit,  # nothing runs and something should: GPU placement, build the Job
-    admission.decide_order,  # a Job whose work order did not come along gets it
     fallback.decide_fallback,  # no worker got the GPU that it need not have
     asking.decide_asking,  # a store that refused has not answered yet
     queueing.explain_kueue,  # a Job is there and may have no pods

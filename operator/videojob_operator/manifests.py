@@ -64,7 +64,7 @@ def build_attempt(
     kills: int,
     waits: int,
 ) -> CreateJob:
-    """The Job (and its ConfigMap, if one is needed) that works on some of the inputs.
+    """The Job that works on some of the inputs, and the ConfigMap for a long order of it.
 
     Args:
         observed: the VideoJob; its store has been looked up.

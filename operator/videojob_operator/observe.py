@@ -92,13 +92,12 @@ async def observe(key: Key, world: World) -> Observed | None:
             if newest and is_owned_by(pod, newest.uid)
         ),
     )
-    observed = replace(observed, lacks_order=_lacks_order(observed, world))
     if observed.deleting and names.FINALIZER in observed.finalizers:
         return await observe_removal(observed, meta["deletionTimestamp"], world)
     if spec is None or not observed.is_accepted:
         return observed
     replaces = falls_back(observed, world.now())
-    if not (needs_job(observed) or observed.lacks_order or replaces):
+    if not (needs_job(observed) or replaces):
         return observed
     if (place := _place(observed, world)) and place.position:
         return replace(observed, place=place)
@@ -112,17 +111,6 @@ def _place(observed: Observed, world: World) -> Place | None:
     """Where it stands in the operator's own line, if it wants to start and there is one for it."""
     ticket = build_ticket(observed)
     return world.line.look(ticket) if ticket else None
-
-
-def _lacks_order(observed: Observed, world: World) -> bool:
-    """Whether the newest Job's pods may wait for a ConfigMap that nobody has made.
-
-    The Job is made first; the operator may have ended, or the API server not answered, in between.
-    """
-    job = observed.attempt
-    if job is None or job.is_over or job.ready or observed.status.phase.is_terminal:
-        return False
-    return job.order_in_config_map and world.orders.get(observed.uid) != job.uid
 
 
 def parse_spec(body: Body) -> tuple[VideoJobSpec | None, str]:

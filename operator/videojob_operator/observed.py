@@ -264,8 +264,6 @@ class Observed:
     """In the operator's own line, when a Job is due; None where there is no line for it."""
     workload: str = ""
     """Why Kueue does not let the newest Job in, in its own words."""
-    lacks_order: bool = False
-    """Whether the newest Job's ConfigMap may not have been made."""
     template: TemplateStatus | TemplateProblem | None = None
     """What was taken from the template, now or earlier; None for a VideoJob with steps of its own."""
 
@@ -292,7 +290,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class CreateJob:
-    """Make the Job (and then its ConfigMap, if the order is too long for the environment)."""
+    """Make the Job, after its ConfigMap if the order is too long for the environment."""
 
     manifest: dict[str, Any]
     config_map: dict[str, Any] | None = None
@@ -306,10 +304,16 @@ class CreateJob:
 
 @dataclass(frozen=True)
 class DeleteJob:
-    """Delete exactly that Job, pods included."""
+    """Delete exactly that Job, its pods and the ConfigMap with its order."""
 
     name: str
     uid: str
+    has_config_map: bool = False
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> DeleteJob:
+        """The Job of an attempt."""
+        return cls(attempt.name, attempt.uid, attempt.order_in_config_map)
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,17 @@ Level-triggered: it looks at how things are, never at what happened.
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
-
-from videojob_api.status import VideoJobStatus
 
 from . import metrics
 from .act import act
 from .decide import decide
-from .errors import Conflict, Gone, JobRefusedError
+from .errors import JobRefusedError
 from .observe import observe
 from .observed import CreateJob, Decision, Key, Observed
 from .policies.acceptance import explain_refusal
 from .world import World
+from .write import write_status
 
 log = structlog.get_logger()
 
@@ -66,41 +63,3 @@ def stand_in_line(observed: Observed, decision: Decision, world: World) -> None:
     world.line.settle(observed.key, observed.uid, held, decision.ticket)
     metrics.LINE_LENGTH.set(world.line.length)
     metrics.LINE_PODS.set(world.line.pods)
-
-
-async def write_status(observed: Observed, status: VideoJobStatus, world: World) -> None:
-    """One patch that succeeds only if nobody has written since it was read."""
-    # What the models fill in by default was never stored, so it has to be written.
-    stored = observed.status.model_dump(
-        mode="json", by_alias=True, exclude_none=True, exclude_unset=True
-    )
-    patch = merge_patch(stored, status.wire())
-    try:
-        body = await world.cluster.patch_status(
-            observed.key.namespace, observed.key.name, observed.resource_version, patch
-        )
-    except Gone:
-        ghost = {
-            "namespace": observed.key.namespace,
-            "name": observed.key.name,
-            "uid": observed.uid,
-        }
-        world.forget_videojob({"metadata": ghost})  # no watch may tell of it any more
-        return
-    except Conflict:
-        metrics.CONFLICTS.inc()
-        raise  # the newer object is on its way through the watch; the key is tried again
-    world.cache.put_videojob(body)
-
-
-def merge_patch(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """RFC 7396: what turns one object into another; what is gone becomes null."""
-    patch: dict[str, Any] = {key: None for key in before if key not in after}
-    for key, value in after.items():
-        old = before.get(key)
-        if isinstance(value, dict) and isinstance(old, dict):
-            if inner := merge_patch(old, value):
-                patch[key] = inner
-        elif value != old or key not in before:
-            patch[key] = value
-    return patch

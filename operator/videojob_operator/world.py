@@ -39,9 +39,6 @@ class World:
     nodes_seen: tuple[float, Nodes] | None = None
     """When the nodes were last listed (monotonic seconds), and what they offered."""
 
-    orders: dict[str, str] = field(default_factory=dict)
-    """VideoJob uid → uid of its newest Job whose ConfigMap is known to be there."""
-
     line: Line = field(init=False)
     """The operator's own line."""
     workloads: dict[str, str] = field(default_factory=dict)
@@ -55,7 +52,6 @@ class World:
 
     def forget(self, uid: str) -> None:
         """Drop what workers and pods of a VideoJob said: it has ended or gone."""
-        self.orders.pop(uid, None)
         self.line.forget(uid)
         self.book.forget(uid)
         self.cache.forget_pods(uid)

@@ -35,7 +35,7 @@ def refuse(
     return Decision(
         policy="refuse",
         actions=(
-            *(DeleteJob(a.name, a.uid) for a in observed.attempts if not a.is_over),
+            *(DeleteJob.of(a) for a in observed.attempts if not a.is_over),
             EmitEvent("Warning", reason, message),
         ),
         status=describe(

@@ -12,7 +12,7 @@ from ..observed import Attempt, Decision, DeleteJob, Observed, StoreMissing
 from ..pods import node_selector
 from ..standing import describe
 from ..verdicts import Again, Verdicts, judge
-from .placement import decide_placement, keep_fallback, recall_placement
+from .placement import decide_placement, keep_fallback
 
 _LOOK_AGAIN_SECONDS = 5
 WAITING_FOR_WORKER = "Accepted; waiting for a worker to start."
@@ -86,28 +86,10 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
     )
 
 
-def decide_order(observed: Observed, now: datetime) -> Decision | None:
-    """Make the ConfigMap that the newest Job should have and perhaps has not."""
-    attempt, spec = observed.attempt, observed.spec
-    if not observed.lacks_order or attempt is None or spec is None:
-        return None
-    if observed.store is None or isinstance(observed.store, StoreMissing):
-        return None
-    again = build_attempt(
-        observed,
-        attempt.indexes,
-        number=attempt.number,
-        placement=recall_placement(spec.accelerator, attempt),
-        kills=attempt.kills,
-        waits=attempt.waits,
-    )
-    return Decision(actions=(again,), requeue_seconds=0)
-
-
 def _superseded(observed: Observed, left: frozenset[int]) -> tuple[DeleteJob, ...]:
     """Earlier attempts that ended nothing for good: a store that refuses for days leaves few Jobs."""
     return tuple(
-        DeleteJob(attempt.name, attempt.uid)
+        DeleteJob.of(attempt)
         for attempt in observed.attempts[:-1]
         if left.issuperset(attempt.indexes) and not attempt.deleted
     )

@@ -32,7 +32,7 @@ def decide_deadline(observed: Observed, now: datetime) -> Decision | None:
     message = f"Not done within activeDeadlineSeconds ({seconds}).{last}"
     return Decision(
         actions=(
-            *(DeleteJob(a.name, a.uid) for a in observed.attempts if not a.is_over),
+            *(DeleteJob.of(a) for a in observed.attempts if not a.is_over),
             EmitEvent("Warning", FailReason.DEADLINE_EXCEEDED, message),
         ),
         status=describe(

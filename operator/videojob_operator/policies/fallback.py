@@ -59,7 +59,7 @@ def decide_fallback(observed: Observed, now: datetime) -> Decision | None:
     message = f"No worker got {attempt.device} for {seconds} seconds; working on the CPU instead."
     return Decision(
         actions=(
-            DeleteJob(attempt.name, attempt.uid),
+            DeleteJob.of(attempt),
             create,
             EmitEvent("Warning", PlacementReason.FALLBACK_AFTER_WAIT, message),
         ),

@@ -12,6 +12,7 @@ from fake_cluster import StillWorld, a_world, fake
 from videojob_operator.act import act, build_event
 from videojob_operator.decide import decide
 from videojob_operator.errors import ClusterError
+from videojob_operator.facts import parse_attempt
 from videojob_operator.observed import Action, CreateJob, DeleteJob, EmitEvent, Observed
 
 RUNNING = EmitEvent("Normal", "Running", "Working on the input on the CPU.")
@@ -46,20 +47,34 @@ async def test_a_job_that_an_earlier_operator_made_is_learnt() -> None:
     assert len(other.cache.jobs_of(UID)) == 1
 
 
-async def test_the_config_map_is_made_once_and_goes_with_its_job() -> None:
+async def test_a_long_order_is_there_before_its_job_and_belongs_to_the_videojob() -> None:
+    observed, create = a_job_to_make(500)
+    world = await twice(observed, create)
+    assert [path.rsplit("/", 1)[1] for _, path in fake(world).writes] == ["configmaps", "jobs"]
+    (config_map,) = fake(world).all("configmaps")
+    assert [o["uid"] for o in config_map["metadata"]["ownerReferences"]] == [UID]
+
+
+async def test_an_order_left_by_a_try_that_got_no_job_is_replaced() -> None:
+    """The store may have been mended in between."""
+    observed, create = a_job_to_make(500)
+    assert create.config_map is not None
+    world = a_world()
+    stale = fake(world).put("configmaps", {**create.config_map, "data": {"order.json": "{}"}})
+    await act(observed, (create,), world)
+    (config_map,) = fake(world).all("configmaps")
+    assert config_map["metadata"]["uid"] != stale["metadata"]["uid"]
+    assert config_map["data"] == create.config_map["data"]
+
+
+async def test_an_order_goes_with_its_job() -> None:
     observed, create = a_job_to_make(500)
     world = await twice(observed, create)
     (job,) = fake(world).all("jobs")
-    (config_map,) = fake(world).all("configmaps")
-    assert config_map["metadata"]["ownerReferences"] == [
-        {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "name": job["metadata"]["name"],
-            "uid": job["metadata"]["uid"],
-            "blockOwnerDeletion": False,
-        }
-    ]
+    delete = DeleteJob.of(parse_attempt(job))
+    for _ in range(2):
+        await act(observed, (delete,), world)
+    assert fake(world).all("jobs") == fake(world).all("configmaps") == []
 
 
 async def test_a_job_is_deleted_by_its_uid_and_what_is_gone_is_gone() -> None:
@@ -86,17 +101,6 @@ async def test_an_event_that_fails_ends_nothing() -> None:
     fake(world).failures = [ClusterError("down", 500)]
     await act(observed, (RUNNING, create), world)
     assert len(fake(world).all("jobs")) == 1
-
-
-async def test_a_known_job_is_not_made_again() -> None:
-    """The answer could be that a quota is full."""
-    observed, create = a_job_to_make(500)
-    world = await twice(observed, create)
-    assert [path.rsplit("/", 1)[1] for _, path in fake(world).writes] == [
-        "jobs",
-        "configmaps",
-        "configmaps",
-    ]
 
 
 def test_an_event_is_named_by_what_it_says() -> None:

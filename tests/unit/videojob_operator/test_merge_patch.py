@@ -7,7 +7,7 @@ from typing import Any
 
 from fake_cluster import apply_patch
 
-from videojob_operator.reconcile import merge_patch
+from videojob_operator.write import merge_patch
 
 
 def some_json(chance: random.Random, depth: int = 0) -> Any:

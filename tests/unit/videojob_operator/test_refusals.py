@@ -21,7 +21,7 @@ from fake_cluster import (
 
 from videojob_api import names
 from videojob_api.status import Phase
-from videojob_operator.errors import ClusterError, Forbidden, Gone, Invalid
+from videojob_operator.errors import Forbidden, Gone, Invalid
 from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
 
@@ -108,60 +108,25 @@ async def test_a_foreign_job_in_the_place_is_said_and_left_alone() -> None:
     assert status_of(world).attempt == 1
 
 
-# ---- the work order's ConfigMap, which is made after its Job
+# ---- the work order's ConfigMap, which is made before its Job
 
 
-@pytest.mark.parametrize("known", ["now", "after a restart"])
-async def test_a_work_order_that_did_not_come_along_is_made_later(known: str) -> None:
-    world, key = a_world_with_a_videojob(500)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world.cluster, "create_config_map", refusing(ClusterError("down", 500)))
-        with pytest.raises(ClusterError):
-            await reconcile(key, world)
-    if known == "after a restart":
-        world = StillWorld(world.cluster, world.settings)
-        world.cache.put_videojob(fake(world).all("videojobs")[0])
-    job_becomes(world, active=4)
-    assert await reconcile(key, world) == 0
-    (config_map,) = fake(world).all("configmaps")
-    assert config_map["metadata"]["name"] == the_job(world)["metadata"]["name"]
-    assert config_map["metadata"]["ownerReferences"][0]["uid"] == the_job(world)["metadata"]["uid"]
-    assert attempts(world) == ["1"]
-    await reconcile(key, world)
-    assert (status_of(world).phase, status_of(world).attempt) == (Phase.PENDING, 1)
-    await settled(world)
-
-
-async def test_a_work_order_that_is_there_is_not_made_again() -> None:
-    world, key = a_world_with_a_videojob(500)
-    await reconcile(key, world)
-    job_becomes(world, active=4)
-    before = len(fake(world).requests)
-    await reconcile(key, world)
-    assert fake(world).requests[before:] == []
-
-
-async def test_a_work_order_that_is_not_accepted_is_said() -> None:
+async def test_without_its_order_no_job_is_made_and_the_reason_is_said() -> None:
     world, key = a_world_with_a_videojob(500)
     with pytest.MonkeyPatch.context() as patch:
         error = Forbidden("exceeded quota: configmaps", 403)
         patch.setattr(world.cluster, "create_config_map", refusing(error))
         assert await reconcile(key, world) == 30
         assert "exceeded quota: configmaps" in (status_of(world).message or "")
-        job_becomes(world, active=4)
-        assert await reconcile(key, world) == 30
         assert condition(world, "Stalled") == ("True", "JobRefused")
-    assert await reconcile(key, world) == 0
+        assert fake(world).all("jobs") == []
+    await reconcile(key, world)
     assert len(fake(world).all("configmaps")) == len(fake(world).all("jobs")) == 1
 
 
-async def test_a_running_job_is_stopped_when_its_order_is_never_accepted() -> None:
+async def test_an_order_that_is_never_accepted_ends_the_job() -> None:
     world, key = a_world_with_a_videojob(500)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world.cluster, "create_config_map", refusing(ClusterError("down", 500)))
-        with pytest.raises(ClusterError):
-            await reconcile(key, world)
-        job_becomes(world, active=4)
         patch.setattr(world.cluster, "create_config_map", refusing(Invalid("too long", 422)))
         await reconcile(key, world)
     assert status_of(world).phase is Phase.FAILED
@@ -226,6 +191,22 @@ async def test_a_successor_is_kept_when_the_write_for_its_forerunner_finds_nothi
     body = world.cache.videojob(key)
     assert body is not None
     assert body["metadata"]["uid"] == "successor"
+
+
+async def test_an_answer_that_comes_after_the_deletion_brings_nothing_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, key = a_world_with_a_videojob()
+    patch_status = world.cluster.patch_status
+
+    async def slow(*arguments: Any) -> dict[str, Any]:
+        answer = await patch_status(*arguments)
+        world.forget_videojob(answer)  # the watch was faster
+        return answer
+
+    monkeypatch.setattr(world.cluster, "patch_status", slow)
+    await reconcile(key, world)
+    assert world.cache.videojob(key) is None
 
 
 # ---- Jobs and pods that are not ours
