@@ -18,17 +18,9 @@ from videojob_api.report import ProgressReport, Result
 from videojob_api.status import InputState, OutputStatus, Phase, Stage, VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
+from videojob_operator.attempt import Attempt, Ending, WaitingPod
 from videojob_operator.clock import format_time
-from videojob_operator.observed import (
-    Attempt,
-    Decision,
-    Ending,
-    Key,
-    Nodes,
-    Observed,
-    StoreMissing,
-    WaitingPod,
-)
+from videojob_operator.observed import Decision, Key, Nodes, Observed, StoreMissing
 from videojob_operator.settings import Settings
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -37,6 +29,7 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 NO_GPU_FREE = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
 
 UID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+RUN_ID = names.run_id(UID, 1)
 KEY = Key("films", "keynote")
 SHA256 = "ab" * 32
 
@@ -176,9 +169,10 @@ class Situation(Observed):
         """One more Job, over all inputs unless told otherwise."""
         number = number or (self.attempts[-1].number + 1 if self.attempts else 1)
         attempt = Attempt(
-            name=names.child_name(self.key.name, self.uid, run=1, attempt=number),
+            name=names.child_name(self.key.name, self.uid, self.run, number),
             uid=f"job-{number}",
             number=number,
+            run_id=self.run_id,
             indexes=tuple(range(self.input_count)),
             created_at=NOW - seconds(60),
         )
@@ -294,7 +288,11 @@ def a_job_body(
             "uid": uid,
             "resourceVersion": "10",
             "creationTimestamp": a_time(60),
-            "labels": {names.LABEL_UID: UID, names.LABEL_ATTEMPT: str(number)},
+            "labels": {
+                names.LABEL_UID: UID,
+                names.LABEL_RUN: RUN_ID,
+                names.LABEL_ATTEMPT: str(number),
+            },
             "annotations": {names.ANNOTATION_INDEXES: format_indexes(indexes)},
             "ownerReferences": [
                 {"kind": "VideoJob", "name": KEY.name, "uid": UID, "controller": True}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from builders import KEY, NOW, UID, a_report, a_videojob_body, an_ended_pod
+from builders import KEY, NOW, RUN_ID, UID, a_report, a_videojob_body, an_ended_pod
 
 from videojob_api import names
 from videojob_api.report import Report
@@ -123,8 +123,15 @@ class FakeCluster(Cluster):
                 raise Conflict("the UID in the precondition does not match", 409)
             if version := body["preconditions"].get("resourceVersion"):
                 self._must_be(stored, version)
+            if body.get("propagationPolicy") == "Foreground" and self._pods_of(stored):
+                stored["metadata"].setdefault("deletionTimestamp", "2026-03-01T12:00:00Z")
+                return self.put(plural, stored)
             return self.objects.pop((plural, namespace, name))
         return self._copy(stored)
+
+    def _pods_of(self, job: Body) -> list[Body]:
+        uid = job["metadata"]["uid"]
+        return [p for p in self.all("pods") if p["metadata"]["ownerReferences"][0]["uid"] == uid]
 
     @staticmethod
     def _parse(path: str) -> tuple[str, str, str]:
@@ -243,7 +250,7 @@ def pod_ended(world: StillWorld, exit_code: int, message: str = "", *, index: in
 
 def reported(world: StillWorld, percent: float, *, index: int = 0, attempt: int = 1) -> None:
     """A worker told how far it is."""
-    report = Report(run_id="r", attempt=attempt, index=index, progress=a_report(percent))
+    report = Report(run_id=RUN_ID, attempt=attempt, index=index, progress=a_report(percent))
     world.book.record(UID, report)
 
 

@@ -22,7 +22,7 @@ import yaml
 from minio import Minio
 
 STORE_NAMESPACE = "videojob-e2e"
-TERMINAL = ("Succeeded", "Failed", "Rejected")
+TERMINAL = ("Succeeded", "Failed", "Rejected", "Cancelled")
 
 
 class Kubectl:

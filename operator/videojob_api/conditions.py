@@ -28,9 +28,12 @@ _KSTATUS: dict[Phase, tuple[str, str, str]] = {
     Phase.PENDING: ("False", "True", "False"),
     Phase.QUEUED: ("False", "True", "False"),
     Phase.RUNNING: ("False", "True", "False"),
+    Phase.SUSPENDED: ("False", "False", "False"),  # at rest as was asked, and not done
+    Phase.CANCELLING: ("False", "True", "False"),
     Phase.SUCCEEDED: ("True", "False", "False"),
     Phase.FAILED: ("False", "False", "True"),
     Phase.REJECTED: ("False", "False", "True"),
+    Phase.CANCELLED: ("False", "False", "True"),  # who waits for its results waits in vain
 }
 
 
@@ -69,9 +72,9 @@ def build_conditions(
             ("True", "Scheduled", "") if scheduled else ("False", reason, message)
         )
     if phase.is_terminal:
-        done = phase is Phase.SUCCEEDED
+        done, failed = phase is Phase.SUCCEEDED, phase in (Phase.FAILED, Phase.REJECTED)
         conditions[ConditionType.COMPLETE] = (str(done), reason, message if done else "")
-        conditions[ConditionType.FAILED] = (str(not done), reason, "" if done else message)
+        conditions[ConditionType.FAILED] = (str(failed), reason, message if failed else "")
     return conditions
 
 

@@ -16,9 +16,10 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from .base import Model
+from .resources import Resources
 from .status import TemplateStatus
 from .steps import Step, check_steps
-from .videojob import Accelerator, Limits, Resources, TemplateRef, VideoJobSpec
+from .videojob import Accelerator, Limits, TemplateRef, VideoJobSpec
 from .videotemplate import PARAM_NAME, Param, Scalar, VideoTemplateSpec, as_text
 
 MAX_STEPS_BYTES = 32 * 1024

@@ -78,6 +78,17 @@ def clean_up_name(name: str, uid: str) -> str:
     return f"{name[:MAX_CHILD_NAME_PREFIX].replace('.', '-').rstrip('-')}-{digest}"
 
 
+def run_id(uid: str, number: int) -> str:
+    """Names one run of a VideoJob; runs count from 1."""
+    return f"{uid[:8]}-{number}"
+
+
+def run_number(run: str) -> int:
+    """Which run an ID names."""
+    number = run.rpartition("-")[2]
+    return int(number) if number.isdigit() else 1
+
+
 def reports_audience(uid: str) -> str:
     """The token audience under which the workers of one VideoJob may report, and no others."""
     return f"{GROUP}/{uid}"

@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue, WithJsonSchema
 
 from .base import Tolerant
 
+MAX_RUN_TOKEN = 128
 MAX_STATUS_INPUTS = 100
 MAX_STATUS_OUTPUTS = 50
 MAX_MESSAGE = 1024
@@ -42,14 +43,17 @@ class Phase(StrEnum):
     PENDING = "Pending"
     QUEUED = "Queued"
     RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    CANCELLING = "Cancelling"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     REJECTED = "Rejected"
+    CANCELLED = "Cancelled"
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job has ended."""
-        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.REJECTED)
+        """Whether the run has ended."""
+        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.REJECTED, Phase.CANCELLED)
 
 
 class InputState(StrEnum):
@@ -60,6 +64,7 @@ class InputState(StrEnum):
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     REJECTED = "Rejected"
+    CANCELLED = "Cancelled"
 
 
 class Stage(StrEnum):
@@ -233,6 +238,9 @@ class VideoJobStatus(Tolerant):
     """What has become of the job."""
 
     observed_generation: Annotated[int, Field(ge=-1)] = Field(default=-1)
+    observed_run_token: Annotated[str, Field(max_length=MAX_RUN_TOKEN)] | None = Field(
+        default=None, description="The spec.runToken that this run was started by."
+    )
     run_id: Annotated[str, Field(max_length=64)] | None = Field(
         default=None, alias="runID", description="Identifies this run of the job."
     )
@@ -270,5 +278,9 @@ class VideoJobStatus(Tolerant):
     warnings: Annotated[list[Warn], Field(max_length=20)] = Field(default=[])
     notifications: Annotated[list[NotificationStatus], Field(max_length=8)] = Field(default=[])
     accepted_at: Time | None = None
+    resumed_at: Time | None = Field(
+        default=None,
+        description="When it last went on after a suspension; the deadline counts anew.",
+    )
     started_at: Time | None = None
     finished_at: Time | None = None

@@ -8,12 +8,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from .base import Model, Name, ObjectKey, Quantity, Sha256, check_inside, parse_quantity
+from .base import Model, Name, ObjectKey, Quantity, Sha256, check_inside
 from .ending import DeletionPolicy, Notify, SubjectRef, Ttl, UserMetadata, check_metadata
+from .resources import Resources
 from .scheduling import Scheduling, Subdomain
-from .status import VideoJobStatus
+from .status import MAX_RUN_TOKEN, VideoJobStatus
 from .steps import (
     MEASURING_KINDS,
     RENDERING_KINDS,
@@ -159,55 +160,6 @@ class Accelerator(Model):
     )
 
 
-class Requests(Model):
-    """What a node must have free for a worker."""
-
-    cpu: Quantity | None = Field(default=None, description="500m, or the limit if that is less.")
-    memory: Quantity | None = Field(
-        default=None, description="512Mi, or the limit if that is less."
-    )
-
-
-class ResourceLimits(Model):
-    """The most that a worker may use."""
-
-    cpu: Quantity = Field(default="2", description="Threads follow it.")
-    memory: Quantity = Field(default="2Gi", description="Plans are made to fit into it.")
-
-
-def _within_limit(what: str) -> dict[str, JsonValue]:
-    return {
-        "rule": f"!has(self.requests.{what}) || quantity(string(self.requests.{what}))"
-        f".compareTo(quantity(string(self.limits.{what}))) <= 0",
-        "message": f"requests.{what} is more than limits.{what}; lower the request or raise the "
-        "limit",
-    }
-
-
-class Resources(Model):
-    """Requests and limits of each worker."""
-
-    requests: Requests = Field(default=Requests())
-    limits: ResourceLimits = Field(default=ResourceLimits())
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [_within_limit("cpu"), _within_limit("memory")]
-        }
-    )
-
-    @model_validator(mode="after")
-    def _requests_within_limits(self) -> Resources:
-        for what in ("cpu", "memory"):
-            request, limit = getattr(self.requests, what), getattr(self.limits, what)
-            if request and limit and parse_quantity(request) > parse_quantity(limit):
-                raise ValueError(
-                    f"requests.{what} ({request}) is more than limits.{what} ({limit}); "
-                    "lower the request or raise the limit"
-                )
-        return self
-
-
 class TemplateKind(StrEnum):
     """Where a template lives."""
 
@@ -248,13 +200,20 @@ def _unchanged(field: str) -> dict[str, str]:
     if field in _OPTIONAL:
         same = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || {same})"
     return {
-        "rule": same,
-        "message": f"{field} can't be changed once the VideoJob exists; make a new VideoJob with "
-        "another name",
+        "rule": f"self.runToken != oldSelf.runToken || ({same})",
+        "message": f"{field} can't be changed during a run; change runToken in the same update to run "
+        "again with it, or make a new VideoJob with another name",
     }
 
 
-_IMMUTABLE_RULES: list[Any] = [_unchanged(field) for field in _IMMUTABLE]
+_RUN_RULES: list[Any] = [
+    *(_unchanged(field) for field in _IMMUTABLE),
+    {
+        "rule": "self.runToken == oldSelf.runToken || !self.cancel",
+        "message": "a new runToken starts a new run, which `cancel: true` would end at once; set "
+        "cancel: false in the same update",
+    },
+]
 
 
 class VideoJobSpec(Model):
@@ -299,7 +258,22 @@ class VideoJobSpec(Model):
     )
     active_deadline_seconds: Annotated[int, Field(ge=10, le=604800)] = Field(
         default=86400,
-        description="Longest time from acceptance to the end, waiting included; then Failed.",
+        description="Longest time from acceptance (or from the last resumption) to the end, waiting "
+        "included; then Failed.",
+    )
+    suspend: bool = Field(
+        default=False,
+        description="Stop the workers and start none; back to false, it goes on with the inputs that "
+        "are not done.",
+    )
+    cancel: bool = Field(
+        default=False,
+        description="End this run as Cancelled, within the workers' grace period. There is no way "
+        "back; a new runToken runs again.",
+    )
+    run_token: Annotated[str, Field(max_length=MAX_RUN_TOKEN)] = Field(
+        default="",
+        description="Any text; change it to run again, together with any other change of the spec.",
     )
     ttl: Ttl | None = Field(
         default=None, description="Delete the VideoJob some time after its end."
@@ -345,7 +319,7 @@ class VideoJobSpec(Model):
                     "its `from`",
                     "fieldPath": ".steps",
                 },
-                *_IMMUTABLE_RULES,
+                *_RUN_RULES,
             ]
         }
     )

@@ -23,7 +23,8 @@ from pydantic import (
 )
 
 from .base import Model
-from .videojob import LIST_BY_NAME, MAX_PARAM_LENGTH, Accelerator, Limits, Resources
+from .resources import Resources
+from .videojob import LIST_BY_NAME, MAX_PARAM_LENGTH, Accelerator, Limits
 
 Scalar = bool | int | float | str
 """What a parameter can be."""

@@ -98,7 +98,9 @@ async def _delete_config_map(namespace: str, name: str, world: World) -> None:
 async def _delete_job(observed: Observed, action: DeleteJob, world: World) -> None:
     namespace = observed.key.namespace
     with suppress(Gone, Conflict):  # gone, or another one of that name
-        await world.cluster.delete_job(namespace, action.name, action.uid)
+        await world.cluster.delete_job(
+            namespace, action.name, action.uid, foreground=action.stays_for_pods
+        )
     if action.has_config_map:
         await _delete_config_map(namespace, action.name, world)
 

@@ -180,9 +180,10 @@ class Cluster:
         namespace = body["metadata"]["namespace"]
         return await self.request("POST", f"/apis/batch/v1/namespaces/{namespace}/jobs", body=body)
 
-    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
-        """Delete exactly that Job; its pods follow."""
-        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+    async def delete_job(self, namespace: str, name: str, uid: str, *, foreground: bool) -> None:
+        """Delete exactly that Job, after its pods or (in the background) before them."""
+        policy = "Foreground" if foreground else "Background"
+        body = {"propagationPolicy": policy, "preconditions": {"uid": uid}}
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
         await self.request("DELETE", path, body=body)
 

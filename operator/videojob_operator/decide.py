@@ -14,6 +14,7 @@ from .policies import (
     acceptance,
     admission,
     asking,
+    cancellation,
     deadlines,
     fallback,
     finished,
@@ -21,6 +22,8 @@ from .policies import (
     queueing,
     removal,
     running,
+    runs,
+    suspension,
     templates,
     throttle,
     waiting,
@@ -31,11 +34,15 @@ Policy = Callable[[Observed, datetime], Decision | None]
 POLICIES: tuple[Policy, ...] = (
     removal.decide_removal,  # being deleted, and its outputs first
     removal.decide_hold,  # outputs that go with it: nothing is made before that is ensured
+    runs.decide_rerun,  # another runToken: everything begins anew
     finished.decide_finished,  # terminal: only the children are left to clear away
+    cancellation.decide_cancel,
     acceptance.decide_accept,  # a manifest that is not understood ends here
+    suspension.decide_suspend,
     deadlines.decide_deadline,
     templates.decide_template,  # no steps yet: the template is missing, or was just read
     outcomes.decide_outcome,  # attempts and pods → results → verdict or next attempt
+    runs.decide_clear,  # workers that were told to stop have not all done so
     queueing.decide_queue,  # others go first in the operator's own line
     admission.decide_admit,  # nothing runs and something should: GPU placement, build the Job
     fallback.decide_fallback,  # no worker got the GPU that it need not have

@@ -17,8 +17,9 @@ from videojob_api.report import Result
 from videojob_api.status import Usage
 from videojob_api.videojob import VideoJobSpec
 
+from .attempt import Attempt, Ending, WaitingPod
 from .manifests import ANNOTATION_KILLS, ANNOTATION_WAITS, CONTAINER
-from .observed import Attempt, Ending, Nodes, WaitingPod
+from .observed import Nodes
 
 Body = dict[str, Any]
 
@@ -63,6 +64,7 @@ def parse_attempt(job: Body) -> Attempt:
         name=meta["name"],
         uid=meta["uid"],
         number=number,
+        run_id=meta["labels"][names.LABEL_RUN],
         indexes=indexes,
         created_at=_time(meta["creationTimestamp"]),
         active=status.get("active", 0),

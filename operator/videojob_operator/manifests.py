@@ -77,7 +77,7 @@ def build_attempt(
     spec, store = observed.spec, observed.store
     if spec is None or store is None or isinstance(store, StoreMissing):
         raise ValueError("an attempt needs a manifest that is understood and a store that exists")
-    name = names.child_name(observed.key.name, observed.uid, run=1, attempt=number)
+    name = names.child_name(observed.key.name, observed.uid, observed.run, number)
     order = build_order(observed, spec, store, indexes, number, placement)
     text = order.model_dump_json(by_alias=True, exclude_none=True)
     meta = _metadata(observed, name, number)

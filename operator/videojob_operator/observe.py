@@ -18,6 +18,7 @@ from videojob_api.reasons import ExitCode
 from videojob_api.status import VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 
+from .attempt import Attempt
 from .errors import Gone
 from .facts import (
     is_at_work,
@@ -30,7 +31,7 @@ from .facts import (
     parse_waiting_pod,
 )
 from .observe_removal import observe_removal
-from .observed import Attempt, Key, Nodes, Observed, Place, StoreMissing
+from .observed import Key, Nodes, Observed, Place, StoreMissing
 from .policies.admission import needs_job
 from .policies.fallback import falls_back
 from .policies.placement import depends_on_nodes
@@ -56,13 +57,15 @@ async def observe(key: Key, world: World) -> Observed | None:
     spec, invalid = parse_spec(body)
     status = VideoJobStatus.model_validate(body.get("status", {}))
     spec, template = use_template(spec, await find_template(key, spec, status, world))
-    attempts = await _attempts(key, uid, status, world)
+    jobs = await _jobs(key, uid, status, world)
+    current = status.run_id or names.run_id(uid, 1)
+    attempts = tuple(job for job in jobs if job.run_id == current)
     if not status.phase.is_terminal:
         attempts = tuple(_with_pods(uid, attempt, world) for attempt in attempts)
         for attempt in attempts:
             await _read_endings(key, uid, attempt, world)
     newest = attempts[-1] if attempts else None
-    results, endings = world.book.results(uid)
+    results, endings = world.book.results(uid, current)
     if spec is not None:
         results = {i: keep_own_outputs(spec, i, result) for i, result in results.items()}
     observed = Observed(
@@ -79,11 +82,12 @@ async def observe(key: Key, world: World) -> Observed | None:
         deliveries=world.courier.deliveries(uid, status),
         finalizers=tuple(meta.get("finalizers", ())),
         attempts=attempts,
+        earlier=tuple(job for job in jobs if job.run_id != current),
         results=results,
         endings=endings,
         progress=world.book.progress(uid, newest),
         created_at=meta.get("creationTimestamp", ""),
-        usage=world.book.usage(uid),
+        usage=world.book.usage(uid, current),
         workload=world.workloads.get(newest.uid, "") if newest else "",
         waiting=tuple(
             parse_waiting_pod(pod)
@@ -123,27 +127,31 @@ def parse_spec(body: Body) -> tuple[VideoJobSpec | None, str]:
         return None, f"spec.{where}: {first['msg']}"
 
 
-async def _attempts(
-    key: Key, uid: str, status: VideoJobStatus, world: World
-) -> tuple[Attempt, ...]:
-    """Our Jobs, oldest first. One that should be there and is not in the cache is asked for."""
-    jobs = [
+async def _jobs(key: Key, uid: str, status: VideoJobStatus, world: World) -> list[Attempt]:
+    """Our Jobs of all runs, oldest first. One that should be there and is not known is asked for."""
+    bodies = [
         job
         for job in world.cache.jobs_of(uid)
         if is_owned_by(job, uid) and job["metadata"]["namespace"] == key.namespace
     ]
-    attempts = {a.number: a for a in map(_understood, jobs) if a is not None}
-    expected = status.attempt or 0
-    if expected and expected not in attempts and not status.phase.is_terminal:
-        name = names.child_name(key.name, uid, run=1, attempt=expected)
-        try:
-            job = await world.cluster.get_job(key.namespace, name)
-        except Gone:
-            job = {}
-        if is_owned_by(job, uid) and (attempt := _understood(job)) is not None:
-            world.cache.put_job(job)
-            attempts[expected] = attempt
-    return tuple(attempt for _, attempt in sorted(attempts.items()))
+    jobs = {a.name: a for a in map(_understood, bodies) if a is not None}
+    if status.attempt and not status.phase.is_terminal:
+        run = names.run_number(status.run_id or names.run_id(uid, 1))
+        name = names.child_name(key.name, uid, run=run, attempt=status.attempt)
+        if name not in jobs and (job := await _ask_for(key, uid, name, world)) is not None:
+            jobs[name] = job
+    return sorted(jobs.values(), key=lambda job: (names.run_number(job.run_id), job.number))
+
+
+async def _ask_for(key: Key, uid: str, name: str, world: World) -> Attempt | None:
+    try:
+        body = await world.cluster.get_job(key.namespace, name)
+    except Gone:
+        return None
+    if not is_owned_by(body, uid) or (job := _understood(body)) is None:
+        return None
+    world.cache.put_job(body)
+    return job
 
 
 def _understood(job: Body) -> Attempt | None:
@@ -163,11 +171,11 @@ def _with_pods(uid: str, attempt: Attempt, world: World) -> Attempt:
     """
     pods = [pod for pod in world.cache.pods_of(uid) if is_owned_by(pod, attempt.uid)]
     done = set()
-    world.book.record_costs(uid, attempt.number, parse_costs(pods, attempt.gpus))
+    world.book.record_costs(uid, attempt, parse_costs(pods, attempt.gpus))
     for job_index, (ending, result) in parse_endings(pods).items():
         if ending.exit_code == ExitCode.DONE and job_index < len(attempt.indexes):
             index = attempt.indexes[job_index]
-            world.book.record_ending(uid, attempt.number, index, ending, result)
+            world.book.record_ending(uid, attempt, index, ending, result)
             done.add(index)
     at_work = sum(1 for pod in pods if is_at_work(pod))
     return replace(
@@ -184,12 +192,12 @@ async def _read_endings(key: Key, uid: str, attempt: Attempt, world: World) -> N
         return
     found = await world.cluster.list_pods_of_job(key.namespace, attempt.name)
     pods = [pod for pod in found if is_owned_by(pod, attempt.uid)]
-    world.book.record_costs(uid, attempt.number, parse_costs(pods, attempt.gpus))
+    world.book.record_costs(uid, attempt, parse_costs(pods, attempt.gpus))
     for job_index, (ending, result) in parse_endings(pods).items():
         if job_index < len(attempt.indexes) and attempt.indexes[job_index] in unread:
             index = attempt.indexes[job_index]
-            world.book.record_ending(uid, attempt.number, index, ending, result)
-    world.book.mark_looked(uid, attempt.number, unread)
+            world.book.record_ending(uid, attempt, index, ending, result)
+    world.book.mark_looked(uid, attempt, unread)
 
 
 async def _nodes(spec: VideoJobSpec, world: World) -> Nodes | None:

@@ -6,17 +6,19 @@ here reaches the cluster or the clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from videojob_api import names
 from videojob_api.clean_up import CleanUpResult
 from videojob_api.report import ProgressReport, Result
-from videojob_api.status import TemplateStatus, Usage, VideoJobStatus
+from videojob_api.status import Phase, TemplateStatus, Usage, VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 
+from .attempt import Attempt, Ending, WaitingPod
 from .settings import Settings
 
 
@@ -25,88 +27,6 @@ class Key(NamedTuple):
 
     namespace: str
     name: str
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How the last pod of an index ended, as the kubelet tells it."""
-
-    exit_code: int | None
-    reason: str = ""
-    """Of the container or the pod: OOMKilled, Evicted, Error, …"""
-    message: str = ""
-    """Termination message as it stands, when it is no Result."""
-    pod: str = ""
-
-
-def name_claims(templates: Iterable[str]) -> str | None:
-    """How devices by claim are called where an extended resource would be named."""
-    told = ", ".join(templates)
-    return f"ResourceClaim {told}" if told else None
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One Job of ours, reduced to what decisions need. Indexes are those of the VideoJob's inputs."""
-
-    name: str
-    uid: str
-    number: int
-    indexes: tuple[int, ...]
-    """The inputs it works on: Job index i is the i-th of them."""
-    created_at: datetime
-    active: int = 0
-    ready: int = 0
-    completed: frozenset[int] = frozenset()
-    failed: frozenset[int] = frozenset()
-    ended_at: datetime | None = None
-    """When it was seen to be over."""
-    pods_failed: int = 0
-    """Pods of it that failed so far."""
-    kills: int = 0
-    """Attempts of this run, this one included, made because a pod was killed from outside."""
-    waits: int = 0
-    """Attempts of this run made because the store refused."""
-    accelerator_reason: str = ""
-    accelerator: str | None = None
-    """The extended resource its pods ask for."""
-    accelerator_count: int = 0
-    claims: tuple[tuple[str, str], ...] = ()
-    """Devices its pods claim: name and ResourceClaimTemplate."""
-    parallelism: int = 1
-    """Pods that it has at once, at most."""
-    queue: str = ""
-    """The LocalQueue of Kueue that it stands in."""
-    suspended: bool = False
-    """Whether it may have no pods now: Kueue has not let it in, or has put it out again."""
-    deleted: bool = False
-    order_in_config_map: bool = False
-    """Whether its work order travels in a ConfigMap."""
-
-    @property
-    def open(self) -> frozenset[int]:
-        """Inputs it has not ended yet."""
-        return frozenset(self.indexes) - self.completed - self.failed
-
-    @property
-    def gpus(self) -> int:
-        """How many accelerators each worker holds."""
-        return self.accelerator_count or len(self.claims)
-
-    @property
-    def device(self) -> str | None:
-        """What its workers get, in words; None is the CPU."""
-        return self.accelerator or name_claims(template for _, template in self.claims)
-
-    @property
-    def pods(self) -> int:
-        """Places that it takes up among the operator's own; those of Kueue are not counted."""
-        return 0 if self.queue or self.is_over else min(self.parallelism, len(self.open))
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will come of it."""
-        return self.ended_at is not None or not self.open
 
 
 @dataclass(frozen=True)
@@ -127,17 +47,6 @@ class Place:
     """Where it stands in the line: 1 is next, 0 is its turn."""
 
     position: int
-
-
-@dataclass(frozen=True)
-class WaitingPod:
-    """A pod of ours that is not running yet, and why."""
-
-    name: str
-    reason: str
-    message: str
-    since: datetime | None = None
-    """When it was made."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +154,8 @@ class Observed:
     """Notification id → how its last attempt ended, where the status does not know yet."""
     attempts: tuple[Attempt, ...] = ()
     """All Jobs of the current run that still exist, oldest first."""
+    earlier: tuple[Attempt, ...] = ()
+    """Jobs of the runs before."""
     results: Mapping[int, Result] = field(default_factory=dict)
     """What workers said of inputs that have ended."""
     endings: Mapping[int, Ending] = field(default_factory=dict)
@@ -280,7 +191,33 @@ class Observed:
     @property
     def run_id(self) -> str:
         """Names this run; stable for its whole life."""
-        return self.status.run_id or f"{self.uid[:8]}-1"
+        return self.status.run_id or names.run_id(self.uid, 1)
+
+    @property
+    def run(self) -> int:
+        """The run's number, from 1."""
+        return names.run_number(self.run_id)
+
+    @property
+    def is_due_to_rerun(self) -> bool:
+        """Whether another runToken asks for a new run."""
+        status = self.status
+        if self.spec is None or status.run_id is None or self.deleting:
+            return False
+        return self.spec.run_token != (status.observed_run_token or "")
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing may be started: suspended, cancelled, or gone."""
+        if self.deleting or self.status.phase.is_terminal:
+            return True
+        told = self.spec is not None and (self.spec.suspend or self.spec.cancel)
+        return told or self.status.phase is Phase.CANCELLING
+
+    @property
+    def stopping(self) -> tuple[Attempt, ...]:
+        """Jobs whose workers have been told to stop and have not all done so."""
+        return tuple(a for a in (*self.earlier, *self.attempts) if a.deleted and not a.is_over)
 
     @property
     def input_count(self) -> int:
@@ -309,11 +246,18 @@ class DeleteJob:
     name: str
     uid: str
     has_config_map: bool = False
+    stays_for_pods: bool = False
+    """Whether the Job stays, as being deleted, until the last of its pods has gone."""
 
     @classmethod
     def of(cls, attempt: Attempt) -> DeleteJob:
-        """The Job of an attempt."""
-        return cls(attempt.name, attempt.uid, attempt.order_in_config_map)
+        """The Job of an attempt; one at work stays until one can tell that its workers have stopped."""
+        return cls(
+            attempt.name,
+            attempt.uid,
+            attempt.order_in_config_map,
+            stays_for_pods=not attempt.is_over,
+        )
 
 
 @dataclass(frozen=True)

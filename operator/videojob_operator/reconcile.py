@@ -58,8 +58,8 @@ async def reconcile(key: Key, world: World) -> float | None:
 
 def stand_in_line(observed: Observed, decision: Decision, world: World) -> None:
     """Tell the operator's own line what a VideoJob has and wants; a wish granted takes its places."""
-    made = (a.pods for a in decision.actions if isinstance(a, CreateJob))
-    held = max(sum(attempt.pods for attempt in observed.attempts), *made, 0)
+    made = (one.pods for one in decision.actions if isinstance(one, CreateJob))
+    held = max(sum(a.pods for a in (*observed.earlier, *observed.attempts)), *made, 0)
     world.line.settle(observed.key, observed.uid, held, decision.ticket)
     metrics.LINE_LENGTH.set(world.line.length)
     metrics.LINE_PODS.set(world.line.pods)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from videojob_api.report import ProgressReport, Report, Result
 from videojob_api.status import MAX_COUNT, InputState, Usage
 
-from .observed import Attempt, Ending
+from .attempt import Attempt, Ending
 
 
 @dataclass
@@ -26,17 +26,17 @@ class _AttemptPages:
 
 
 class ReportBook:
-    """Pages by VideoJob uid and attempt."""
+    """Pages by VideoJob uid, run and attempt."""
 
     def __init__(self) -> None:
-        self._pages: dict[str, dict[int, _AttemptPages]] = {}
+        self._pages: dict[str, dict[tuple[str, int], _AttemptPages]] = {}
 
-    def _page(self, uid: str, attempt: int) -> _AttemptPages:
-        return self._pages.setdefault(uid, {}).setdefault(attempt, _AttemptPages())
+    def _page(self, uid: str, run_id: str, attempt: int) -> _AttemptPages:
+        return self._pages.setdefault(uid, {}).setdefault((run_id, attempt), _AttemptPages())
 
     def record(self, uid: str, report: Report) -> None:
         """Take a worker's report; a percent never goes backwards within an attempt."""
-        page = self._page(uid, report.attempt)
+        page = self._page(uid, report.run_id, report.attempt)
         if report.progress is not None:
             old = page.progress.get(report.index)
             least = old.percent if old else 0.0
@@ -47,10 +47,10 @@ class ReportBook:
             page.results[report.index] = report.result
 
     def record_ending(
-        self, uid: str, attempt: int, index: int, ending: Ending, result: Result | None
+        self, uid: str, attempt: Attempt, index: int, ending: Ending, result: Result | None
     ) -> None:
         """Take what a pod's end says; its own words replace what was reported, unless they say less."""
-        page = self._page(uid, attempt)
+        page = self._page(uid, attempt.run_id, attempt.number)
         page.endings[index] = ending
         if result is None:
             page.results.pop(index, None)
@@ -63,14 +63,15 @@ class ReportBook:
         ):
             page.results[index] = result
 
-    def record_costs(self, uid: str, attempt: int, costs: Mapping[str, Usage]) -> None:
+    def record_costs(self, uid: str, attempt: Attempt, costs: Mapping[str, Usage]) -> None:
         """Take what pods that ended have cost; each counts once, however it ended."""
         if costs:
-            self._page(uid, attempt).costs.update(costs)
+            self._page(uid, attempt.run_id, attempt.number).costs.update(costs)
 
-    def usage(self, uid: str) -> Usage | None:
-        """What all pods of a VideoJob have cost, as far as they were seen."""
-        parts = [cost for page in self._pages.get(uid, {}).values() for cost in page.costs.values()]
+    def usage(self, uid: str, run_id: str) -> Usage | None:
+        """What all pods of a run have cost, as far as they were seen."""
+        pages = (page for (run, _), page in self._pages.get(uid, {}).items() if run == run_id)
+        parts = [cost for page in pages for cost in page.costs.values()]
         if not parts:
             return None
         return Usage(
@@ -82,27 +83,28 @@ class ReportBook:
 
     def unread(self, uid: str, attempt: Attempt) -> frozenset[int]:
         """Inputs of an attempt that have ended and whose pods must be looked at."""
-        page = self._page(uid, attempt.number)
+        page = self._page(uid, attempt.run_id, attempt.number)
         told = {i for i, r in page.results.items() if r.state is InputState.SUCCEEDED}
         ended = attempt.failed | (attempt.open if attempt.ended_at else frozenset())
         return frozenset((attempt.completed - told) | ended) - page.looked
 
-    def mark_looked(self, uid: str, attempt: int, indexes: Iterable[int]) -> None:
+    def mark_looked(self, uid: str, attempt: Attempt, indexes: Iterable[int]) -> None:
         """These have been looked at; there is no more to be had."""
-        self._page(uid, attempt).looked.update(indexes)
+        self._page(uid, attempt.run_id, attempt.number).looked.update(indexes)
 
     def progress(self, uid: str, attempt: Attempt | None) -> Mapping[int, ProgressReport]:
         """Live progress of the inputs that an attempt has not ended."""
         if attempt is None:
             return {}
-        page = self._page(uid, attempt.number)
+        page = self._page(uid, attempt.run_id, attempt.number)
         return {i: p for i, p in page.progress.items() if i in attempt.open}
 
-    def results(self, uid: str) -> tuple[dict[int, Result], dict[int, Ending]]:
-        """What is known of each input's end, from the newest attempt that says something."""
+    def results(self, uid: str, run_id: str) -> tuple[dict[int, Result], dict[int, Ending]]:
+        """What is known of each input's end in a run, from the newest attempt that says something."""
         results: dict[int, Result] = {}
         endings: dict[int, Ending] = {}
-        for _, page in sorted(self._pages.get(uid, {}).items()):
+        of_run = {at: page for (run, at), page in self._pages.get(uid, {}).items() if run == run_id}
+        for _, page in sorted(of_run.items()):
             for index in page.endings:
                 results.pop(index, None)  # what an earlier attempt said is about another pod
             results |= page.results

@@ -44,6 +44,7 @@ class _Sender:
     """A pod that has shown a good token: what it works on, and how much it may still send."""
 
     uid: str
+    run_id: str
     attempt: int
     index: int
     verified_at: float
@@ -118,7 +119,8 @@ class Reports:
             raise RefusedError(413, f"a report has at most {MAX_REPORT_BYTES} bytes") from None
         except ValidationError as error:
             raise RefusedError(400, f"not a report: {error.errors()[0]['msg']}") from None
-        if (report.attempt, report.index) != (sender.attempt, sender.index):
+        told = (report.run_id, report.attempt, report.index)
+        if told != (sender.run_id, sender.attempt, sender.index):
             raise RefusedError(403, f"this pod works on input {sender.index} only")
         self._world.book.record(sender.uid, report)
         self._world.queue.add(key)
@@ -165,7 +167,13 @@ class Reports:
                 attempt = parse_attempt(job)
                 index = parse_job_index(pod)
                 if 0 <= index < len(attempt.indexes):
-                    return _Sender(uid, attempt.number, attempt.indexes[index], time.monotonic())
+                    return _Sender(
+                        uid,
+                        attempt.run_id,
+                        attempt.number,
+                        attempt.indexes[index],
+                        time.monotonic(),
+                    )
         raise RefusedError(403, "that pod does not work for this VideoJob")
 
     def _spend(self, sender: _Sender) -> None:

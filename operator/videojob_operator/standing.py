@@ -45,6 +45,7 @@ _ORDER = {
     InputState.REJECTED: 2,
     InputState.SUCCEEDED: 3,
     InputState.PENDING: 4,
+    InputState.CANCELLED: 5,
 }
 
 
@@ -93,6 +94,7 @@ def describe(
     running = phase is Phase.RUNNING
     return VideoJobStatus(
         observed_generation=observed.generation,
+        observed_run_token=_run_token(observed),
         run_id=observed.run_id,
         attempt=attempt or _newest_number(observed),
         phase=phase,
@@ -130,9 +132,20 @@ def describe(
         warnings=_warnings(observed),
         notifications=before.notifications,
         accepted_at=before.accepted_at or format_time(now),
+        resumed_at=format_time(now) if _resumes(observed, phase) else before.resumed_at,
         started_at=before.started_at or (format_time(now) if running else None),
         finished_at=format_time(now) if phase.is_terminal else None,
     )
+
+
+def _run_token(observed: Observed) -> str | None:
+    if observed.spec is None:
+        return observed.status.observed_run_token
+    return observed.spec.run_token or None
+
+
+def _resumes(observed: Observed, phase: Phase) -> bool:
+    return observed.status.phase is Phase.SUSPENDED and phase in (Phase.PENDING, Phase.RUNNING)
 
 
 def _inputs(observed: Observed, verdicts: Verdicts, phase: Phase) -> list[InputStatus]:
@@ -174,7 +187,9 @@ def _input(
                 "manifestKey": manifest_key(spec.output.prefix, name) if done else None,
             }
         )
-    if phase is not Phase.RUNNING:
+    if phase is Phase.CANCELLED:
+        return InputStatus(name=name, state=InputState.CANCELLED)
+    if phase not in (Phase.RUNNING, Phase.CANCELLING):
         return InputStatus(name=name)
     report = observed.progress.get(index)
     if report is None:
@@ -201,7 +216,7 @@ def _progress(
     observed: Observed, inputs: list[InputStatus], phase: Phase, now: datetime
 ) -> Progress | None:
     """The job's own percent: the mean over its inputs, an ended one counting as done."""
-    if phase in (Phase.PENDING, Phase.QUEUED) or not inputs:
+    if not inputs or not (phase is Phase.RUNNING or phase.is_terminal):
         return observed.status.progress
     ended = (InputState.SUCCEEDED, InputState.FAILED, InputState.REJECTED)
     if phase.is_terminal:

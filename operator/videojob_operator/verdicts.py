@@ -14,7 +14,8 @@ from videojob_api.indexes import parse_indexes
 from videojob_api.reasons import ExitCode, FailReason
 from videojob_api.status import Indexes, InputState
 
-from .observed import Attempt, Ending, Observed
+from .attempt import Attempt, Ending
+from .observed import Observed
 
 MAX_KILLS = 5
 """How often a run is started again after kills that are nobody's fault (they do not count as tries)."""
@@ -51,6 +52,10 @@ class Verdicts:
         """The final verdict on an input, if there is one."""
         verdict = self.by_index.get(index)
         return verdict if verdict and not verdict.again else None
+
+    def cover(self, count: int) -> bool:
+        """Whether all of so many inputs have ended for good."""
+        return all(self.get(index) for index in range(count))
 
     def _in(self, state: InputState) -> frozenset[int]:
         return frozenset(
@@ -92,6 +97,8 @@ def judge(observed: Observed) -> Verdicts:
         newest = attempt is observed.attempt
         for index in attempt.completed:
             found[index] = Verdict(index, InputState.SUCCEEDED)
+        if attempt.deleted:
+            continue  # whoever stopped its workers made them fail
         ended_badly = attempt.failed | (attempt.open if attempt.ended_at else frozenset())
         for index in ended_badly:
             known = found.get(index)
@@ -100,6 +107,9 @@ def judge(observed: Observed) -> Verdicts:
             verdict = judge_failure(index, attempt, observed)
             if newest or not verdict.again:
                 found[index] = verdict
+    for index, ending in observed.endings.items():
+        if ending.exit_code == ExitCode.DONE:  # though its Job may be gone
+            found[index] = Verdict(index, InputState.SUCCEEDED)
     return Verdicts(found)
 
 

@@ -142,7 +142,7 @@ def test_the_manifest_that_all_of_them_change_is_accepted(kube_readonly: Kubectl
 
 
 @pytest.mark.parametrize("field", ["storeRef", "inputs", "steps", "limits", "output"])
-def test_the_work_itself_cannot_be_changed_later(kube: Kubectl, field: str) -> None:
+def test_the_work_itself_cannot_be_changed_during_a_run(kube: Kubectl, field: str) -> None:
     changes: dict[str, Any] = {
         "storeRef": {"name": "other"},
         "inputs": [{"name": "in0", "key": "uploads/other.mp4"}],
@@ -156,7 +156,12 @@ def test_the_work_itself_cannot_be_changed_later(kube: Kubectl, field: str) -> N
     changed["spec"][field] = changes[field]
     done = kube.run("apply", "-f", "-", stdin=yaml.safe_dump(changed))
     assert done.returncode != 0
-    assert f"{field} can't be changed once the VideoJob exists" in done.stderr
+    assert f"{field} can't be changed during a run; change runToken" in done.stderr
+    changed["spec"]["runToken"] = "2"
+    kube.ok("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(changed))
+    changed["spec"]["cancel"] = True
+    done = kube.run("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(changed))
+    assert "set cancel: false in the same update" in done.stderr
 
 
 def test_a_new_object_is_never_taken_for_a_finished_one(kube_readonly: Kubectl) -> None:

@@ -7,8 +7,9 @@ from datetime import datetime
 from videojob_api.reasons import FailReason
 from videojob_api.status import Phase
 
+from ..attempt import Attempt
 from ..manifests import build_attempt
-from ..observed import Attempt, Decision, DeleteJob, Observed, StoreMissing
+from ..observed import Decision, DeleteJob, Observed, StoreMissing
 from ..pods import node_selector
 from ..standing import describe
 from ..verdicts import Again, Verdicts, judge
@@ -21,7 +22,7 @@ WAITING_FOR_WORKER = "Accepted; waiting for a worker to start."
 def needs_job(observed: Observed) -> bool:
     """Whether no worker runs and inputs are left: then store and nodes have to be looked at."""
     attempt = observed.attempt
-    if observed.deleting or observed.status.phase.is_terminal:
+    if observed.is_held or observed.stopping:
         return False
     if attempt is not None and not attempt.is_over:
         return False
@@ -35,9 +36,9 @@ def inputs_left(observed: Observed) -> tuple[int, ...]:
 
 
 def phase_reached(observed: Observed, number: int) -> Phase:
-    """A later attempt keeps the phase that was reached; one that stood in line is started anew."""
+    """What was called Running stays so while a later attempt starts; all else is started anew."""
     before = observed.status.phase
-    return Phase.PENDING if number == 1 or before is Phase.QUEUED else before
+    return Phase.RUNNING if number > 1 and before is Phase.RUNNING else Phase.PENDING
 
 
 def decide_admit(observed: Observed, now: datetime) -> Decision | None:

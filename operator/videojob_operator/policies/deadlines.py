@@ -14,11 +14,12 @@ from ..verdicts import judge
 
 
 def deadline(observed: Observed) -> datetime | None:
-    """When the job must have ended; None before it was accepted."""
-    accepted = parse_time(observed.status.accepted_at)
-    if accepted is None or observed.spec is None:
+    """When the job must have ended; None before it was accepted, and while it is suspended."""
+    status = observed.status
+    since = parse_time(status.resumed_at or status.accepted_at)
+    if since is None or observed.spec is None or status.phase is Phase.SUSPENDED:
         return None
-    return accepted + timedelta(seconds=observed.spec.active_deadline_seconds)
+    return since + timedelta(seconds=observed.spec.active_deadline_seconds)
 
 
 def decide_deadline(observed: Observed, now: datetime) -> Decision | None:

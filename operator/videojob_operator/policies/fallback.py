@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 from videojob_api.videojob import AcceleratorMode
 
+from ..attempt import Attempt, WaitingPod
 from ..facts import CLAIM_MISSING
 from ..manifests import build_attempt
-from ..observed import Attempt, Decision, DeleteJob, EmitEvent, Observed, StoreMissing, WaitingPod
+from ..observed import Decision, DeleteJob, EmitEvent, Observed, StoreMissing
 from ..standing import describe
 from ..verdicts import judge
 from .admission import WAITING_FOR_WORKER, inputs_left, phase_reached
@@ -59,7 +60,7 @@ def decide_fallback(observed: Observed, now: datetime) -> Decision | None:
     message = f"No worker got {attempt.device} for {seconds} seconds; working on the CPU instead."
     return Decision(
         actions=(
-            DeleteJob.of(attempt),
+            DeleteJob(attempt.name, attempt.uid, attempt.order_in_config_map),  # no pod of it runs
             create,
             EmitEvent("Warning", PlacementReason.FALLBACK_AFTER_WAIT, message),
         ),

@@ -24,7 +24,9 @@ def decide_finished(observed: Observed, now: datetime) -> Decision | None:
         return Decision(actions=(DeleteVideoJob(),))
     ended = parse_time(observed.status.finished_at) or now
     due = ended + timedelta(seconds=observed.settings.children_keep_seconds)
-    children = tuple(DeleteJob.of(a) for a in observed.attempts if not a.deleted)
+    children = tuple(
+        DeleteJob.of(a) for a in (*observed.earlier, *observed.attempts) if not a.deleted
+    )
     moments = {moment for moment in (mail.next_at, expires) if moment and moment > now}
     if children and now < due:
         children = ()

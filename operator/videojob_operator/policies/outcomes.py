@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from videojob_api.status import Phase
 
+from ..attempt import Attempt
 from ..clock import format_time
-from ..observed import Attempt, Decision, EmitEvent, Observed
+from ..observed import Decision, EmitEvent, Observed
 from ..standing import build_failure, describe
 from ..verdicts import Again, Verdict, Verdicts, judge
 from .deadlines import deadline

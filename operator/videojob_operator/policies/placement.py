@@ -10,7 +10,8 @@ from videojob_api.status import AcceleratorStatus
 from videojob_api.steps import Step
 from videojob_api.videojob import Accelerator, AcceleratorMode, ResourceClaim
 
-from ..observed import Attempt, Nodes, name_claims
+from ..attempt import Attempt, name_claims
+from ..observed import Nodes
 
 
 class PlacementReason(StrEnum):

@@ -7,8 +7,9 @@ from datetime import datetime
 from videojob_api import names
 from videojob_api.status import Phase, QueueStatus
 
+from ..attempt import Attempt
 from ..manifests import pods_at_once
-from ..observed import Attempt, Decision, Observed, Ticket
+from ..observed import Decision, Observed, Ticket
 from ..standing import describe
 from ..verdicts import judge
 from .admission import inputs_left, needs_job

@@ -23,6 +23,7 @@ from ..observed import (
     SetFinalizers,
     StoreMissing,
 )
+from .suspension import stop_workers
 
 _LONGEST_SECONDS = 300
 _WORKERS_SECONDS = 120
@@ -74,18 +75,16 @@ def decide_removal(observed: Observed, now: datetime) -> Decision | None:
 
 def _stop_workers(observed: Observed, removal: Removal, now: datetime) -> Decision | None:
     """What still works would publish after the clean-up."""
-    at_work = [a for a in observed.attempts if not a.is_over]
+    at_work, stop = stop_workers(observed)
     waited = now - removal.since >= timedelta(seconds=_WORKERS_SECONDS)
     if waited or not (at_work or removal.workers):
         return None
-    stop = tuple(DeleteJob(a.name, a.uid) for a in at_work if not a.deleted)
     return Decision(actions=stop, requeue_seconds=_LOOK_AGAIN_SECONDS)
 
 
 def _without_clean_up(observed: Observed) -> Decision | None:
     """Let go at once where there is nothing to delete, or nothing to delete it with."""
-    first_run = observed.run_id == f"{observed.uid[:8]}-1"
-    if first_run and not observed.status.attempt and not observed.attempts:
+    if observed.run == 1 and not observed.status.attempt and not observed.attempts:
         return _let_go(observed, None)  # no Job was ever made
     if isinstance(observed.store, StoreMissing):
         why = observed.store.invalid or "there is none of that name"

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from videojob_api.conditions import ConditionType
 from videojob_api.status import Phase
 
+from ..attempt import Attempt, WaitingPod
 from ..facts import CLAIM_MISSING
-from ..observed import Attempt, Decision, Observed, WaitingPod
+from ..observed import Decision, Observed
 from ..standing import describe
 from ..verdicts import judge
-from .admission import WAITING_FOR_WORKER
+from .admission import WAITING_FOR_WORKER, phase_reached
 from .deadlines import deadline
 from .fallback import fallback_at
 from .wording import keep_if_same_causes
@@ -61,7 +62,7 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
         status=describe(
             observed,
             now,
-            phase=Phase.PENDING if attempt.number == 1 else observed.status.phase,
+            phase=phase_reached(observed, attempt.number),
             reason="WaitingForWorker" if pod is None else pod.reason,
             message=message,
             verdicts=judge(observed),

@@ -23,9 +23,12 @@ def statuses(
     [
         (Phase.PENDING, F, T, F),
         (Phase.RUNNING, F, T, F),
+        (Phase.SUSPENDED, F, F, F),
+        (Phase.CANCELLING, F, T, F),
         (Phase.SUCCEEDED, T, F, F),
         (Phase.FAILED, F, F, T),
         (Phase.REJECTED, F, F, T),
+        (Phase.CANCELLED, F, F, T),
     ],
 )
 def test_kstatus_reads_every_phase_rightly(
@@ -45,16 +48,23 @@ def test_a_job_that_succeeded_is_never_stalled() -> None:
     assert statuses(Phase.SUCCEEDED, stalled=True)["Stalled"] == F
 
 
-@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.RUNNING])
+@pytest.mark.parametrize("phase", [p for p in Phase if not p.is_terminal])
 def test_complete_and_failed_appear_only_at_the_end(phase: Phase) -> None:
     assert not {"Complete", "Failed"} & set(statuses(phase))
 
 
 @pytest.mark.parametrize(
     ("phase", "complete", "failed"),
-    [(Phase.SUCCEEDED, T, F), (Phase.FAILED, F, T), (Phase.REJECTED, F, T)],
+    [
+        (Phase.SUCCEEDED, T, F),
+        (Phase.FAILED, F, T),
+        (Phase.REJECTED, F, T),
+        (Phase.CANCELLED, F, F),
+    ],
 )
-def test_the_end_is_complete_or_failed(phase: Phase, complete: str, failed: str) -> None:
+def test_the_end_is_complete_or_failed_and_cancelled_is_neither(
+    phase: Phase, complete: str, failed: str
+) -> None:
     found = statuses(phase)
     assert (found["Complete"], found["Failed"]) == (complete, failed)
 

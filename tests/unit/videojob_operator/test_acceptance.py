@@ -38,7 +38,7 @@ def test_what_is_not_understood_fails_with_the_sentence() -> None:
 def test_workers_of_a_refused_job_are_stopped() -> None:
     running = replace(a_videojob().running(), spec=None, invalid="no")
     (job,) = running.attempts
-    assert decide(running, NOW).actions[0] == DeleteJob(job.name, job.uid)
+    assert decide(running, NOW).actions[0] == DeleteJob(job.name, job.uid, stays_for_pods=True)
     over = running.with_newest(ended_at=NOW)
     assert [type(a) for a in decide(over, NOW).actions] == [EmitEvent]
 

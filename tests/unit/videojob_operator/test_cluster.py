@@ -122,11 +122,14 @@ async def test_a_status_is_merged_only_at_the_version_that_was_read() -> None:
     ]
 
 
-async def test_a_job_is_deleted_with_its_pods_and_only_if_it_is_that_one() -> None:
+@pytest.mark.parametrize(("foreground", "policy"), [(True, "Foreground"), (False, "Background")])
+async def test_a_job_is_deleted_with_its_pods_and_only_if_it_is_that_one(
+    foreground: bool, policy: str
+) -> None:
     cluster = Recording()
-    await cluster.delete_job("films", "job", "uid-1")
+    await cluster.delete_job("films", "job", "uid-1", foreground=foreground)
     (_, _, _, body, _) = cluster.asked[0]
-    assert body == {"propagationPolicy": "Background", "preconditions": {"uid": "uid-1"}}
+    assert body == {"propagationPolicy": policy, "preconditions": {"uid": "uid-1"}}
 
 
 async def test_a_token_is_reviewed_for_its_audience() -> None:

@@ -60,7 +60,7 @@ def test_at_the_deadline_whatever_waits_or_works_fails(name: str) -> None:
 def test_workers_are_stopped_and_what_they_finished_still_counts() -> None:
     decision = decide(SITUATIONS["running"], NOW)
     job = SITUATIONS["running"].attempts[0]
-    assert decision.actions[0] == DeleteJob(job.name, job.uid)
+    assert decision.actions[0] == DeleteJob(job.name, job.uid, stays_for_pods=True)
     assert decision.status is not None
     assert decision.status.input_counts is not None
     assert decision.status.input_counts.succeeded == 1

@@ -19,6 +19,7 @@ from builders import (
 )
 
 from videojob_api import names
+from videojob_operator.attempt import Ending
 from videojob_operator.facts import (
     has_ended,
     is_at_work,
@@ -32,7 +33,6 @@ from videojob_operator.facts import (
     parse_waiting_pod,
 )
 from videojob_operator.manifests import ANNOTATION_KILLS, ANNOTATION_WAITS
-from videojob_operator.observed import Ending
 
 # ---- Jobs
 

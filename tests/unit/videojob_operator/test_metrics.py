@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import UID, a_report, a_result, a_time, a_videojob, an_ended_pod
+from builders import RUN_ID, UID, a_report, a_result, a_time, a_videojob, an_ended_pod
 from fake_cluster import a_world_with_a_videojob, fake
 from prometheus_client import REGISTRY
 
@@ -54,7 +54,7 @@ async def test_a_life_is_counted_and_its_reports_are_forgotten_at_the_end() -> N
     world, key = a_world_with_a_videojob()
     before = value("finished_total", phase="Succeeded")
     await reconcile(key, world)
-    world.book.record(UID, Report(run_id="r", attempt=1, index=0, progress=a_report()))
+    world.book.record(UID, Report(run_id=RUN_ID, attempt=1, index=0, progress=a_report()))
     (job,) = fake(world).all("jobs")
     world.cache.put_pod(
         an_ended_pod(0, a_result().to_termination_message(), job_uid=job["metadata"]["uid"])

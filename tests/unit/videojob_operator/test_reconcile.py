@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from builders import UID, a_job_body, a_result, a_time, an_ended_pod, seconds
+from builders import RUN_ID, UID, a_job_body, a_result, a_time, an_ended_pod, seconds
 from fake_cluster import (
     StillWorld,
     a_world,
@@ -277,7 +277,7 @@ async def test_pods_of_no_input_and_of_inputs_that_go_on_are_passed_over() -> No
     pod_ended(world, 1, index=7)
     job_becomes(world, active=1, ready=1, failedIndexes="0")
     await reconcile(key, world)
-    assert set(world.book.results(UID)[1]) == {0}
+    assert set(world.book.results(UID, RUN_ID)[1]) == {0}
 
 
 async def test_a_missing_store_makes_no_job_until_it_appears() -> None:

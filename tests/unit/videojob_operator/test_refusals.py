@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from builders import UID, a_job_body, a_result, a_videojob_body, an_output, seconds
+from builders import RUN_ID, UID, a_job_body, a_result, a_videojob_body, an_output, seconds
 from fake_cluster import (
     StillWorld,
     a_world_with_a_videojob,
@@ -269,7 +269,7 @@ async def test_a_foreign_pod_that_carries_the_jobs_name_says_nothing() -> None:
     fake(world).put("pods", pod)
     job_becomes(world, failedIndexes="0")
     await reconcile(key, world)
-    assert world.book.results(UID) == ({}, {})
+    assert world.book.results(UID, RUN_ID) == ({}, {})
 
 
 async def test_a_worker_can_not_claim_the_objects_of_others_as_its_last_word() -> None:

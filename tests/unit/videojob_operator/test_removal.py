@@ -107,7 +107,7 @@ def test_workers_are_stopped_first() -> None:
     at_work = replace(deleted(workers=1), attempts=()).with_attempt(active=1, ready=1)
     decision = decide_removal(at_work, NOW)
     job = at_work.attempts[0]
-    assert decision == Decision(actions=(DeleteJob(job.name, job.uid),), requeue_seconds=2)
+    assert decision == Decision(actions=(DeleteJob.of(job),), requeue_seconds=2)
     going = at_work.with_newest(deleted=True)
     assert decide_removal(going, NOW) == Decision(requeue_seconds=2)
     pods_left = replace(going, attempts=())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from builders import NOW, UID, a_report, a_result
+from builders import NOW, RUN_ID, UID, a_report, a_result
 
 from videojob_api.report import Report
 from videojob_api.status import InputState
-from videojob_operator.observed import Attempt, Ending
+from videojob_operator.attempt import Attempt, Ending
 from videojob_operator.reportbook import ReportBook
 
 
@@ -15,7 +15,7 @@ def report(
 ) -> Report:
     progress = a_report(percent) if percent is not None else None
     return Report.model_validate(
-        {"runID": "r", "attempt": attempt, "index": index, "progress": progress, **more}
+        {"runID": RUN_ID, "attempt": attempt, "index": index, "progress": progress, **more}
     )
 
 
@@ -24,6 +24,7 @@ def an_attempt(number: int = 1, count: int = 3, **changes: object) -> Attempt:
         name="job",
         uid="job-1",
         number=number,
+        run_id=RUN_ID,
         indexes=tuple(range(count)),
         created_at=NOW,
         **changes,  # type: ignore[arg-type]
@@ -75,7 +76,7 @@ def test_a_reported_failure_is_looked_up_all_the_same() -> None:
 def test_what_was_looked_at_is_not_looked_at_again() -> None:
     book = ReportBook()
     attempt = an_attempt(completed=frozenset({0}), failed=frozenset({2}))
-    book.mark_looked(UID, 1, [0, 2])
+    book.mark_looked(UID, an_attempt(1), [0, 2])
     assert book.unread(UID, attempt) == frozenset()
     assert book.unread(UID, an_attempt(2, failed=frozenset({2}))) == {2}
 
@@ -89,30 +90,32 @@ def test_a_report_with_more_outputs_is_kept_over_a_cut_termination_message() -> 
     book = ReportBook()
     whole, cut = a_result(outputs=5), a_result(outputs=2)
     book.record(UID, report(result=whole))
-    book.record_ending(UID, 1, 0, Ending(0), cut)
-    assert book.results(UID)[0] == {0: whole}
-    book.record_ending(UID, 1, 0, Ending(0), a_result(outputs=7))
-    assert len(book.results(UID)[0][0].outputs) == 7
+    book.record_ending(UID, an_attempt(1), 0, Ending(0), cut)
+    assert book.results(UID, RUN_ID)[0] == {0: whole}
+    book.record_ending(UID, an_attempt(1), 0, Ending(0), a_result(outputs=7))
+    assert len(book.results(UID, RUN_ID)[0][0].outputs) == 7
 
 
 def test_the_pods_own_end_stands_over_what_was_reported_before() -> None:
     book = ReportBook()
     book.record(UID, report(result=a_result(outputs=5)))
     failed = a_result(outputs=0, state=InputState.FAILED, exitCode=47)
-    book.record_ending(UID, 1, 0, Ending(47), failed)
-    assert book.results(UID)[0] == {0: failed}
-    book.record_ending(UID, 1, 0, Ending(137), None)
-    assert book.results(UID) == ({}, {0: Ending(137)})
+    book.record_ending(UID, an_attempt(1), 0, Ending(47), failed)
+    assert book.results(UID, RUN_ID)[0] == {0: failed}
+    book.record_ending(UID, an_attempt(1), 0, Ending(137), None)
+    assert book.results(UID, RUN_ID) == ({}, {0: Ending(137)})
 
 
 def test_the_newest_attempt_that_says_something_is_believed() -> None:
     book = ReportBook()
     refused = a_result(outputs=0, state=InputState.FAILED, exitCode=44)
-    book.record_ending(UID, 1, 0, Ending(44), refused)
-    book.record_ending(UID, 1, 1, Ending(42), a_result(1, outputs=0, state=InputState.REJECTED))
-    assert set(book.results(UID)[0]) == {0, 1}
-    book.record_ending(UID, 2, 0, Ending(137), None)
-    results, endings = book.results(UID)
+    book.record_ending(UID, an_attempt(1), 0, Ending(44), refused)
+    book.record_ending(
+        UID, an_attempt(1), 1, Ending(42), a_result(1, outputs=0, state=InputState.REJECTED)
+    )
+    assert set(book.results(UID, RUN_ID)[0]) == {0, 1}
+    book.record_ending(UID, an_attempt(2), 0, Ending(137), None)
+    results, endings = book.results(UID, RUN_ID)
     assert set(results) == {1}, "what the first pod said is not about the second"
     assert endings[0].exit_code == 137
 
@@ -121,7 +124,7 @@ def test_videojobs_do_not_see_each_other() -> None:
     book = ReportBook()
     book.record("another", report(50))
     assert percents(book, an_attempt()) == {}
-    assert book.results(UID) == ({}, {})
+    assert book.results(UID, RUN_ID) == ({}, {})
 
 
 def test_what_has_ended_is_forgotten() -> None:
@@ -130,4 +133,12 @@ def test_what_has_ended_is_forgotten() -> None:
     book.forget(UID)
     book.forget("never heard of")
     assert percents(book, an_attempt()) == {}
-    assert book.results(UID) == ({}, {})
+    assert book.results(UID, RUN_ID) == ({}, {})
+
+
+def test_runs_do_not_see_each_other() -> None:
+    """A worker of the run before may still report while it stops."""
+    book = ReportBook()
+    book.record(UID, report(90, runID="another", result=a_result()))
+    assert percents(book, an_attempt()) == {}
+    assert book.results(UID, RUN_ID) == ({}, {})

@@ -14,6 +14,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from builders import (
     KEY,
+    RUN_ID,
     UID,
     a_job_body,
     a_pod_body,
@@ -77,7 +78,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def a_body(index: int = 2, **changes: Any) -> dict[str, Any]:
     progress = a_report(40).wire()
-    return {"runID": "r", "attempt": 1, "index": index, "progress": progress, **changes}
+    return {"runID": RUN_ID, "attempt": 1, "index": index, "progress": progress, **changes}
 
 
 async def post(
@@ -225,7 +226,9 @@ async def test_which_videojobs_there_are_is_told_to_nobody(
     assert fake(world).requests == []
 
 
-@pytest.mark.parametrize("change", [{"index": 4}, {"index": 0}, {"attempt": 2}])
+@pytest.mark.parametrize(
+    "change", [{"index": 4}, {"index": 0}, {"attempt": 2}, {"runID": "another"}]
+)
 async def test_a_pod_speaks_for_its_own_input_and_attempt_only(
     client: Client, world: StillWorld, change: dict[str, int]
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from builders import (
     KEY,
+    RUN_ID,
     UID,
     a_job_body,
     a_pod_body,
@@ -44,13 +45,13 @@ async def test_a_videojob_deleted_while_nobody_looked_is_forgotten() -> None:
     world.cache.put_videojob(body)
     world.cache.put_job(fake(world).put("jobs", a_job_body()))
     world.cache.put_pod(an_ended_pod(0))
-    report = Report(run_id="r", attempt=1, index=0, progress=a_report(), result=a_result())
+    report = Report(run_id=RUN_ID, attempt=1, index=0, progress=a_report(), result=a_result())
     world.book.record(UID, report)
     world.queue.add_after(KEY, 60)
     assert await resync(world) == 1
     assert world.cache.videojob(KEY) is None
     assert world.cache.pods_of(UID) == ()
-    assert world.book.results(UID) == ({}, {})
+    assert world.book.results(UID, RUN_ID) == ({}, {})
     assert world.queue._timers == {}
 
 

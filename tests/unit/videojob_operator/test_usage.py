@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from builders import UID, a_pod_body, a_result, a_time
+from builders import RUN_ID, UID, a_pod_body, a_result, a_time, a_videojob
 from fake_cluster import a_world_with_a_videojob, fake, job_becomes, status_of, the_job
 
 from videojob_api.status import MAX_COUNT, Usage
 from videojob_operator import metrics
+from videojob_operator.attempt import Attempt
 from videojob_operator.facts import parse_costs
 from videojob_operator.reconcile import reconcile
 from videojob_operator.reportbook import ReportBook
@@ -52,20 +53,26 @@ def test_on_the_cpu_there_are_no_gpu_seconds_whatever_a_worker_claims() -> None:
     assert cost.gpu_seconds == 0
 
 
+def an_attempt(number: int) -> Attempt:
+    return a_videojob().with_attempt(number).attempts[0]
+
+
 def test_a_pod_counts_once_and_every_attempt_counts() -> None:
     book = ReportBook()
-    assert book.usage(UID) is None
+    assert book.usage(UID, RUN_ID) is None
     for _ in range(2):
-        book.record_costs(UID, 1, {"a": Usage(cpu_seconds=1), "b": Usage(cpu_seconds=2)})
-    book.record_costs(UID, 2, {"c": Usage(cpu_seconds=4, bytes_out=5)})
-    assert book.usage(UID) == Usage(cpu_seconds=7, bytes_out=5)
+        book.record_costs(
+            UID, an_attempt(1), {"a": Usage(cpu_seconds=1), "b": Usage(cpu_seconds=2)}
+        )
+    book.record_costs(UID, an_attempt(2), {"c": Usage(cpu_seconds=4, bytes_out=5)})
+    assert book.usage(UID, RUN_ID) == Usage(cpu_seconds=7, bytes_out=5)
 
 
 def test_no_claim_is_too_large_to_be_written() -> None:
     book = ReportBook()
     huge = Usage(cpu_seconds=1e308, bytes_in=MAX_COUNT)
-    book.record_costs(UID, 1, {"a": huge, "b": huge})
-    assert book.usage(UID) == Usage(cpu_seconds=MAX_COUNT, bytes_in=MAX_COUNT)
+    book.record_costs(UID, an_attempt(1), {"a": huge, "b": huge})
+    assert book.usage(UID, RUN_ID) == Usage(cpu_seconds=MAX_COUNT, bytes_in=MAX_COUNT)
 
 
 def value(metric: Any) -> float:

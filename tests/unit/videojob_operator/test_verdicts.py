@@ -8,7 +8,7 @@ import pytest
 from builders import NOW, Situation, a_result, a_videojob
 
 from videojob_api.status import InputState
-from videojob_operator.observed import Ending
+from videojob_operator.attempt import Ending
 from videojob_operator.verdicts import MAX_KILLS, Again, Verdict, judge
 
 REJECTED, FAILED = InputState.REJECTED, InputState.FAILED
@@ -31,7 +31,6 @@ def the_verdict(situation: Situation) -> Verdict:
         (None, FAILED, "WorkerCrashed", True, Again.KILLED, "killed from outside"),
         (143, FAILED, "WorkerCrashed", True, None, "exit code 143 (after 4 tries)"),
         (1, FAILED, "WorkerCrashed", True, None, "exit code 1 (after 4 tries)"),
-        (0, FAILED, "WorkerCrashed", True, None, "exit code 0"),
     ],
 )
 def test_an_exit_code_has_one_meaning(
@@ -155,6 +154,17 @@ def test_success_is_never_taken_back() -> None:
     again = first.with_attempt(kills=1).with_newest(failed=frozenset({0}), ended_at=NOW)
     again = replace(again, endings={0: Ending(1), 1: Ending(1)})
     assert judge(again).succeeded == {0}
+
+
+def test_a_worker_that_published_counts_though_its_job_is_gone() -> None:
+    situation = replace(a_videojob(2).running(), attempts=(), endings={1: Ending(0)})
+    assert judge(situation).succeeded == {1}
+
+
+def test_what_fails_while_its_job_is_deleted_fails_for_nobody() -> None:
+    situation = a_videojob(3).running().with_succeeded(0).with_index(1, exit_code=1)
+    verdicts = judge(situation.with_newest(deleted=True))
+    assert (verdicts.succeeded, verdicts.failed, verdicts.again) == ({0}, frozenset(), ())
 
 
 def test_an_attempt_that_works_on_an_input_again_leaves_it_open() -> None:

@@ -1,0 +1,104 @@
+"""An attempt: one Job of ours and its pods, reduced to what decisions need. Values only.
+
+Built by ``facts``, part of ``Observed``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the last pod of an index ended, as the kubelet tells it."""
+
+    exit_code: int | None
+    reason: str = ""
+    """Of the container or the pod: OOMKilled, Evicted, Error, …"""
+    message: str = ""
+    """Termination message as it stands, when it is no Result."""
+    pod: str = ""
+
+
+def name_claims(templates: Iterable[str]) -> str | None:
+    """How devices by claim are called where an extended resource would be named."""
+    told = ", ".join(templates)
+    return f"ResourceClaim {told}" if told else None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One Job of ours, reduced to what decisions need. Indexes are those of the VideoJob's inputs."""
+
+    name: str
+    uid: str
+    number: int
+    run_id: str
+    indexes: tuple[int, ...]
+    """The inputs it works on: Job index i is the i-th of them."""
+    created_at: datetime
+    active: int = 0
+    ready: int = 0
+    completed: frozenset[int] = frozenset()
+    failed: frozenset[int] = frozenset()
+    ended_at: datetime | None = None
+    """When it was seen to be over."""
+    pods_failed: int = 0
+    """Pods of it that failed so far."""
+    kills: int = 0
+    """Attempts of this run, this one included, made because a pod was killed from outside."""
+    waits: int = 0
+    """Attempts of this run made because the store refused."""
+    accelerator_reason: str = ""
+    accelerator: str | None = None
+    """The extended resource its pods ask for."""
+    accelerator_count: int = 0
+    claims: tuple[tuple[str, str], ...] = ()
+    """Devices its pods claim: name and ResourceClaimTemplate."""
+    parallelism: int = 1
+    """Pods that it has at once, at most."""
+    queue: str = ""
+    """The LocalQueue of Kueue that it stands in."""
+    suspended: bool = False
+    """Whether it may have no pods now: Kueue has not let it in, or has put it out again."""
+    deleted: bool = False
+    order_in_config_map: bool = False
+    """Whether its work order travels in a ConfigMap."""
+
+    @property
+    def open(self) -> frozenset[int]:
+        """Inputs it has not ended yet."""
+        return frozenset(self.indexes) - self.completed - self.failed
+
+    @property
+    def gpus(self) -> int:
+        """How many accelerators each worker holds."""
+        return self.accelerator_count or len(self.claims)
+
+    @property
+    def device(self) -> str | None:
+        """What its workers get, in words; None is the CPU."""
+        return self.accelerator or name_claims(template for _, template in self.claims)
+
+    @property
+    def pods(self) -> int:
+        """Places that it takes up among the operator's own; those of Kueue are not counted."""
+        return 0 if self.queue or self.is_over else min(self.parallelism, len(self.open))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.ended_at is not None or not self.open
+
+
+@dataclass(frozen=True)
+class WaitingPod:
+    """A pod of ours that is not running yet, and why."""
+
+    name: str
+    reason: str
+    message: str
+    since: datetime | None = None
+    """When it was made."""
