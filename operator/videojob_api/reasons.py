@@ -68,6 +68,8 @@ class FailReason(StrEnum):
     STORAGE_UNREACHABLE = "StorageUnreachable"
     OUT_OF_MEMORY = "OutOfMemory"
     SCRATCH_FULL = "ScratchFull"
+    NODE_DISK_FULL = "NodeDiskFull"
+    EVICTED = "Evicted"
     UNVERIFIED = "OutputUnverified"
     FFMPEG_FAILED = "FFmpegFailed"
     INTERRUPTED = "Interrupted"

@@ -181,6 +181,15 @@ class TemplateRef(Model):
         return f"{self.kind} {self.name!r}"
 
 
+class OutOfMemoryRetry(Model):
+    """How an input that ran out of memory is tried again."""
+
+    factor: Annotated[float, Field(ge=1, le=4)] = Field(
+        default=1.5, description="So many times the memory of the last try; 1 never tries again."
+    )
+    max: Quantity = Field(default="16Gi", description="Never more than so much memory.")
+
+
 class Retry(Model):
     """What is tried again."""
 
@@ -188,6 +197,10 @@ class Retry(Model):
         default=3,
         description="How often one input is tried again after a failure that may pass. A rejected "
         "input is not tried again; a preempted or drained worker does not count.",
+    )
+    out_of_memory: OutOfMemoryRetry = Field(
+        default=OutOfMemoryRetry(),
+        description="Inputs that ran out of memory, and only they, are tried again with more.",
     )
 
 

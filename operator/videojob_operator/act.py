@@ -27,6 +27,7 @@ from .observed import (
     Deliver,
     EmitEvent,
     Observed,
+    ReleasePod,
     SetFinalizers,
 )
 from .world import World
@@ -52,6 +53,8 @@ async def act(observed: Observed, actions: tuple[Action, ...], world: World) -> 
                 await _create_clean_up(observed, action, world)
             case Deliver():
                 world.courier.start(observed, action)
+            case ReleasePod():
+                await _release_pod(observed, action, world)
             case EmitEvent():
                 await _emit(observed, action, world)
 
@@ -144,6 +147,15 @@ async def _create_clean_up(observed: Observed, action: CreateCleanUp, world: Wor
         log.warning("the clean-up Job is refused", job=meta["name"], error=str(error))
         return
     world.cache.put_job(job)
+
+
+async def _release_pod(observed: Observed, action: ReleasePod, world: World) -> None:
+    """Failed first, as Kubernetes' own pod collector does: a Job waits for that before it goes on."""
+    namespace = observed.key.namespace
+    with suppress(Gone, Conflict):  # gone, or another one of that name
+        await world.cluster.fail_pod(namespace, action.name, action.uid)
+        await world.cluster.force_delete_pod(namespace, action.name, action.uid)
+        log.warning("pod of a lost node released", pod=f"{namespace}/{action.name}")
 
 
 async def _emit(observed: Observed, action: EmitEvent, world: World) -> None:

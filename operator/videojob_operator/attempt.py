@@ -51,6 +51,10 @@ class Attempt:
     """Attempts of this run, this one included, made because a pod was killed from outside."""
     waits: int = 0
     """Attempts of this run made because the store refused."""
+    memory_bytes: int = 0
+    """The memory limit of its workers."""
+    given_up: frozenset[int] = frozenset()
+    """Inputs (among the failed ones) that the Job would go on with for ever, and we do not."""
     accelerator_reason: str = ""
     accelerator: str | None = None
     """The extended resource its pods ask for."""
@@ -102,3 +106,12 @@ class WaitingPod:
     message: str
     since: datetime | None = None
     """When it was made."""
+
+
+@dataclass(frozen=True)
+class HangingPod:
+    """A pod that was told to stop and has not said that it has."""
+
+    name: str
+    uid: str
+    grace_ends_at: datetime

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -225,6 +226,34 @@ class Cluster:
     async def get_pod(self, namespace: str, name: str) -> Body:
         """A pod."""
         return await self.request("GET", f"/api/v1/namespaces/{namespace}/pods/{name}")
+
+    async def fail_pod(self, namespace: str, name: str, uid: str) -> None:
+        """Declare exactly that pod failed, as disrupted: no try of its Job is used up."""
+        message = "It hangs on a node that does not answer."
+        condition = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "NodeLost",
+            "message": message,
+            "lastTransitionTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        status = {
+            "phase": "Failed",
+            "reason": "NodeLost",
+            "message": message,
+            "conditions": [condition],
+        }
+        await self.request(
+            "PATCH",
+            f"/api/v1/namespaces/{namespace}/pods/{name}/status",
+            body={"metadata": {"uid": uid}, "status": status},
+            content_type="application/strategic-merge-patch+json",
+        )
+
+    async def force_delete_pod(self, namespace: str, name: str, uid: str) -> None:
+        """Delete exactly that pod without asking its kubelet."""
+        body = {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}}
+        await self.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}", body=body)
 
     async def list_nodes(self) -> list[Body]:
         """All nodes."""

@@ -18,6 +18,7 @@ from .policies import (
     deadlines,
     fallback,
     finished,
+    lost_nodes,
     outcomes,
     queueing,
     removal,
@@ -59,5 +60,6 @@ def decide(observed: Observed, now: datetime) -> Decision:
         decision = policy(observed, now)
         if decision is not None:
             signed = decision.because(policy.__name__)
+            signed = lost_nodes.release_hanging(observed, signed, now)
             return throttle.decide_write(observed.status, signed, now)
     return Decision(policy="nothing")

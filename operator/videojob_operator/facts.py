@@ -5,6 +5,7 @@ Pure. Called by observe; knows the shapes of Job, Pod and Node, and nothing of p
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -12,18 +13,21 @@ from typing import Any
 from pydantic import ValidationError
 
 from videojob_api import names
+from videojob_api.base import parse_quantity
 from videojob_api.indexes import parse_indexes
 from videojob_api.report import Result
 from videojob_api.status import Usage
 from videojob_api.videojob import VideoJobSpec
 
-from .attempt import Attempt, Ending, WaitingPod
+from .attempt import Attempt, Ending, HangingPod, WaitingPod
 from .manifests import ANNOTATION_KILLS, ANNOTATION_WAITS, CONTAINER
 from .observed import Nodes
 
 Body = dict[str, Any]
 
 CLAIM_MISSING = "ResourceClaimMissing"
+EVICTED = "Evicted"
+"""The kubelet's reason of a pod that it stopped for want of room on the node."""
 _MAX_ATTEMPTS = 1_000_000
 _INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
@@ -75,6 +79,7 @@ def parse_attempt(job: Body) -> Attempt:
         pods_failed=status.get("failed", 0),
         kills=int(notes.get(ANNOTATION_KILLS, 0)),
         waits=int(notes.get(ANNOTATION_WAITS, 0)),
+        memory_bytes=int(parse_quantity(limits.get("memory", 0))),
         accelerator_reason=notes.get(names.ANNOTATION_ACCELERATOR, ""),
         accelerator=resource,
         accelerator_count=int(limits[resource]) if resource else 0,
@@ -143,6 +148,24 @@ def parse_workload(workload: Body) -> str:
         if condition.get("status") == "False" and condition.get("message"):
             return str(condition["message"])
     return ""
+
+
+def parse_hanging_pod(pod: Body) -> HangingPod | None:
+    """A pod that was told to stop and may still be at work; None for any other."""
+    meta = pod["metadata"]
+    until = meta.get("deletionTimestamp")
+    if until is None or has_ended(pod):
+        return None
+    return HangingPod(meta["name"], meta["uid"], _time(until))  # the grace period is in that time
+
+
+def count_evictions(pods: Iterable[Body]) -> Counter[int]:
+    """Job index → how many of its pods a node has evicted for want of memory or disk.
+
+    Drained and preempted pods are others' doing and don't count.
+    """
+    evicted = (pod for pod in pods if pod.get("status", {}).get("reason") == EVICTED)
+    return Counter(parse_job_index(pod) for pod in evicted)
 
 
 def parse_endings(pods: Iterable[Body]) -> dict[int, tuple[Ending, Result | None]]:

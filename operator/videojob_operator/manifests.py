@@ -23,6 +23,7 @@ from videojob_api.work_order import (
     WorkOrder,
 )
 
+from .memory import base_memory, format_memory
 from .observed import CreateJob, Observed, StoreMissing
 from .pods import build_gpu_environment, build_pod_metadata, build_pod_placement
 from .policies.placement import Placement
@@ -61,6 +62,7 @@ def build_attempt(
     *,
     number: int,
     placement: Placement,
+    memory_bytes: int,
     kills: int,
     waits: int,
 ) -> CreateJob:
@@ -71,6 +73,7 @@ def build_attempt(
         indexes: the inputs to work on; Job index i is the i-th of them.
         number: of the attempt, from 1.
         placement: GPU or CPU.
+        memory_bytes: the workers' memory limit; more than the manifest's after they ran out of it.
         kills: attempts of this run made after kills, this one included.
         waits: attempts of this run made because the store refused, this one included.
     """
@@ -118,7 +121,13 @@ def build_attempt(
                     meta["labels"], observed.settings.worker_pod_defaults
                 ),
                 "spec": _pod_spec(
-                    observed, spec, store, placement, None if config_map else text, name
+                    observed,
+                    spec,
+                    store,
+                    placement,
+                    _resources(spec, placement, memory_bytes),
+                    None if config_map else text,
+                    name,
                 ),
             },
         },
@@ -229,6 +238,7 @@ def _pod_spec(
     spec: VideoJobSpec,
     store: VideoStoreSpec,
     placement: Placement,
+    resources: dict[str, Any],
     order_text: str | None,
     config_map: str,
 ) -> dict[str, Any]:
@@ -267,7 +277,7 @@ def _pod_spec(
                     *_environment(spec, store, order_text),
                     *build_gpu_environment(placement),
                 ],
-                "resources": _resources(spec, placement),
+                "resources": resources,
                 "securityContext": CONTAINER_SECURITY,
                 "terminationMessagePolicy": "FallbackToLogsOnError",
                 "volumeMounts": mounts,
@@ -342,13 +352,17 @@ def target_store(store: VideoStoreSpec) -> dict[str, S3Target | FolderTarget | N
     }
 
 
-def _resources(spec: VideoJobSpec, placement: Placement) -> dict[str, Any]:
+def _resources(spec: VideoJobSpec, placement: Placement, memory_bytes: int) -> dict[str, Any]:
     limits = {"cpu": spec.resources.limits.cpu, "memory": spec.resources.limits.memory}
     asked = {"cpu": spec.resources.requests.cpu, "memory": spec.resources.requests.memory}
     requests = {
         what: asked[what] or min(default, limits[what], key=parse_quantity)
         for what, default in _DEFAULT_REQUESTS.items()
     }
+    base = base_memory(spec)
+    if memory_bytes > base:  # the request grows with the limit, so that the node really has it
+        request = int(parse_quantity(requests["memory"])) * memory_bytes // base
+        limits["memory"], requests["memory"] = format_memory(memory_bytes), format_memory(request)
     if placement.resource:
         limits[placement.resource] = str(placement.count)
     claims = [{"name": claim.name} for claim in placement.claims]

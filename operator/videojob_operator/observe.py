@@ -21,12 +21,14 @@ from videojob_api.videojob import VideoJobSpec
 from .attempt import Attempt
 from .errors import Gone
 from .facts import (
+    count_evictions,
     is_at_work,
     is_owned_by,
     keep_own_outputs,
     parse_attempt,
     parse_costs,
     parse_endings,
+    parse_hanging_pod,
     parse_nodes,
     parse_waiting_pod,
 )
@@ -38,6 +40,7 @@ from .policies.placement import depends_on_nodes
 from .policies.queueing import build_ticket
 from .stores import find_store
 from .templates import find_template, use_template
+from .verdicts import MAX_KILLS
 from .world import World
 
 Body = dict[str, Any]
@@ -94,6 +97,12 @@ async def observe(key: Key, world: World) -> Observed | None:
             for pod in world.cache.pods_of(uid)
             if pod.get("status", {}).get("phase") == "Pending"
             if newest and is_owned_by(pod, newest.uid)
+        ),
+        hanging=tuple(
+            hanging
+            for pod in world.cache.pods_of(uid)
+            if any(is_owned_by(pod, job.uid) for job in jobs)
+            if (hanging := parse_hanging_pod(pod)) is not None
         ),
     )
     if observed.deleting and names.FINALIZER in observed.finalizers:
@@ -167,20 +176,30 @@ def _understood(job: Body) -> Attempt | None:
 def _with_pods(uid: str, attempt: Attempt, world: World) -> Attempt:
     """The attempt as its pods show it, which is a second or two ahead of the Job's own status.
 
-    Only success is taken from pods: what follows a failure is the Job's to decide.
+    Only success is taken from pods: what follows a failure is the Job's to decide. But it would start
+    a pod again for ever that one node after the other evicts, so that is ended here.
     """
     pods = [pod for pod in world.cache.pods_of(uid) if is_owned_by(pod, attempt.uid)]
-    done = set()
+    evictions = count_evictions(pods)
+    done, given_up = set(), set()
     world.book.record_costs(uid, attempt, parse_costs(pods, attempt.gpus))
     for job_index, (ending, result) in parse_endings(pods).items():
-        if ending.exit_code == ExitCode.DONE and job_index < len(attempt.indexes):
-            index = attempt.indexes[job_index]
-            world.book.record_ending(uid, attempt, index, ending, result)
+        if job_index >= len(attempt.indexes):
+            continue
+        index = attempt.indexes[job_index]
+        if ending.exit_code == ExitCode.DONE:
             done.add(index)
+        elif index in attempt.open and evictions[job_index] > MAX_KILLS:
+            given_up.add(index)
+        else:
+            continue
+        world.book.record_ending(uid, attempt, index, ending, result)
     at_work = sum(1 for pod in pods if is_at_work(pod))
     return replace(
         attempt,
         completed=attempt.completed | done,
+        failed=attempt.failed | given_up,
+        given_up=frozenset(given_up),
         ready=max(attempt.ready, at_work),
     )
 

@@ -18,7 +18,7 @@ from videojob_api.status import Phase, TemplateStatus, Usage, VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 
-from .attempt import Attempt, Ending, WaitingPod
+from .attempt import Attempt, Ending, HangingPod, WaitingPod
 from .settings import Settings
 
 
@@ -165,6 +165,7 @@ class Observed:
     usage: Usage | None = None
     """What all pods that ended have cost, as far as it is known."""
     waiting: tuple[WaitingPod, ...] = ()
+    hanging: tuple[HangingPod, ...] = ()
     store: VideoStoreSpec | StoreMissing | None = None
     """Looked up only when a Job is to be made."""
     nodes: Nodes | None = None
@@ -222,7 +223,9 @@ class Observed:
     @property
     def input_count(self) -> int:
         """How many inputs the job has."""
-        return len(self.spec.inputs) if self.spec else 0
+        if self.spec is not None:
+            return len(self.spec.inputs)
+        return self.status.input_counts.total if self.status.input_counts else 0
 
 
 @dataclass(frozen=True)
@@ -288,6 +291,14 @@ class Deliver:
 
 
 @dataclass(frozen=True)
+class ReleasePod:
+    """Declare that pod failed and remove it: its node does not answer any more."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class EmitEvent:
     """A Kubernetes Event on the VideoJob; the same one twice is one."""
 
@@ -297,7 +308,14 @@ class EmitEvent:
 
 
 Action = (
-    CreateJob | DeleteJob | DeleteVideoJob | SetFinalizers | CreateCleanUp | Deliver | EmitEvent
+    CreateJob
+    | DeleteJob
+    | ReleasePod
+    | DeleteVideoJob
+    | SetFinalizers
+    | CreateCleanUp
+    | Deliver
+    | EmitEvent
 )
 
 

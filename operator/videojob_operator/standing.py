@@ -150,7 +150,7 @@ def _resumes(observed: Observed, phase: Phase) -> bool:
 
 def _inputs(observed: Observed, verdicts: Verdicts, phase: Phase) -> list[InputStatus]:
     if observed.spec is None:
-        return []
+        return observed.status.inputs
     carried = {status.name: status for status in observed.status.inputs}
     return [
         _input(observed, index, carried.get(input_.name), verdicts.get(index), phase)
@@ -196,8 +196,14 @@ def _input(
         attempt = observed.attempt
         # With as many pods as inputs left, each has its own though not all have reported yet.
         at_work = attempt is not None and attempt.active >= len(attempt.open)
-        return InputStatus(name=name, state=InputState.RUNNING if at_work else InputState.PENDING)
-    return InputStatus(name=name, state=InputState.RUNNING, percent=int(report.percent))
+        if not at_work or attempt is None or index not in attempt.open:
+            return InputStatus(name=name)
+    return InputStatus(
+        name=name,
+        state=InputState.RUNNING,
+        percent=int(report.percent) if report else None,
+        attempts=_attempts_of(observed, index),
+    )
 
 
 def _active(observed: Observed, inputs: list[InputStatus], phase: Phase) -> int:
@@ -208,8 +214,12 @@ def _active(observed: Observed, inputs: list[InputStatus], phase: Phase) -> int:
 
 
 def _attempts_of(observed: Observed, index: int) -> int | None:
-    """Each attempt is over all that is left, so the last one's number counts those that are gone."""
-    return max((a.number for a in observed.attempts if index in a.indexes), default=None)
+    """How many attempts had the input: those that are gone were over what is left, and left it."""
+    newest = max((a.number for a in observed.attempts if index in a.indexes), default=None)
+    if newest is None:
+        return None
+    others = [a for a in observed.attempts if a.number < newest and index not in a.indexes]
+    return newest - len(others)
 
 
 def _progress(
@@ -263,7 +273,7 @@ def _eta_seconds(
 def _outputs(observed: Observed, verdicts: Verdicts) -> list[OutputStatus]:
     """From results where there are any; what an earlier status listed stays listed."""
     if observed.spec is None:
-        return []
+        return observed.status.outputs
     carried: dict[str, list[OutputStatus]] = {}
     for output in observed.status.outputs:
         carried.setdefault(output.input, []).append(output)

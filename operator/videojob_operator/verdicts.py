@@ -15,6 +15,7 @@ from videojob_api.reasons import ExitCode, FailReason
 from videojob_api.status import Indexes, InputState
 
 from .attempt import Attempt, Ending
+from .memory import base_memory, format_memory, more_memory
 from .observed import Observed
 
 MAX_KILLS = 5
@@ -25,6 +26,7 @@ class Again(StrEnum):
     """Why another attempt may help, outside the counted retries that the Job makes itself."""
 
     KILLED = "Killed"
+    OUT_OF_MEMORY = "OutOfMemory"
     STORE_REFUSED = "StoreRefused"
 
 
@@ -157,11 +159,16 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
         return Verdict(
             index, failed, FailReason.STORAGE_REFUSED, said, True, again=Again.STORE_REFUSED
         )
+    if index in attempt.given_up:
+        full = _is_evicted_for_space(ending)
+        reason = FailReason.NODE_DISK_FULL if full else FailReason.EVICTED
+        message = f"nodes evicted its worker {MAX_KILLS + 1} times: {ending.message}"
+        return Verdict(index, failed, reason, message, True)
     if code == ExitCode.OUT_OF_MEMORY or ending.reason == "OOMKilled":
-        hint = "raise resources.limits.memory, or ask for smaller renditions"
-        return Verdict(
-            index, failed, FailReason.OUT_OF_MEMORY, said or f"out of memory; {hint}", True
-        )
+        return _out_of_memory(index, attempt, observed, said)
+    if reason == FailReason.NODE_DISK_FULL:  # another node may have more room
+        again = Again.KILLED if attempt.kills < MAX_KILLS else None
+        return Verdict(index, failed, reason, said, True, again=again)
     if code == ExitCode.SCRATCH_FULL or _is_evicted_for_space(ending):
         hint = "lower limits.maxBytes or make fewer renditions at once"
         return Verdict(
@@ -180,6 +187,20 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
         f"{message} (after {tries} tries)" if tries > 1 else message,
         True,
     )
+
+
+def _out_of_memory(index: int, attempt: Attempt, observed: Observed, said: str) -> Verdict:
+    """Tried again with more memory as long as more is allowed."""
+    reason, spec = FailReason.OUT_OF_MEMORY, observed.spec
+    if spec is None:
+        return Verdict(index, InputState.FAILED, reason, said, True)
+    had = attempt.memory_bytes or base_memory(spec)
+    if more_memory(spec, had) is not None:
+        message = f"ran out of memory with {format_memory(had)}"
+        return Verdict(index, InputState.FAILED, reason, message, True, again=Again.OUT_OF_MEMORY)
+    hint = "raise resources.limits.memory (and retry.outOfMemory.max, where trying with more ends)"
+    message = f"out of memory with {format_memory(had)}; {hint}, or ask for smaller renditions"
+    return Verdict(index, InputState.FAILED, reason, message, True)
 
 
 def _is_evicted_for_space(ending: Ending) -> bool:

@@ -15,7 +15,7 @@ from videojob_api.reasons import RejectReason
 from videojob_api.videojob import Input, Limits
 from videojob_api.work_order import S3Target
 from videojob_worker import fetch as fetching
-from videojob_worker.errors import Interrupted, Rejected, ScratchFull, StorageUnreachable
+from videojob_worker.errors import Interrupted, NodeDiskFull, Rejected, StorageUnreachable
 from videojob_worker.fetch import fetch
 from videojob_worker.folder import FolderStorage
 from videojob_worker.stop import Stop
@@ -161,7 +161,7 @@ def test_no_room_is_told_before_the_transfer(
     monkeypatch.setattr(
         fetching.os, "statvfs", lambda _: os.statvfs_result((*real[:4], 1, *real[5:]))
     )
-    with pytest.raises(ScratchFull, match="has room for"):
+    with pytest.raises(NodeDiskFull, match="has room for"):
         fetch(wanted(), Limits(), volume, tmp_path / "source")
 
 

@@ -5,7 +5,8 @@
     ├── NotDoable           43  the work order can't be done as written
     ├── StorageRefused      44  credentials, bucket: waited for by the operator
     ├── OutOfMemory         45  a child was killed for memory
-    ├── ScratchFull         46  no space left in the scratch folder
+    ├── ScratchFull         46  the scratch folder's own limit
+    │   └── NodeDiskFull    46  no space left on the node's disk: another node may help
     ├── Unverified          47  output was made and is not what was planned
     ├── Interrupted        143  SIGTERM
     ├── StorageUnreachable   1  network, 5xx: may pass
@@ -75,6 +76,12 @@ class ScratchFull(WorkerError):
 
     exit_code = ExitCode.SCRATCH_FULL
     reason = FailReason.SCRATCH_FULL
+
+
+class NodeDiskFull(ScratchFull):
+    """No space left on the node's disk, though the scratch folder's limit is not reached."""
+
+    reason = FailReason.NODE_DISK_FULL
 
 
 class Unverified(WorkerError):

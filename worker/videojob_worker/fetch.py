@@ -18,7 +18,7 @@ from videojob_api.base import parse_quantity
 from videojob_api.reasons import RejectReason
 from videojob_api.videojob import Input, Limits
 
-from .errors import Rejected, ScratchFull, StorageUnreachable
+from .errors import NodeDiskFull, Rejected, StorageUnreachable
 from .objects import CHUNK_BYTES, NotThere, ObjectInfo, Replaced, Storage
 
 RANGE_BYTES = 8 << 20
@@ -55,7 +55,7 @@ def fetch(
 
     Raises:
         Rejected: NotFound, Empty, TooLarge or ChecksumMismatch.
-        ScratchFull: if there is no room for it.
+        NodeDiskFull: if there is no room for it.
         StorageRefused: see ``Storage``.
         StorageUnreachable: likewise, or if the object is replaced again and again.
     """
@@ -99,8 +99,8 @@ def _look(wanted: Input, limits: Limits, store: Storage, folder: Path) -> Object
     status = os.statvfs(folder)
     free = status.f_bavail * status.f_frsize
     if info.size_bytes > free:
-        raise ScratchFull(
-            f"{wanted.key} has {info.size_bytes} bytes, and the scratch folder has room for {free}."
+        raise NodeDiskFull(
+            f"{wanted.key} has {info.size_bytes} bytes, and the disk has room for {free}."
         )
     return info
 
@@ -167,8 +167,8 @@ def _preallocate(descriptor: int, size_bytes: int) -> None:
         os.posix_fallocate(descriptor, 0, size_bytes)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ScratchFull(
-                f"The scratch folder has no room for the input's {size_bytes} bytes."
+            raise NodeDiskFull(
+                f"The disk has no room for the input's {size_bytes} bytes."
             ) from error
         os.ftruncate(descriptor, size_bytes)
 

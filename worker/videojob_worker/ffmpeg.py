@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .errors import FFmpegFailed, NotDoable, OutOfMemory, ScratchFull, WorkerError
+from .errors import FFmpegFailed, NodeDiskFull, NotDoable, OutOfMemory, ScratchFull, WorkerError
 from .sandbox import Sandbox, describe
 from .scratch import Scratch
 from .stop import Stop
@@ -37,7 +37,7 @@ _SAYS_NO_MEMORY = ("Cannot allocate memory", "Out of memory", "malloc of size", 
 _ADDRESSES = re.compile(r"^(?:\[[^\]]* @ 0x[0-9a-f]+\] )*")
 _COMPLAINT = re.compile(_ADDRESSES.pattern + r"\[(?:error|fatal|panic)\] +(.+)")
 """A line of a log with levels that says what went wrong, and where in memory."""
-_SAYS_NO_SPACE = ("No space left on device", "Disk quota exceeded", "File too large")
+_SAYS_DISK_FULL = ("No space left on device", "Disk quota exceeded")
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,12 @@ def _raise_for(name: str, ended: Completed, *, check: bool) -> None:
             "resources.limits.memory, or ask for fewer or smaller renditions.",
             log_tail=tail,
         )
-    if code == -signal.SIGXFSZ or any(words in tail for words in _SAYS_NO_SPACE):
+    if any(words in tail for words in _SAYS_DISK_FULL):
+        raise NodeDiskFull(
+            f"{name} found the node's disk full; give nodes more room for ephemeral storage.",
+            log_tail=tail,
+        )
+    if code == -signal.SIGXFSZ or "File too large" in tail:
         raise ScratchFull(
             f"{name} had no room left in the scratch folder; make the input's limits.maxBytes "
             "larger (scratch space follows it), or ask for fewer renditions.",

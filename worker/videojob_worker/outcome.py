@@ -31,7 +31,7 @@ from videojob_api.work_order import OrderInput, WorkOrder
 from . import __version__
 from .budget import Budget
 from .encoders import Device
-from .errors import OutOfMemory, Rejected, ScratchFull, WorkerError
+from .errors import NodeDiskFull, OutOfMemory, Rejected, ScratchFull, WorkerError
 from .fetch import Source
 from .ffmpeg import Tools
 from .objects import Storage
@@ -174,7 +174,9 @@ def classify(error: BaseException) -> WorkerError:
     tail = "".join(traceback.format_exception(error))[-MAX_LOG_TAIL:]
     if isinstance(error, MemoryError):
         return OutOfMemory("The worker itself ran out of memory; raise resources.limits.memory.")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NodeDiskFull(f"The node's disk is full ({error.strerror}).", log_tail=tail)
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
         return ScratchFull(f"The scratch folder is full ({error.strerror}).", log_tail=tail)
     crash = WorkerError(
         f"The worker failed in a way that nobody foresaw: {type(error).__name__}: {error}. "

@@ -9,11 +9,14 @@ from videojob_api.status import Phase
 
 from ..attempt import Attempt
 from ..manifests import build_attempt
-from ..observed import Decision, DeleteJob, Observed, StoreMissing
+from ..memory import format_memory
+from ..observed import Decision, DeleteJob, EmitEvent, Observed, StoreMissing
 from ..pods import node_selector
 from ..standing import describe
 from ..verdicts import Again, Verdicts, judge
+from .outcomes import stop_given_up
 from .placement import decide_placement, keep_fallback
+from .retries import choose_inputs
 
 _LOOK_AGAIN_SECONDS = 5
 WAITING_FOR_WORKER = "Accepted; waiting for a worker to start."
@@ -60,18 +63,21 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
         selector=node_selector(observed.spec.scheduling, observed.settings.worker_pod_defaults),
     )
     number = max(attempt.number if attempt else 0, observed.status.attempt or 0) + 1
+    indexes, memory_bytes = choose_inputs(observed, left)
     kills, waits = _counters(attempt, verdicts)
     refused = any(verdict.again is Again.STORE_REFUSED for verdict in verdicts.again)
     create = build_attempt(
         observed,
-        left,
+        indexes,
         number=number,
         placement=placement,
+        memory_bytes=memory_bytes,
         kills=kills,
         waits=waits,
     )
+    stop = (*stop_given_up(observed), *_superseded(observed, frozenset(indexes)))
     return Decision(
-        actions=(create, *_superseded(observed, frozenset(left))),
+        actions=(create, *stop, *_tell_of_memory(observed, verdicts, indexes, memory_bytes)),
         status=describe(
             observed,
             now,
@@ -85,6 +91,20 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
             stalled=refused,
         ),
     )
+
+
+def _tell_of_memory(
+    observed: Observed, verdicts: Verdicts, indexes: tuple[int, ...], memory_bytes: int
+) -> tuple[EmitEvent, ...]:
+    """That more memory than the manifest asks for is taken, and for which inputs."""
+    again = verdicts.by_index
+    short = [i for i in indexes if i in again and again[i].again is Again.OUT_OF_MEMORY]
+    if not short or observed.spec is None:
+        return ()
+    name, others = observed.spec.inputs[short[0]].name, len(short) - 1
+    who = f"{name} and {others} more" if others else name
+    message = f"{who} {again[short[0]].message}; trying again with {format_memory(memory_bytes)}."
+    return (EmitEvent("Warning", FailReason.OUT_OF_MEMORY, message),)
 
 
 def _superseded(observed: Observed, left: frozenset[int]) -> tuple[DeleteJob, ...]:

@@ -18,6 +18,7 @@ from ..standing import describe
 from ..verdicts import judge
 from .admission import WAITING_FOR_WORKER, inputs_left, phase_reached
 from .placement import PlacementReason, on_cpu
+from .retries import choose_inputs
 
 
 def fallback_at(observed: Observed) -> datetime | None:
@@ -48,11 +49,13 @@ def decide_fallback(observed: Observed, now: datetime) -> Decision | None:
         return None  # without a store, a new Job could do no better
     placement = on_cpu(spec.accelerator, PlacementReason.FALLBACK_AFTER_WAIT)
     number = attempt.number + 1
+    indexes, memory_bytes = choose_inputs(observed, inputs_left(observed))
     create = build_attempt(
         observed,
-        inputs_left(observed),
+        indexes,
         number=number,
         placement=placement,
+        memory_bytes=memory_bytes,
         kills=attempt.kills,
         waits=attempt.waits,
     )

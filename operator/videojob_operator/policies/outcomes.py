@@ -8,7 +8,7 @@ from videojob_api.status import Phase
 
 from ..attempt import Attempt
 from ..clock import format_time
-from ..observed import Decision, EmitEvent, Observed
+from ..observed import Decision, DeleteJob, EmitEvent, Observed
 from ..standing import build_failure, describe
 from ..verdicts import Again, Verdict, Verdicts, judge
 from .deadlines import deadline
@@ -31,9 +31,9 @@ def decide_outcome(observed: Observed, now: datetime) -> Decision | None:
 
 
 def next_attempt_at(attempt: Attempt, again: tuple[Verdict, ...]) -> datetime:
-    """A kill is made good at once; a store that refuses is asked again ever more slowly."""
+    """Most are made good at once; a store that refuses is asked again ever more slowly."""
     ended = attempt.ended_at or attempt.created_at
-    if all(verdict.again is Again.KILLED for verdict in again):
+    if not any(verdict.again is Again.STORE_REFUSED for verdict in again):
         return ended
     wait = min(_FIRST_WAIT_SECONDS * 2**attempt.waits, _LONGEST_WAIT_SECONDS)
     return ended + timedelta(seconds=wait)
@@ -69,7 +69,7 @@ def _end(observed: Observed, now: datetime, verdicts: Verdicts) -> Decision:
     phase, reason, message = verdict_of_job(observed, verdicts)
     kind = "Normal" if phase is Phase.SUCCEEDED else "Warning"
     return Decision(
-        actions=(EmitEvent(kind, phase, message),),
+        actions=(*stop_given_up(observed), EmitEvent(kind, phase, message)),
         status=describe(
             observed,
             now,
@@ -82,6 +82,11 @@ def _end(observed: Observed, now: datetime, verdicts: Verdicts) -> Decision:
         ),
         requeue_seconds=observed.settings.children_keep_seconds,
     )
+
+
+def stop_given_up(observed: Observed) -> tuple[DeleteJob, ...]:
+    """Jobs that are over for us and would go on by themselves."""
+    return tuple(DeleteJob.of(a) for a in observed.attempts if a.given_up and not a.deleted)
 
 
 def verdict_of_job(observed: Observed, verdicts: Verdicts) -> tuple[Phase, str, str]:

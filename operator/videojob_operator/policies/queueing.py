@@ -14,6 +14,7 @@ from ..standing import describe
 from ..verdicts import judge
 from .admission import inputs_left, needs_job
 from .deadlines import deadline
+from .retries import choose_inputs
 from .wording import keep_if_same_causes
 
 _LOOK_AGAIN_SECONDS = 30
@@ -26,12 +27,13 @@ def build_ticket(observed: Observed) -> Ticket | None:
         return None
     if spec is None or spec.scheduling.queue_name or not needs_job(observed):
         return None
+    indexes, _ = choose_inputs(observed, inputs_left(observed))
     return Ticket(
         key=observed.key,
         uid=observed.uid,
         priority=spec.scheduling.priority,
         since=observed.created_at,
-        pods=pods_at_once(spec, settings, len(inputs_left(observed))),
+        pods=pods_at_once(spec, settings, len(indexes)),
     )
 
 

@@ -52,9 +52,11 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     pod = _stuck_pod(observed)
     if pod and pod.reason == CLAIM_MISSING and now - attempt.created_at < _PATIENCE:
         pod = None  # claims are made a moment after their pod
-    if pod is None and (observed.progress or observed.status.phase is Phase.RUNNING):
+    lacks_pods = _lacks_pods(attempt, observed)
+    begun = observed.progress or observed.status.phase is Phase.RUNNING
+    if pod is None and begun and not lacks_pods:
         return None
-    if pod is None and _lacks_pods(attempt, observed, now):
+    if lacks_pods and now - attempt.created_at >= _PATIENCE:
         pod = WaitingPod(attempt.name, _NO_POD, f"`kubectl describe job {attempt.name}` says why")
     message = WAITING_FOR_WORKER if pod is None else _sentence(pod, observed)
     due = _look_again_at(attempt, observed, now)
@@ -73,11 +75,10 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     )
 
 
-def _lacks_pods(attempt: Attempt, observed: Observed, now: datetime) -> bool:
-    """Whether the Job controller should have made a pod by now and has not (a quota, a policy)."""
+def _lacks_pods(attempt: Attempt, observed: Observed) -> bool:
+    """Whether the Job controller has made no pod yet; for long, there is a reason (a quota, a policy)."""
     ended = attempt.completed or attempt.failed or attempt.pods_failed
-    none_yet = not (attempt.active or ended or observed.waiting)
-    return none_yet and now - attempt.created_at >= _PATIENCE
+    return not (attempt.active or ended or observed.waiting)
 
 
 def _look_again_at(attempt: Attempt, observed: Observed, now: datetime) -> datetime | None:

@@ -66,3 +66,13 @@ def test_a_very_long_sentence_is_cut_and_still_written() -> None:
     decision = decide(replace(not_understood(), invalid="x" * 9000), NOW)
     assert decision.status is not None
     assert len(decision.status.message or "") == 1024
+
+
+def test_what_was_done_before_it_was_not_understood_stays_told() -> None:
+    running = a_videojob(3).running().with_succeeded(0)
+    running = running.written(decide(running, NOW))
+    status = decide(replace(running, spec=None, invalid="no", attempts=()), NOW).status
+    assert status is not None
+    assert (status.inputs, status.outputs) == (running.status.inputs, running.status.outputs)
+    assert status.input_counts is not None
+    assert (status.input_counts.total, status.input_counts.succeeded) == (3, 1)

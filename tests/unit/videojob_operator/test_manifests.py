@@ -15,6 +15,8 @@ from videojob_operator.manifests import MAX_ORDER_BYTES, build_attempt, scratch_
 from videojob_operator.observed import CreateJob, Key, StoreMissing
 from videojob_operator.policies.placement import Placement
 
+MEMORY = 0
+"""No more than the manifest says."""
 CPU = Placement(None, 0, "Auto nvidia.com/gpu", "NoGPUNodes")
 GPU = Placement("nvidia.com/gpu", 2, "Auto nvidia.com/gpu", "Offered")
 REPORTS = {"reports_url": "https://videojob.videojob-system.svc:8443", "reports_ca_pem": "PEM"}
@@ -23,7 +25,9 @@ REPORTS = {"reports_url": "https://videojob.videojob-system.svc:8443", "reports_
 def build(situation: Situation | None = None, placement: Placement = CPU) -> CreateJob:
     situation = situation or a_videojob().with_store()
     indexes = tuple(range(situation.input_count))
-    return build_attempt(situation, indexes, number=1, placement=placement, kills=0, waits=0)
+    return build_attempt(
+        situation, indexes, number=1, placement=placement, memory_bytes=MEMORY, kills=0, waits=0
+    )
 
 
 def job_of(situation: Situation | None = None, placement: Placement = CPU) -> dict[str, Any]:
@@ -118,7 +122,9 @@ def test_the_pods_carry_the_labels_that_the_watch_selects_by() -> None:
 
 def test_what_a_later_decision_must_know_is_noted() -> None:
     observed = a_videojob(5).with_store()
-    made = build_attempt(observed, (1, 3, 4), number=3, placement=CPU, kills=2, waits=1)
+    made = build_attempt(
+        observed, (1, 3, 4), number=3, placement=CPU, memory_bytes=MEMORY, kills=2, waits=1
+    )
     assert made.manifest["metadata"]["annotations"] == {
         "videojob.dev/input-indexes": "1,3-4",
         "videojob.dev/accelerator-reason": "NoGPUNodes",
@@ -380,5 +386,6 @@ def test_a_very_long_name_fits_its_label() -> None:
 
 def test_a_request_is_never_above_a_small_limit() -> None:
     small = {"limits": {"cpu": "100m", "memory": "256Mi"}}
-    resources = container_of(a_videojob(resources=small).with_store())["resources"]
+    situation = a_videojob(resources=small).with_store()
+    resources = container_of(situation)["resources"]
     assert resources["requests"] == {"cpu": "100m", "memory": "256Mi"}

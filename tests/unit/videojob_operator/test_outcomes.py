@@ -9,7 +9,7 @@ from builders import NOW, Situation, a_videojob, seconds
 
 from videojob_api.status import InputState, Phase, VideoJobStatus
 from videojob_operator.decide import decide
-from videojob_operator.observed import Decision, EmitEvent
+from videojob_operator.observed import Decision, DeleteJob, EmitEvent
 from videojob_operator.policies.outcomes import decide_outcome
 
 S, F, R = Phase.SUCCEEDED, Phase.FAILED, Phase.REJECTED
@@ -47,7 +47,6 @@ def ended(*codes: int, **spec: object) -> Situation:
         ((0, 42, 47), 2, S, "SucceededWithBadInputs", None),
         ((42, 42), 2, S, "SucceededWithBadInputs", None),
         ((43,), 0, F, "NotDoable", False),
-        ((45,), 0, F, "OutOfMemory", True),
         ((46,), 0, F, "ScratchFull", True),
         ((47,), 0, F, "OutputUnverified", True),
         ((1,), 0, F, "WorkerCrashed", True),
@@ -108,6 +107,26 @@ def test_the_end_is_at_a_time() -> None:
     assert status.finished_at == "2026-03-01T12:00:00Z"
     assert status.progress is not None
     assert status.progress.percent == 100
+
+
+@pytest.mark.parametrize("siblings", [(), (0, 42)])
+def test_out_of_memory_is_tried_again_at_once_and_siblings_keep_their_ends(
+    siblings: tuple[int, ...],
+) -> None:
+    situation = ended(*siblings, 45).with_store()
+    assert decide_outcome(situation, NOW) is None
+    assert decide(situation, NOW).policy == "decide_admit"
+
+
+def test_a_job_that_would_go_on_for_ever_is_stopped_with_the_verdict() -> None:
+    situation = (
+        a_videojob().running().with_index(0, exit_code=None, reason="Evicted", message="low")
+    )
+    situation = situation.with_newest(given_up=frozenset({0}), ended_at=None)
+    decision, status = decided(situation)
+    (job,) = situation.attempts
+    assert decision.actions[0] == DeleteJob(job.name, job.uid)
+    assert (status.phase, status.failure and status.failure.reason) == (F, "Evicted")
 
 
 def test_a_killed_worker_is_made_good_at_once_and_nothing_is_said_of_an_end() -> None:

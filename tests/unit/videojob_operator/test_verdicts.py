@@ -24,7 +24,7 @@ def the_verdict(situation: Situation) -> Verdict:
         (42, REJECTED, "Truncated", False, None, "the file ends before"),
         (43, FAILED, "NotDoable", False, None, "needs 9 GiB"),
         (44, FAILED, "StorageRefused", True, Again.STORE_REFUSED, "bucket 'films'"),
-        (45, FAILED, "OutOfMemory", True, None, "raise resources.limits.memory"),
+        (45, FAILED, "OutOfMemory", True, Again.OUT_OF_MEMORY, "ran out of memory with 2Gi"),
         (46, FAILED, "ScratchFull", True, None, "lower limits.maxBytes"),
         (47, FAILED, "OutputUnverified", True, None, "should have 250 (after 4 tries)"),
         (137, FAILED, "WorkerCrashed", True, Again.KILLED, "killed from outside"),
@@ -51,7 +51,55 @@ def test_an_exit_code_has_one_meaning(
 def test_out_of_memory_is_told_by_the_kernels_word_too(code: int) -> None:
     situation = a_videojob().running().with_index(0, exit_code=code, reason="OOMKilled")
     assert the_verdict(situation).reason == "OutOfMemory"
-    assert the_verdict(situation).again is None
+    assert the_verdict(situation).again is Again.OUT_OF_MEMORY
+
+
+@pytest.mark.parametrize(
+    ("had", "policy", "again"),
+    [
+        (2 << 30, {}, True),
+        (16 << 30, {}, False),
+        (64 << 30, {}, False),
+        (2 << 30, {"factor": 1}, False),
+        (2 << 30, {"max": "2Gi"}, False),
+        (2 << 30, {"max": "2049Mi"}, True),
+        (0, {}, True),
+    ],
+)
+def test_out_of_memory_ends_where_more_is_not_allowed(
+    had: int, policy: dict[str, object], again: bool
+) -> None:
+    situation = a_videojob(retry={"outOfMemory": policy}).running()
+    situation = situation.with_newest(memory_bytes=had).with_index(0, exit_code=45)
+    verdict = the_verdict(situation)
+    assert verdict.again is (Again.OUT_OF_MEMORY if again else None)
+    if not again:
+        assert f"out of memory with {had >> 30}Gi; raise resources.limits.memory" in verdict.message
+        assert "retry.outOfMemory.max" in verdict.message
+
+
+@pytest.mark.parametrize("kills", [0, 4, 5])
+def test_a_nodes_full_disk_is_tried_elsewhere_as_often_as_a_kill(kills: int) -> None:
+    situation = a_videojob().running().with_newest(kills=kills).with_index(0, exit_code=46)
+    full = a_result(state="Failed", reason="NodeDiskFull", message="no room", exitCode=46)
+    verdict = the_verdict(replace(situation, results={0: full}))
+    assert verdict.again is (Again.KILLED if kills < 5 else None)
+    assert (verdict.reason, verdict.message) == ("NodeDiskFull", "no room")
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("The node was low on resource: memory. Threshold …", "Evicted"),
+        ("The node was low on resource: ephemeral-storage. …", "NodeDiskFull"),
+    ],
+)
+def test_one_that_node_after_node_evicted_is_given_up(message: str, reason: str) -> None:
+    situation = a_videojob().running()
+    situation = situation.with_index(0, exit_code=137, reason="Evicted", message=message)
+    verdict = the_verdict(situation.with_newest(given_up=frozenset({0})))
+    assert (verdict.reason, verdict.again) == (reason, None)
+    assert verdict.message == f"nodes evicted its worker 6 times: {message}"
 
 
 def test_an_eviction_for_a_full_scratch_is_not_a_kill() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from builders import NOW, Situation, a_report, a_videojob
+from builders import NOW, Situation, a_report, a_videojob, seconds
 
 from videojob_api.status import Phase, VideoJobStatus
 from videojob_operator.decide import decide
@@ -183,3 +183,14 @@ def test_the_deadline_wakes_it_at_the_latest() -> None:
     decision = explain_wait(situation, NOW)
     assert decision is not None
     assert decision.requeue_seconds == 60
+
+
+def test_a_later_attempt_that_gets_no_pod_is_said_too() -> None:
+    """A quota may be full by now; it would be called Running for ever."""
+    situation = a_videojob().running().with_index(0, exit_code=137).with_attempt(created_at=NOW)
+    starting = decide(situation, NOW)
+    assert (starting.policy, starting.requeue_seconds) == ("explain_wait", 30)
+    late = decide(situation, NOW + seconds(30))
+    assert late.status is not None
+    assert (late.status.message or "").startswith("No pod has been made for a worker yet")
+    assert conditions(late.status)["Stalled"] == ("True", "NoPodMade")

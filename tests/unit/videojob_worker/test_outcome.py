@@ -31,7 +31,8 @@ ORDER = WorkOrder(
         (StorageUnreachable("x"), InputState.FAILED, "StorageUnreachable", 1),
         (Interrupted("x"), InputState.FAILED, "Interrupted", 143),
         (MemoryError(), InputState.FAILED, "OutOfMemory", 45),
-        (OSError(errno.ENOSPC, "full"), InputState.FAILED, "ScratchFull", 46),
+        (OSError(errno.ENOSPC, "full"), InputState.FAILED, "NodeDiskFull", 46),
+        (OSError(errno.EFBIG, "large"), InputState.FAILED, "ScratchFull", 46),
         (ZeroDivisionError("oh"), InputState.FAILED, "WorkerCrashed", 1),
     ],
 )

@@ -1,0 +1,46 @@
+"""Retries: which of the inputs that are left the next attempt takes, and with how much memory.
+
+Whether an input is tried again at all is said in ``verdicts``; a failure that may just pass is tried
+again by the Job itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from videojob_api.reasons import FailReason
+
+from ..memory import base_memory, more_memory
+from ..observed import Observed
+from ..verdicts import judge_failure
+
+
+def choose_inputs(observed: Observed, left: Collection[int]) -> tuple[tuple[int, ...], int]:
+    """The inputs of the next attempt and their memory in bytes: those first that need the least.
+
+    A Job gives all of its pods the same, and an input that needs more must not make the others wait
+    for a larger node.
+    """
+    wanted = {index: wanted_memory(observed, index) for index in left}
+    least = min(wanted.values())
+    return tuple(sorted(i for i, size in wanted.items() if size == least)), least
+
+
+def wanted_memory(observed: Observed, index: int) -> int:
+    """As much as the last try had, more if it was too little; never less than the manifest says."""
+    if observed.spec is None:
+        raise ValueError("memory for a manifest that was not understood")
+    base = base_memory(observed.spec)
+    for attempt in reversed(observed.attempts):
+        if index in attempt.indexes:
+            had = attempt.memory_bytes or base
+            ended_badly = index in attempt.failed
+            if ended_badly and _ran_out(observed, index):
+                return max(base, more_memory(observed.spec, had) or had)
+            return max(base, had)
+    return base
+
+
+def _ran_out(observed: Observed, index: int) -> bool:
+    newest = next(a for a in reversed(observed.attempts) if index in a.indexes)
+    return judge_failure(index, newest, observed).reason == FailReason.OUT_OF_MEMORY

@@ -1,0 +1,127 @@
+"""Pods that hang Terminating on a node that does not answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from builders import NOW, a_pod_body, a_result, a_time, a_videojob, seconds
+from fake_cluster import a_world_with_a_videojob, fake, job_becomes, settled, status_of, the_job
+
+from videojob_api.status import Phase
+from videojob_operator.attempt import HangingPod
+from videojob_operator.decide import decide
+from videojob_operator.observed import ReleasePod
+from videojob_operator.reconcile import reconcile
+
+
+@pytest.mark.parametrize(
+    ("past_grace", "released", "requeue"),
+    [(299, False, 1), (300, True, 86340), (10**4, True, 86340)],
+)
+def test_it_is_released_five_minutes_past_its_grace(
+    past_grace: float, released: bool, requeue: float
+) -> None:
+    pod = HangingPod("pod-0", "uid-0", NOW - seconds(past_grace))
+    situation = a_videojob().running()
+    situation = situation.written(decide(situation, NOW))
+    decision = decide(replace(situation, hanging=(pod,)), NOW)
+    assert decision.actions == ((ReleasePod("pod-0", "uid-0"),) if released else ())
+    assert decision.requeue_seconds == requeue
+
+
+def test_whatever_else_is_going_on() -> None:
+    pod = HangingPod("pod-0", "uid-0", NOW - seconds(1000))
+    situation = a_videojob(cancel=True).running().with_newest(deleted=True)
+    decision = decide(replace(situation, hanging=(pod,)), NOW)
+    assert decision.policy == "decide_cancel"
+    assert ReleasePod("pod-0", "uid-0") in decision.actions
+
+
+async def test_it_is_declared_failed_and_then_removed() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    job = the_job(world)["metadata"]
+    pod = a_pod_body(job_uid=job["uid"], phase="Running")
+    pod["metadata"]["deletionTimestamp"] = a_time(301)
+    world.cache.put_pod(fake(world).put("pods", pod))
+    job_becomes(world, active=1, ready=1)
+    await reconcile(key, world)
+    last = [(method, path.rsplit("/pods/", 1)[-1]) for method, path in fake(world).writes]
+    at = last.index(("PATCH", "pod-0/status"))
+    assert last[at + 1] == ("DELETE", "pod-0")
+    assert fake(world).all("pods") == []
+    await reconcile(key, world)  # the watch has not told yet: gone is gone
+
+
+async def test_a_pod_that_was_told_to_stop_and_has_ended_hangs_no_more() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    pod = a_pod_body(job_uid=the_job(world)["metadata"]["uid"], phase="Failed")
+    pod["metadata"]["deletionTimestamp"] = a_time(301)
+    world.cache.put_pod(fake(world).put("pods", pod))
+    await settled(world)
+
+
+# ---- and pods that node after node evicts, whose Job would go on for ever
+
+
+def evicted(number: int, index: int, job_uid: str) -> dict[str, Any]:
+    status = {
+        "phase": "Failed",
+        "reason": "Evicted",
+        "message": "The node was low on resource: ephemeral-storage.",
+    }
+    return a_pod_body(index=index, name=f"pod-{index}-{number}", job_uid=job_uid, **status)
+
+
+@pytest.mark.parametrize(("times", "ends"), [(5, False), (6, True)])
+async def test_evictions_by_nodes_are_made_good_five_times(times: int, ends: bool) -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    job_becomes(world, active=1, ready=1)
+    for number in range(times):
+        world.cache.put_pod(evicted(number, 0, the_job(world)["metadata"]["uid"]))
+    await reconcile(key, world)
+    status = status_of(world)
+    assert status.phase is (Phase.FAILED if ends else Phase.RUNNING)
+    assert (fake(world).all("jobs") == []) is ends
+    if ends:
+        assert status.failure is not None
+        assert status.failure.reason == "NodeDiskFull"
+        assert "low on resource: ephemeral-storage" in (status.message or "")
+
+
+async def test_one_that_is_given_up_lets_its_siblings_finish() -> None:
+    world, key = a_world_with_a_videojob(2)
+    await reconcile(key, world)
+    job_becomes(world, active=2, ready=2)
+    uid = the_job(world)["metadata"]["uid"]
+    for number in range(6):
+        world.cache.put_pod(evicted(number, 1, uid))
+    await reconcile(key, world)
+    assert status_of(world).phase is Phase.RUNNING
+    assert len(fake(world).all("jobs")) == 1
+    done = {"exitCode": 0, "message": a_result(0).to_termination_message()}
+    pod = a_pod_body(name="good", job_uid=uid, phase="Succeeded")
+    pod["status"]["containerStatuses"] = [{"name": "worker", "state": {"terminated": done}}]
+    world.cache.put_pod(pod)
+    await reconcile(key, world)
+    status = status_of(world)
+    assert status.phase is Phase.FAILED
+    assert status.indexes is not None
+    assert (status.indexes.succeeded, status.indexes.failed) == ("0", "1")
+    assert fake(world).all("jobs") == []
+
+
+async def test_drained_and_preempted_pods_are_made_good_until_the_deadline() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    job_becomes(world, active=1, ready=1)
+    for number in range(20):
+        pod = evicted(number, 0, the_job(world)["metadata"]["uid"])
+        pod["status"]["reason"] = "Preempting"
+        world.cache.put_pod(pod)
+    await reconcile(key, world)
+    assert status_of(world).phase is Phase.RUNNING
