@@ -1,0 +1,222 @@
+"""The life of one job on the cluster: suspended, cancelled, run again, short of memory, on a dead node."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import bucket
+import deploy
+import places
+import pytest
+import yaml
+from minio import Minio
+from on_cluster import Kubectl, a_videojob, published
+
+from videojob_operator.cluster import Cluster
+
+EXAMPLES = places.REPOSITORY / "examples"
+POSTER = [{"name": "poster", "thumbnails": {"count": 1}}]
+
+
+def the_example(name: str, clip: str, prefix: str) -> dict[str, Any]:
+    """An example's manifest with a prefix of the test's own."""
+    body: dict[str, Any] = yaml.safe_load((EXAMPLES / name / "videojob.yaml").read_text())
+    for item in body["spec"]["inputs"]:
+        item["key"] = item["key"].replace("uploads/bunny.mp4", clip)
+    body["spec"]["output"]["prefix"] = prefix
+    return body
+
+
+def ready_reason(status: dict[str, Any]) -> str:
+    return next((c["reason"] for c in status.get("conditions", []) if c["type"] == "Ready"), "")
+
+
+def live_pods(kube: Kubectl) -> list[str]:
+    ended = ("Succeeded", "Failed")
+    return [p["metadata"]["name"] for p in kube.items("pods") if p["status"]["phase"] not in ended]
+
+
+def test_suspended_and_resumed_it_does_nothing_twice(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    prefix = f"results/{kube.namespace}/"
+    body = the_example("10-suspend-cancel-rerun", clip, prefix)
+    kube.apply(body)
+    first = f"{prefix}opening/manifest.json"
+    kube.wait("keynote", lambda s: first in published(media, prefix))
+    body["spec"]["suspend"] = True
+    kube.apply(body)  # as GitOps would: the whole manifest again
+    status = kube.wait("keynote", lambda s: ready_reason(s) == "Suspended")
+    assert status["phase"] == "Suspended"
+    assert live_pods(kube) == []
+    assert kube.items("jobs") == []
+    done = status["indexes"]["succeeded"]
+    assert done.startswith("0")
+    written = media.stat_object(bucket.BUCKET, first).last_modified
+    kube.apply(body)
+    assert kube.status("keynote") == status, "the same manifest again changed something"
+
+    body["spec"]["suspend"] = False
+    kube.apply(body)
+    status = kube.wait_end("keynote", seconds=180)
+    assert (status["phase"], status["indexes"]["succeeded"]) == ("Succeeded", "0-2")
+    assert {o["input"] for o in status["outputs"]} == {"opening", "talk", "questions"}
+    (job,) = kube.items("jobs")
+    assert (
+        job["metadata"]["annotations"]["videojob.dev/input-indexes"]
+        == {
+            "0": "1-2",
+            "0-1": "2",
+        }[done]
+    )
+    assert media.stat_object(bucket.BUCKET, first).last_modified == written, "done twice"
+
+
+def test_cancelled_it_stays_so_until_another_run_token(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    prefix = f"results/{kube.namespace}/"
+    body = the_example("10-suspend-cancel-rerun", clip, prefix)
+    kube.apply(body)
+    kube.wait("keynote", lambda s: s.get("phase") == "Running")
+    asked = time.monotonic()
+    kube.ok("patch", "videojob", "keynote", "--type=merge", "-p", '{"spec": {"cancel": true}}')
+    status = kube.wait_end("keynote", seconds=70)
+    assert time.monotonic() - asked < 70, "longer than the workers' grace period"
+    assert status["phase"] == "Cancelled"
+    assert live_pods(kube) == []
+    conditions = {c["type"]: c["status"] for c in status["conditions"]}
+    assert (conditions["Complete"], conditions["Failed"]) == ("False", "False")
+    assert not [key for key in published(media, prefix) if key.endswith("talk/manifest.json")]
+
+    kube.apply(body)  # takes `cancel` back, which changes nothing
+    status = kube.wait("keynote", lambda s: s["observedGeneration"] == 3)
+    assert status["phase"] == "Cancelled"
+
+    again = copy.deepcopy(body)
+    again["spec"] |= {"runToken": "2", "steps": POSTER, "parallelism": 3}
+    kube.ok("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump(again))
+    status = kube.wait("keynote", lambda s: s.get("observedRunToken") == "2")
+    assert status["runID"].endswith("-2")
+    status = kube.wait_end("keynote")
+    assert (status["phase"], status["attempt"]) == ("Succeeded", 1)
+    assert {o["step"] for o in status["outputs"]} == {"poster"}
+
+
+def test_one_that_has_not_started_is_cancelled_at_once(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    kube.apply(a_videojob("early", clip, suspend=True))
+    assert kube.wait("early", lambda s: "phase" in s)["phase"] == "Suspended"
+    kube.ok("patch", "videojob", "early", "--type=merge", "-p", '{"spec": {"cancel": true}}')
+    assert kube.wait_end("early", seconds=20)["phase"] == "Cancelled"
+    assert kube.items("jobs") == []
+
+
+def test_just_the_inputs_that_ran_out_of_memory_get_more(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    prefix = f"results/{kube.namespace}/"
+    kube.apply(the_example("11-many-inputs", clip, prefix))
+    status = kube.wait_end("archive", seconds=180)
+    assert status["phase"] == "Succeeded", status
+    assert status["indexes"] == {"succeeded": "0-1,3", "failed": "", "rejected": "2"}
+    assert ready_reason(status) == "SucceededWithBadInputs"
+    jobs = sorted(kube.items("jobs"), key=lambda j: j["metadata"]["labels"]["videojob.dev/attempt"])
+    tried = [
+        (
+            job["metadata"]["annotations"]["videojob.dev/input-indexes"],
+            job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"],
+        )
+        for job in jobs
+    ]
+    assert tried == [("0-3", "112Mi"), ("0-1,3", "448Mi")]
+    attempts = {i["name"]: (i["state"], i["attempts"]) for i in status["inputs"]}
+    assert attempts["day-3"] == ("Rejected", 1)
+    assert attempts["day-1"] == ("Succeeded", 2)
+    events = kube.items("events", "--field-selector=reason=OutOfMemory")
+    assert [e["message"] for e in events] == [
+        "day-1 and 2 more ran out of memory with 112Mi; trying again with 448Mi."
+    ]
+
+
+@pytest.fixture
+def dead_node(kube: Kubectl) -> Iterator[str]:
+    """A node that took pods and has no kubelet."""
+    name = f"dead-{kube.namespace}"
+    kube.apply(
+        {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"n": name}}}
+    )
+    ready = {"type": "Ready", "status": "True", "reason": "Test"}
+    resources = {"cpu": "8", "memory": "8Gi", "pods": "10", "ephemeral-storage": "100Gi"}
+    status = {"conditions": [ready], "capacity": resources, "allocatable": resources}
+    kube.ok(
+        *("patch", "node", name, "--subresource=status", "--type=merge"),
+        *("-p", json.dumps({"status": status})),
+    )
+    yield name
+    kube.ok("delete", "node", name, "--wait=false")
+
+
+def test_a_job_goes_on_once_its_pod_on_a_dead_node_is_released(
+    kube: Kubectl, dead_node: str, media: Minio, clip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the operator does five minutes past the grace period, to a Job such as it makes."""
+    kube.apply(a_videojob("model", clip))
+    kube.wait("model", lambda s: s.get("attempt") == 1)
+    (model,) = kube.items("jobs")
+    template = model["spec"]["template"]["spec"]
+    template |= {"nodeSelector": {"n": dead_node}, "tolerations": [{"operator": "Exists"}]}
+    template["volumes"], template["containers"][0]["volumeMounts"] = [], []
+    names = ("completionMode", "completions", "backoffLimitPerIndex", "podFailurePolicy")
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "lost"},
+        "spec": {name: model["spec"][name] for name in names} | {"template": {"spec": template}},
+    }
+    kube.apply(job)
+
+    def pods() -> list[dict[str, Any]]:
+        found = kube.items("pods", "-l", "batch.kubernetes.io/job-name=lost")
+        return [p for p in found if p["spec"].get("nodeName")]
+
+    def wait_pod(but: str = "") -> dict[str, Any]:
+        limit = time.monotonic() + 30
+        while time.monotonic() < limit:
+            if found := [p for p in pods() if p["metadata"]["uid"] != but]:
+                return found[0]
+            time.sleep(0.2)
+        pytest.fail(f"no pod: {kube.run('describe', 'job', 'lost').stdout}")
+
+    pod = wait_pod()
+    meta = pod["metadata"]
+    kube.ok(
+        *("patch", "pod", meta["name"], "--subresource=status", "--type=merge"),
+        *("-p", json.dumps({"status": {"phase": "Running"}})),
+    )
+    kube.ok("delete", "pod", meta["name"], "--wait=false")
+    time.sleep(3)
+    assert [p["metadata"]["uid"] for p in pods()] == [meta["uid"]], "Kubernetes helps itself now"
+
+    async def release() -> None:
+        cluster = await Cluster.connect()
+        await cluster.fail_pod(kube.namespace, meta["name"], meta["uid"])
+        await cluster.force_delete_pod(kube.namespace, meta["name"], meta["uid"])
+        await cluster.close()
+
+    monkeypatch.setenv("KUBECONFIG", deploy.environment()["KUBECONFIG"])
+    asyncio.run(release())
+    wait_pod(but=meta["uid"])
+    assert meta["uid"] not in {p["metadata"]["uid"] for p in pods()}
+    status = kube.get("job", "lost")["status"]
+    assert not status.get("failed"), "it used up a try"
+    kube.ok("delete", "job", "lost", "--wait=false")
+    for left in pods():
+        name = left["metadata"]["name"]
+        kube.run("delete", "pod", name, "--force", "--grace-period=0", "--wait=false")
