@@ -29,6 +29,7 @@ CLAIM_MISSING = "ResourceClaimMissing"
 EVICTED = "Evicted"
 """The kubelet's reason of a pod that it stopped for want of room on the node."""
 _MAX_ATTEMPTS = 1_000_000
+_IGNORED_ANNOTATION = "batch.kubernetes.io/job-index-ignored-failure-count"
 _INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
 
@@ -157,6 +158,12 @@ def parse_hanging_pod(pod: Body) -> HangingPod | None:
     if until is None or has_ended(pod):
         return None
     return HangingPod(meta["name"], meta["uid"], _time(until))  # the grace period is in that time
+
+
+def count_ignored_failures(pod: Body) -> int:
+    """How many pods of this one's index failed before it without counting as tries."""
+    text = pod["metadata"].get("annotations", {}).get(_IGNORED_ANNOTATION, "0")
+    return int(text) if text.isdigit() else 0
 
 
 def count_evictions(pods: Iterable[Body]) -> Counter[int]:

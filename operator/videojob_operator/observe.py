@@ -22,6 +22,7 @@ from .attempt import Attempt
 from .errors import Gone
 from .facts import (
     count_evictions,
+    count_ignored_failures,
     is_at_work,
     is_owned_by,
     keep_own_outputs,
@@ -29,6 +30,7 @@ from .facts import (
     parse_costs,
     parse_endings,
     parse_hanging_pod,
+    parse_job_index,
     parse_nodes,
     parse_waiting_pod,
 )
@@ -65,6 +67,7 @@ async def observe(key: Key, world: World) -> Observed | None:
     attempts = tuple(job for job in jobs if job.run_id == current)
     if not status.phase.is_terminal:
         attempts = tuple(_with_pods(uid, attempt, world) for attempt in attempts)
+        attempts = tuple([await _without_evicted(key, uid, a, world) for a in attempts])
         for attempt in attempts:
             await _read_endings(key, uid, attempt, world)
     newest = attempts[-1] if attempts else None
@@ -176,32 +179,46 @@ def _understood(job: Body) -> Attempt | None:
 def _with_pods(uid: str, attempt: Attempt, world: World) -> Attempt:
     """The attempt as its pods show it, which is a second or two ahead of the Job's own status.
 
-    Only success is taken from pods: what follows a failure is the Job's to decide. But it would start
-    a pod again for ever that one node after the other evicts, so that is ended here.
+    Only success is taken from pods: what follows a failure is the Job's to decide.
     """
     pods = [pod for pod in world.cache.pods_of(uid) if is_owned_by(pod, attempt.uid)]
-    evictions = count_evictions(pods)
-    done, given_up = set(), set()
+    done = set()
     world.book.record_costs(uid, attempt, parse_costs(pods, attempt.gpus))
     for job_index, (ending, result) in parse_endings(pods).items():
-        if job_index >= len(attempt.indexes):
-            continue
-        index = attempt.indexes[job_index]
-        if ending.exit_code == ExitCode.DONE:
+        if ending.exit_code == ExitCode.DONE and job_index < len(attempt.indexes):
+            index = attempt.indexes[job_index]
+            world.book.record_ending(uid, attempt, index, ending, result)
             done.add(index)
-        elif index in attempt.open and evictions[job_index] > MAX_KILLS:
-            given_up.add(index)
-        else:
-            continue
-        world.book.record_ending(uid, attempt, index, ending, result)
     at_work = sum(1 for pod in pods if is_at_work(pod))
     return replace(
         attempt,
         completed=attempt.completed | done,
-        failed=attempt.failed | given_up,
-        given_up=frozenset(given_up),
         ready=max(attempt.ready, at_work),
     )
+
+
+async def _without_evicted(key: Key, uid: str, attempt: Attempt, world: World) -> Attempt:
+    """The attempt, with inputs failed that one node after the other evicts.
+
+    Their pods carry ``DisruptionTarget``, so the Job would start them again for ever. How often it has
+    is told by the pod that it started last; by what, only by all of them.
+    """
+    ignored = {
+        attempt.indexes[job_index]: count
+        for pod in world.cache.pods_of(uid)
+        if is_owned_by(pod, attempt.uid) and (count := count_ignored_failures(pod)) > MAX_KILLS
+        if 0 <= (job_index := parse_job_index(pod)) < len(attempt.indexes)
+    }
+    if world.book.is_disruption_news(uid, attempt, ignored):
+        found = await world.cluster.list_pods_of_job(key.namespace, attempt.name)
+        pods = [pod for pod in found if is_owned_by(pod, attempt.uid)]
+        evictions, endings = count_evictions(pods), parse_endings(pods)
+        for job_index, index in enumerate(attempt.indexes):
+            if evictions[job_index] > MAX_KILLS:
+                ending, _ = endings[job_index]
+                world.book.give_up(uid, attempt, index, ending)
+    given_up = world.book.given_up(uid, attempt) & attempt.open
+    return replace(attempt, failed=attempt.failed | given_up, given_up=given_up)
 
 
 async def _read_endings(key: Key, uid: str, attempt: Attempt, world: World) -> None:

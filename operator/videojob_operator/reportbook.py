@@ -23,6 +23,9 @@ class _AttemptPages:
     """By pod."""
     looked: set[int] = field(default_factory=set)
     """Ended inputs whose pods were looked at, found or not."""
+    ignored: dict[int, int] = field(default_factory=dict)
+    """How many failures of an input the Job had passed over when its pods were last looked at."""
+    given_up: set[int] = field(default_factory=set)
 
 
 class ReportBook:
@@ -91,6 +94,25 @@ class ReportBook:
     def mark_looked(self, uid: str, attempt: Attempt, indexes: Iterable[int]) -> None:
         """These have been looked at; there is no more to be had."""
         self._page(uid, attempt.run_id, attempt.number).looked.update(indexes)
+
+    def is_disruption_news(self, uid: str, attempt: Attempt, ignored: Mapping[int, int]) -> bool:
+        """Whether the Job has passed over more failures than when this was last asked."""
+        if not ignored:
+            return False
+        page = self._page(uid, attempt.run_id, attempt.number)
+        known = dict(page.ignored)
+        page.ignored |= ignored
+        return page.ignored != known
+
+    def give_up(self, uid: str, attempt: Attempt, index: int, ending: Ending) -> None:
+        """The Job would go on with an input for ever, and we do not."""
+        self.record_ending(uid, attempt, index, ending, None)
+        self._page(uid, attempt.run_id, attempt.number).given_up.add(index)
+
+    def given_up(self, uid: str, attempt: Attempt) -> frozenset[int]:
+        """The inputs of which that was said."""
+        page = self._pages.get(uid, {}).get((attempt.run_id, attempt.number))
+        return frozenset(page.given_up) if page else frozenset()
 
     def progress(self, uid: str, attempt: Attempt | None) -> Mapping[int, ProgressReport]:
         """Live progress of the inputs that an attempt has not ended."""

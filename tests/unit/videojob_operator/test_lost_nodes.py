@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from builders import NOW, a_pod_body, a_result, a_time, a_videojob, seconds
-from fake_cluster import a_world_with_a_videojob, fake, job_becomes, settled, status_of, the_job
+from builders import KEY, NOW, a_pod_body, a_result, a_time, a_videojob, seconds
+from fake_cluster import (
+    StillWorld,
+    a_world_with_a_videojob,
+    fake,
+    job_becomes,
+    settled,
+    status_of,
+    the_job,
+)
 
 from videojob_api.status import Phase
 from videojob_operator.attempt import HangingPod
 from videojob_operator.decide import decide
 from videojob_operator.observed import ReleasePod
 from videojob_operator.reconcile import reconcile
+
+IGNORED = "batch.kubernetes.io/job-index-ignored-failure-count"
 
 
 @pytest.mark.parametrize(
@@ -67,47 +76,50 @@ async def test_a_pod_that_was_told_to_stop_and_has_ended_hangs_no_more() -> None
 # ---- and pods that node after node evicts, whose Job would go on for ever
 
 
-def evicted(number: int, index: int, job_uid: str) -> dict[str, Any]:
-    status = {
-        "phase": "Failed",
-        "reason": "Evicted",
-        "message": "The node was low on resource: ephemeral-storage.",
-    }
-    return a_pod_body(index=index, name=f"pod-{index}-{number}", job_uid=job_uid, **status)
+async def after_evictions(times: int, inputs: int = 1, *, by: str = "Evicted") -> StillWorld:
+    """Nodes evicted the last input's worker so many times; the Job has started it once more.
+
+    The watch shows the new pod alone: what leaves its selector it tells as it was before.
+    """
+    world, key = a_world_with_a_videojob(inputs)
+    await reconcile(key, world)
+    job_becomes(world, active=inputs, ready=inputs)
+    job, index = the_job(world)["metadata"], inputs - 1
+    status = {"phase": "Failed", "reason": by, "message": "The node was low on resource: disk."}
+    for number in range(times):
+        pod = a_pod_body(index=index, name=f"pod-{number}", job_uid=job["uid"], **status)
+        pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = job["name"]
+        fake(world).put("pods", pod)
+    live = a_pod_body(index=index, name="live", job_uid=job["uid"], phase="Running")
+    live["metadata"]["annotations"][IGNORED] = str(times)
+    world.cache.put_pod(live)
+    await reconcile(key, world)
+    return world
 
 
 @pytest.mark.parametrize(("times", "ends"), [(5, False), (6, True)])
 async def test_evictions_by_nodes_are_made_good_five_times(times: int, ends: bool) -> None:
-    world, key = a_world_with_a_videojob()
-    await reconcile(key, world)
-    job_becomes(world, active=1, ready=1)
-    for number in range(times):
-        world.cache.put_pod(evicted(number, 0, the_job(world)["metadata"]["uid"]))
-    await reconcile(key, world)
+    world = await after_evictions(times)
     status = status_of(world)
     assert status.phase is (Phase.FAILED if ends else Phase.RUNNING)
     assert (fake(world).all("jobs") == []) is ends
     if ends:
         assert status.failure is not None
-        assert status.failure.reason == "NodeDiskFull"
-        assert "low on resource: ephemeral-storage" in (status.message or "")
+        assert (status.failure.reason, status.failure.retryable) == ("Evicted", True)
+        assert status.message == (
+            "nodes evicted its worker 6 times: The node was low on resource: disk."
+        )
 
 
 async def test_one_that_is_given_up_lets_its_siblings_finish() -> None:
-    world, key = a_world_with_a_videojob(2)
-    await reconcile(key, world)
-    job_becomes(world, active=2, ready=2)
-    uid = the_job(world)["metadata"]["uid"]
-    for number in range(6):
-        world.cache.put_pod(evicted(number, 1, uid))
-    await reconcile(key, world)
+    world = await after_evictions(6, inputs=2)
     assert status_of(world).phase is Phase.RUNNING
     assert len(fake(world).all("jobs")) == 1
     done = {"exitCode": 0, "message": a_result(0).to_termination_message()}
-    pod = a_pod_body(name="good", job_uid=uid, phase="Succeeded")
+    pod = a_pod_body(name="good", job_uid=the_job(world)["metadata"]["uid"], phase="Succeeded")
     pod["status"]["containerStatuses"] = [{"name": "worker", "state": {"terminated": done}}]
     world.cache.put_pod(pod)
-    await reconcile(key, world)
+    await reconcile(KEY, world)
     status = status_of(world)
     assert status.phase is Phase.FAILED
     assert status.indexes is not None
@@ -116,12 +128,8 @@ async def test_one_that_is_given_up_lets_its_siblings_finish() -> None:
 
 
 async def test_drained_and_preempted_pods_are_made_good_until_the_deadline() -> None:
-    world, key = a_world_with_a_videojob()
-    await reconcile(key, world)
-    job_becomes(world, active=1, ready=1)
-    for number in range(20):
-        pod = evicted(number, 0, the_job(world)["metadata"]["uid"])
-        pod["status"]["reason"] = "Preempting"
-        world.cache.put_pod(pod)
-    await reconcile(key, world)
+    world = await after_evictions(20, by="Preempting")
     assert status_of(world).phase is Phase.RUNNING
+    before = len(fake(world).requests)
+    await reconcile(KEY, world)
+    assert fake(world).requests[before:] == [], "its pods are listed once for each disruption"
