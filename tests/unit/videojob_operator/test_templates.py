@@ -237,3 +237,25 @@ async def test_a_template_can_not_bring_an_account_a_volume_or_privileges() -> N
         assert accepted(world)[1] == "TemplateInvalid"
         assert "Extra inputs" in accepted(world)[2]
     assert fake(world).all("jobs") == []
+
+
+async def test_a_new_run_reads_the_template_anew() -> None:
+    world = a_world_with_a_job_from_a_template()
+    put_template(world)
+    for _ in range(2):
+        await reconcile(KEY, world)
+    put_template(world, height=720)
+    (body,) = fake(world).all("videojobs")
+    body["spec"]["runToken"] = "2"
+    world.cache.put_videojob(fake(world).put("videojobs", body))
+    await reconcile(KEY, world)
+    for job in fake(world).all("jobs"):
+        world.cache.put_job(job)
+    for job in world.cache.jobs():
+        if job["metadata"]["labels"]["videojob.dev/run"].endswith("-1"):
+            world.cache.drop_job(job)
+    for _ in range(2):
+        await reconcile(KEY, world)
+    (step,) = the_order(world).steps
+    assert step.transcode is not None
+    assert [r.height for r in step.transcode.renditions] == [720]
