@@ -156,7 +156,8 @@ def test_the_work_itself_cannot_be_changed_during_a_run(kube: Kubectl, field: st
     changed["spec"][field] = changes[field]
     done = kube.run("apply", "-f", "-", stdin=yaml.safe_dump(changed))
     assert done.returncode != 0
-    assert f"{field} can't be changed during a run; change runToken" in done.stderr
+    named = "output.prefix" if field == "output" else field
+    assert f"{named} can't be changed during a run; change runToken" in done.stderr
     changed["spec"]["runToken"] = "2"
     kube.ok("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(changed))
     changed["spec"]["cancel"] = True
