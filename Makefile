@@ -26,7 +26,8 @@ setup: .venv/.ready ## Make .venv from the lock file, alone
 	@echo "setting up .venv (under a minute)"
 	@test -x $(BIN)/python || $(PYTHON3) -m venv .venv
 	@$(BIN)/uv --version 2>/dev/null | grep -q ' $(UV_VERSION)' || $(BIN)/pip --quiet install uv==$(UV_VERSION)
-	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv sync --quiet --frozen --all-extras --inexact
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv sync --quiet --frozen --all-extras --no-extra gpu \
+	  --group test-speech --inexact
 	@touch $@
 
 .PHONY: crds

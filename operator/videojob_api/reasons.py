@@ -72,6 +72,7 @@ class FailReason(StrEnum):
     EVICTED = "Evicted"
     UNVERIFIED = "OutputUnverified"
     FFMPEG_FAILED = "FFmpegFailed"
+    ENDPOINT_UNREACHABLE = "EndpointUnreachable"
     INTERRUPTED = "Interrupted"
     WORKER_CRASHED = "WorkerCrashed"
     DEADLINE_EXCEEDED = "DeadlineExceeded"

@@ -15,23 +15,13 @@ from .ending import DeletionPolicy, Notify, SubjectRef, Ttl, UserMetadata, check
 from .resources import Resources
 from .scheduling import Scheduling, Subdomain
 from .status import MAX_RUN_TOKEN, VideoJobStatus
-from .steps import (
-    MEASURING_KINDS,
-    RENDERING_KINDS,
-    YIELDING_IN_WORDS,
-    YIELDING_KINDS,
-    Step,
-    check_steps,
-)
+from .step_rules import STEP_RULES
+from .steps import Step, check_steps
 
 LIST_BY_NAME: dict[str, Any] = {
     "x-kubernetes-list-type": "map",
     "x-kubernetes-list-map-keys": ["name"],
 }
-
-_YIELDS = " || ".join(f"has(t.{kind})" for kind in YIELDING_KINDS)
-_RENDERS = " || ".join(f"has(t.{kind})" for kind in RENDERING_KINDS)
-_MEASURES = " || ".join(f"has(s.{kind})" for kind in MEASURING_KINDS)
 
 
 MAX_PARAM_LENGTH = 1024
@@ -317,21 +307,7 @@ class VideoJobSpec(Model):
                     "rule": "!has(self.params) || has(self.templateRef)",
                     "message": "params are for a template: add templateRef, or leave params out",
                 },
-                {
-                    "rule": "!has(self.steps) || self.steps.all(i, s, !has(s.from) || "
-                    f"self.steps.exists(j, t, j < i && t.name == s.from && ({_YIELDS})))",
-                    "message": "`from` must name an earlier step that yields video or sound "
-                    f"({YIELDING_IN_WORDS}); leave `from` out to use the input itself",
-                    "fieldPath": ".steps",
-                },
-                {
-                    "rule": f"!has(self.steps) || self.steps.all(s, !({_MEASURES}) || "
-                    "(has(s.from) && "
-                    f"self.steps.exists(t, t.name == s.from && ({_RENDERS}))))",
-                    "message": "quality measures renditions: name the transcode that makes them in "
-                    "its `from`",
-                    "fieldPath": ".steps",
-                },
+                *STEP_RULES,
                 *_RUN_RULES,
             ]
         }

@@ -80,3 +80,5 @@ class WorkOrder(Tolerant):
     subject_refs: list[SubjectRef] = []
     """For the manifest, as is ``user_metadata``."""
     user_metadata: dict[str, str] = {}
+    allowed_networks: list[str] = []
+    """CIDRs that addresses in the steps may lead to though they are not public."""

@@ -10,6 +10,7 @@
     ├── Unverified          47  output was made and is not what was planned
     ├── Interrupted        143  SIGTERM
     ├── StorageUnreachable   1  network, 5xx: may pass
+    ├── EndpointUnreachable  1  a server that a step asks: 429, 5xx, network; may pass
     └── FFmpegFailed         1  ffmpeg ended with an error that names no fault of the input
 
 Raised anywhere in this package; ``outcome.build_result`` turns one into an exit code and a message,
@@ -96,6 +97,12 @@ class Interrupted(WorkerError):
 
     exit_code = ExitCode.INTERRUPTED
     reason = FailReason.INTERRUPTED
+
+
+class EndpointUnreachable(WorkerError):
+    """A server that a step asks did not answer as it should, after retries."""
+
+    reason = FailReason.ENDPOINT_UNREACHABLE
 
 
 class FFmpegFailed(WorkerError):

@@ -68,7 +68,8 @@ class Tools:
     def __init__(self, scratch: Scratch, sandbox: Sandbox, stop: Stop) -> None:
         self._scratch = scratch
         self._sandbox = sandbox
-        self._stop = stop
+        self.stop = stop
+        """Ends every child when it is requested."""
 
     def limit_files(self, most_bytes: int | None) -> None:
         """From now on no child may write a larger file."""
@@ -103,7 +104,7 @@ class Tools:
             Interrupted: we were told to stop; the child is gone.
             NotDoable: the program is not installed.
         """
-        self._stop.check()
+        self.stop.check()
         path = find_program(argv[0])
         self._note(argv, cwd)
         log = self._scratch.logs / f"{log_name}.log" if log_name else None
@@ -114,7 +115,7 @@ class Tools:
         )
         sink = _Lines(on_stdout_line) if on_stdout_line else _Collected(argv[0], max_stdout_bytes)
         try:
-            ended = child.follow(self._stop, sink, timeout_seconds)
+            ended = child.follow(self.stop, sink, timeout_seconds)
         finally:
             child.close()
         if ended is None:

@@ -30,6 +30,7 @@ from .costs import in_words
 from .errors import NotDoable, StorageRefused, WorkerError
 from .folder import FolderStorage, ReadHereWriteThere
 from .objects import Storage
+from .outbound import EVERYWHERE
 from .outcome import Findings, Task, build_result
 from .preview import FORMATS, Preview
 from .reporting import Reporter
@@ -166,6 +167,7 @@ def build_order(job: VideoJob, store: str) -> WorkOrder:
         folder=FolderTarget(path=str(parse_folder(store))),
         subject_refs=job.spec.subject_refs,
         user_metadata=job.spec.user_metadata,
+        allowed_networks=list(EVERYWHERE),
     )
 
 

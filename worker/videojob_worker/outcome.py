@@ -7,6 +7,7 @@ one, into a result. It reads and writes nothing itself; the manifest asks ``Tool
 from __future__ import annotations
 
 import errno
+import os
 import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,10 +35,13 @@ from .encoders import Device
 from .errors import NodeDiskFull, OutOfMemory, Rejected, ScratchFull, WorkerError
 from .fetch import Source
 from .ffmpeg import Tools
+from .media import MediaInfo
 from .objects import Storage
+from .outputs import Finished, Produced
 from .publish import Destination
 from .reporting import Reporter
 from .scratch import Scratch
+from .steps import Means, Workbench
 from .stop import Stop
 from .timings import Timings
 
@@ -61,6 +65,16 @@ class Task:
         job = self.order.job
         told = (job.uid, job.run_id, self.item.name, source.sha256)
         return sha256("\n".join(told).encode()).digest()
+
+    def bench(self, media: MediaInfo) -> Workbench:
+        """What its steps have at hand for a film."""
+        means = Means(
+            threads=self.budget.threads,
+            memory_bytes=self.budget.memory_bytes,
+            allowed_networks=tuple(self.order.allowed_networks),
+            environment=os.environ,
+        )
+        return Workbench(self.tools, media, means=means)
 
     @property
     def destination(self) -> Destination:
@@ -87,6 +101,12 @@ class Findings:
     outputs: list[OutputStatus] = field(default_factory=list)
     log_key: str | None = None
     manifest_sha256: str | None = None
+
+    def take(self, finished: Finished) -> tuple[Produced, ...]:
+        """Note what became of a pass; the files that it made."""
+        self.warnings += finished.warnings
+        self.measured |= finished.measured
+        return finished.produced
 
     @property
     def usage(self) -> Usage:

@@ -60,6 +60,8 @@ class Produced:
     width: int | None = None
     height: int | None = None
     duration_seconds: float | None = None
+    language: str | None = None
+    """Of its words, where it has any (BCP 47)."""
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from videojob_api.reasons import RejectReason
+from videojob_api.status import MAX_MESSAGE, Warn
 
-from .errors import FFmpegFailed, NotDoable, Rejected
+from .errors import FFmpegFailed, Interrupted, NotDoable, Rejected
 from .ffmpeg import MAX_LOG_BYTES, Tools
 from .loudness import describe_loudness
+from .outcome import classify
 from .outputs import Finished
 from .plan import Pass
 from .progress import Leg, ProgressParser
-from .steps import Workbench
+from .steps import StepKind, Workbench
 from .tally import Tally, parse_tally
 
 _FAULTS_OF_THE_INPUT = (
@@ -85,16 +87,40 @@ def finish_pass(stage: Pass, bench: Workbench) -> Finished:
     """
     total = sum(kind.finishing_cpu_seconds for kind in stage.kinds) or 1.0
     before = 0.0
-    finished = []
+    finished, made = [], dict(bench.made)
     for kind in stage.kinds:
         share = kind.finishing_cpu_seconds / total
-        finished.append(kind.finish(_share_of(bench, before, share)))
+        one = _finish_one(kind, replace(_share_of(bench, before, share), made=made))
+        if one.produced:
+            made[kind.name] = one.produced
+        finished.append(one)
         before += share
     return Finished(
         tuple(file for each in finished for file in each.produced),
         tuple(warning for each in finished for warning in each.warnings),
         _with_loudness(stage, bench, finished),
     )
+
+
+def _finish_one(kind: StepKind, bench: Workbench) -> Finished:
+    try:
+        return kind.finish(bench)
+    except Exception as error:
+        if not kind.may_fail:
+            raise
+        return Finished((), (failure_of(kind, error),))
+
+
+def failure_of(kind: StepKind, error: Exception) -> Warn:
+    """The warning that a step failed, where the input goes on without it.
+
+    Raises:
+        Interrupted: if that is what the error is: nothing goes on then.
+    """
+    known = classify(error)
+    if isinstance(known, Interrupted):
+        raise known
+    return kind.warn("StepFailed", f"{known.reason}: {known}"[:MAX_MESSAGE])
 
 
 def _with_loudness(

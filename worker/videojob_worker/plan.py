@@ -4,7 +4,7 @@ Called by ``run.py`` once the film is validated. Pure: equal steps, film and bud
 passes; it neither runs nor reads anything.
 
 All steps share one pass, in which the film is decoded once; those that compare what it made with
-the film share a second one.
+the film share a second one. Where some of them may fail, it is also planned how to go on without them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -73,6 +74,15 @@ class Pass:
     """Estimated, at its peak."""
     scratch_bytes: int
     """Estimated size of what it writes."""
+
+    instead: tuple[Pass, ...] = ()
+    """If it fails: the steps that may, each by itself, and then the others. Empty where that would be
+    the same again."""
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether the input goes on without it."""
+        return bool(self.kinds) and all(kind.may_fail for kind in self.kinds)
 
     @property
     def film_input(self) -> int:
@@ -155,7 +165,9 @@ def build_plan(
     known = dict(levels or {})
     making = Graph(media, seed, filters=filters, levels=known)
     comparing = Graph(media, seed, filters=filters)
-    kinds = _contribute(steps, making, comparing, scratch)
+    kinds, told = _contribute(
+        steps, lambda kind: comparing if kind.compares else making, media, scratch
+    )
     late = [kind for kind in kinds if kind.compares and comparing.readings]
     graphs = [(making, [kind for kind in kinds if kind not in late])]
     graphs += [(comparing, late)] if late else []
@@ -166,12 +178,18 @@ def build_plan(
             f"{costs.in_words(budget.scratch_bytes)} are free; give the worker more, or ask for "
             "fewer or smaller renditions."
         )
-    passes = tuple(
-        _build_pass(graph, tuple(those), scratch, budget, encoder, limits or Limits())
-        for graph, those in graphs
+    build = partial(
+        _build_pass, scratch=scratch, budget=budget, encoder=encoder, limits=limits or Limits()
     )
-    warnings = tuple(warning for kind in kinds for warning in kind.warnings)
-    all_warnings = (*_film_warnings(making), *_silence_warnings(making), *warnings)
+    passes = tuple(
+        replace(
+            build(graph, tuple(those)),
+            instead=tuple(build(*part) for part in _set_apart(those, steps, graph, scratch)),
+        )
+        for graph, those in graphs
+        if those
+    )
+    all_warnings = (*_film_warnings(making), *_silence_warnings(making), *told)
     if not making.unmeasured:
         return Plan(passes, all_warnings)
 
@@ -186,27 +204,62 @@ def build_plan(
 
     meters = tuple(Filtered(Meter(), (node,)) for node in making.unmeasured)
     listening = Graph(media, meters=list(meters))
-    stage = _build_pass(listening, (), scratch, budget, encoder, limits or Limits())
+    stage = build(listening, ())
     return Plan(passes, all_warnings, Measure(replace(stage, kinds=passes[0].kinds), meters, again))
 
 
 def _contribute(
-    steps: Sequence[Step], making: Graph, comparing: Graph, scratch: Scratch
-) -> tuple[StepKind, ...]:
-    """Let each step add to its graph."""
-    source = source_programme(making.media)
-    yielded: dict[str, Programme] = {}
-    kinds = []
+    steps: Sequence[Step],
+    graph_of: Callable[[StepKind], Graph],
+    media: MediaInfo,
+    scratch: Scratch,
+) -> tuple[tuple[StepKind, ...], tuple[Warn, ...]]:
+    """Let each step add to its graph; who can't and may fail is left out, with a warning."""
+    source = source_programme(media)
+    yielded: dict[str, Programme | None] = {}
+    kinds, warnings = [], []
     taken_from = {step.from_ for step in steps}
     for step in steps:
         kind = kind_of(step)(step, scratch)
         kind.is_leaf = step.name not in taken_from
         taken = yielded[step.from_] if step.from_ else source
-        programme = kind.contribute(comparing if kind.compares else making, taken)
-        if programme is not None:
-            yielded[step.name] = programme
-        kinds.append(kind)
-    return tuple(kinds)
+        try:
+            if taken is None:
+                raise NotDoable(f"Step {step.from_!r}, which it is from, was left out.")
+            yielded[step.name] = kind.contribute(graph_of(kind), taken)
+        except NotDoable as error:
+            if not step.may_fail:
+                raise
+            yielded[step.name] = None
+            warnings.append(kind.warn("StepLeftOut", str(error)))
+        else:
+            kinds.append(kind)
+    return tuple(kinds), (*warnings, *(warning for kind in kinds for warning in kind.warnings))
+
+
+def _set_apart(
+    together: Sequence[StepKind], steps: Sequence[Step], whole: Graph, scratch: Scratch
+) -> list[tuple[Graph, tuple[StepKind, ...]]]:
+    """Each step that may fail by itself, and then the others: they may want what those make."""
+    must = frozenset(kind.name for kind in together if not kind.may_fail)
+    groups = [frozenset({kind.name}) for kind in together if kind.may_fail]
+    groups += [must] if must else []
+    if len(groups) < 2:
+        return []
+    return [_take_part(group, steps, whole, scratch) for group in groups]
+
+
+def _take_part(
+    names: frozenset[str], steps: Sequence[Step], whole: Graph, scratch: Scratch
+) -> tuple[Graph, tuple[StepKind, ...]]:
+    """A graph with what some of the steps want; what the others do to the film is in it if needed."""
+    wanted, rest = (
+        Graph(whole.media, whole.seed, filters=whole.filters, levels=whole.levels) for _ in range(2)
+    )
+    kinds, _ = _contribute(
+        steps, lambda kind: wanted if kind.name in names else rest, whole.media, scratch
+    )
+    return wanted, tuple(kind for kind in kinds if kind.name in names)
 
 
 def _build_pass(

@@ -9,20 +9,18 @@ from __future__ import annotations
 from videojob_api.manifest import Manifest
 from videojob_api.status import Stage
 
-from .check import check
 from .device import choose_device, find_filters
 from .fetch import fetch
 from .measure import measure
 from .media import MediaInfo
 from .outcome import Findings, Task, build_manifest
 from .outputs import Produced
-from .passes import finish_pass, run_pass
-from .plan import LISTENINGS, Pass, Plan, build_plan
+from .plan import LISTENINGS, Plan, build_plan
 from .probe import probe
 from .progress import Way
 from .publish import publish, publish_logs, publish_manifest
-from .steps import Workbench
 from .validate import validate
+from .work import work_through
 
 
 def run(task: Task, found: Findings) -> Manifest:
@@ -45,7 +43,7 @@ def run(task: Task, found: Findings) -> Manifest:
     for stage in plan.passes:
         report.begin(Stage.PROCESSING, ", ".join(stage.steps))
         with timings.stage("process", steps=stage.steps):
-            produced += _work_through(stage, task, found, media, way)
+            produced += found.take(work_through(stage, task.bench(media), way))
     report.begin(Stage.PUBLISHING)
     with timings.stage("publish", objects=len(produced)):
         found.outputs = publish(produced, task.destination, report.progress)
@@ -90,16 +88,3 @@ def _listen(plan: Plan, task: Task, found: Findings, way: Way) -> Plan:
             with found.timings.stage("measure"):
                 plan = measure(plan.measure, task.tools, leg)
     return plan
-
-
-def _work_through(
-    stage: Pass, task: Task, found: Findings, media: MediaInfo, way: Way
-) -> tuple[Produced, ...]:
-    """Run one pass, check it, and have its steps finish their files."""
-    result = run_pass(stage, task.tools, way.next_leg())
-    found.warnings += check(stage, result, media, task.tools)
-    bench = Workbench(task.tools, media, result.tally.levels, way.next_leg())
-    finished = finish_pass(stage, bench)
-    found.warnings += finished.warnings
-    found.measured |= finished.measured
-    return finished.produced

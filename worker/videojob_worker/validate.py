@@ -53,8 +53,9 @@ def _check_whole(media: MediaInfo, limits: Limits) -> None:
 
 
 def _check_streams(media: MediaInfo, steps: Sequence[Step]) -> None:
-    needs_video = next((s.name for s in steps if kind_of(s).needs_video), None)
-    needs_audio = next((s.name for s in steps if kind_of(s).needs_audio), None)
+    must = [step for step in steps if not step.may_fail]
+    needs_video = next((s.name for s in must if kind_of(s).needs_video), None)
+    needs_audio = next((s.name for s in must if kind_of(s).needs_audio), None)
     if media.video is None and needs_video:
         _refuse_left_out(media, needs_video, is_video=True)
         raise Rejected(

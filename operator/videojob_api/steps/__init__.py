@@ -6,6 +6,7 @@ worker's file of the same name does it. Nothing else in the contract knows kinds
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
@@ -21,6 +22,7 @@ from .quality import Metric, Quality
 from .scenes import Scenes
 from .thumbnails import PictureFormat, Sprites, Thumbnails
 from .transcode import Packaging, Rendition, Transcode, X264Preset
+from .transcribe import SpeechEndpoint, SpeechModel, Transcribe, TranscriptFormat
 
 __all__ = [
     "KINDS",
@@ -36,16 +38,21 @@ __all__ = [
     "Loudness",
     "MaskLevel",
     "Metric",
+    "OnError",
     "Packaging",
     "PictureFormat",
     "Quality",
     "Rendition",
     "Scenes",
+    "SpeechEndpoint",
+    "SpeechModel",
     "Sprites",
     "Step",
     "StepModel",
     "Thumbnails",
     "Transcode",
+    "Transcribe",
+    "TranscriptFormat",
     "X264Preset",
     "check_steps",
 ]
@@ -58,6 +65,7 @@ KINDS: dict[str, type[StepModel]] = {
     "quality": Quality,
     "audioMask": AudioMask,
     "clean": Clean,
+    "transcribe": Transcribe,
 }
 """The kinds by their keys in a manifest; each is a field of ``Step`` too."""
 
@@ -70,6 +78,13 @@ MEASURING_KINDS = tuple(key for key, kind in KINDS.items() if kind.measures)
 """Kinds that must be ``from`` a rendering one."""
 
 _ONE_KIND = "+".join(f"(has(self.{kind}) ? 1 : 0)" for kind in STEP_KINDS)
+
+
+class OnError(StrEnum):
+    """What a step that fails means for the others."""
+
+    FAIL = "Fail"
+    CONTINUE = "Continue"
 
 
 class Step(Model):
@@ -91,6 +106,12 @@ class Step(Model):
     quality: Quality | None = None
     audio_mask: AudioMask | None = None
     clean: Clean | None = None
+    transcribe: Transcribe | None = None
+    on_error: OnError = Field(
+        default=OnError.FAIL,
+        description="Continue: if this step fails, the input goes on without it, and a warning says "
+        "why. Steps that are `from` it need it as well.",
+    )
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -121,6 +142,11 @@ class Step(Model):
         """Whether another step can be ``from`` this one."""
         return self.spec.yields
 
+    @property
+    def may_fail(self) -> bool:
+        """Whether the input goes on without this step if it fails."""
+        return self.on_error is OnError.CONTINUE
+
     @model_validator(mode="after")
     def _exactly_one_kind(self) -> Step:
         if len(self.kinds) != 1:
@@ -135,7 +161,8 @@ def check_steps(steps: list[Step]) -> list[Step]:
     """The rules that cross steps, as the CRD's CEL states them, where no API server checks them.
 
     Raises:
-        ValueError: for a repeated name, or a ``from`` that names no earlier video-yielding step.
+        ValueError: for a repeated name; a ``from`` that names no earlier video-yielding step, or
+            one that may fail while this one may not; subtitles of a step that makes none.
     """
     earlier: dict[str, Step] = {}
     for step in steps:
@@ -151,6 +178,17 @@ def check_steps(steps: list[Step]) -> list[Step]:
             raise ValueError(
                 f"step {step.name!r} measures renditions; write the transcode that makes them into "
                 "its `from`"
+            )
+        if step.from_ is not None and earlier[step.from_].may_fail and not step.may_fail:
+            raise ValueError(
+                f"step {step.name!r} is from {step.from_!r}, which has onError: Continue; give it "
+                "onError: Continue as well, or take it away there"
+            )
+        words = step.spec.subtitles_of
+        if words is not None and not (words in earlier and earlier[words].spec.makes_subtitles):
+            raise ValueError(
+                f"step {step.name!r} takes the subtitles of {words!r}, which is no earlier transcribe "
+                "with VTT among its formats"
             )
         earlier[step.name] = step
     return steps

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
 
-from ..base import Model
+from ..base import Model, Name
 from .base import StepModel
 from .loudness import Loudness
 
@@ -81,6 +81,17 @@ class Transcode(StepModel):
         default=None,
         description="Bring every sound track to a loudness (EBU R128); costs a pass over the sound.",
     )
+
+    subtitles_from: Annotated[Name, Field(max_length=32)] | None = Field(
+        default=None,
+        description="Name of an earlier transcribe step, with VTT among its formats, whose words become "
+        "the subtitles.",
+    )
+
+    @property
+    def subtitles_of(self) -> str | None:
+        """The transcribe step."""
+        return self.subtitles_from
 
     @field_validator("renditions")
     @classmethod

@@ -234,7 +234,7 @@ def test_what_the_work_is_made_of_can_not_be_changed_during_a_run(field: str) ->
 def test_the_union_of_kinds_names_each_of_them() -> None:
     step = build_structural(Step)
     (rule,) = step["x-kubernetes-validations"]
-    assert {"name", "from", *STEP_KINDS} == set(step["properties"])
+    assert {"name", "from", "onError", *STEP_KINDS} == set(step["properties"])
     for kind in STEP_KINDS:
         assert f"has(self.{kind})" in rule["rule"]
 

@@ -26,6 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "quality": {},
     "audioMask": {},
     "clean": {},
+    "transcribe": {},
 }
 
 

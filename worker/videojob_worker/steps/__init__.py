@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -22,13 +22,26 @@ from videojob_api.steps import Step
 from ..graph import Graph, Programme
 from ..loudness import Levels
 from ..media import MediaInfo
-from ..outputs import Finished, PlannedOutput
+from ..outputs import Finished, PlannedOutput, Produced
 from ..scratch import Scratch
 
 if TYPE_CHECKING:
     from ..ffmpeg import Tools
 
 _PROBE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a step may use besides ffmpeg."""
+
+    threads: int = 1
+    memory_bytes: int | None = None
+    """None: as much as the machine has."""
+    allowed_networks: tuple[str, ...] = ()
+    """What addresses in a step may lead to though it is not public."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where keys are that a step was given."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,9 @@ class Workbench:
     """How loud sound was on its way to the encoders."""
     progress: Callable[[float], None] = lambda _: None
     """To be told how far the step is, 0..1, if it takes noticeable time."""
+    means: Means = field(default_factory=Means)
+    made: Mapping[str, tuple[Produced, ...]] = field(default_factory=dict)
+    """What steps before it have made, by their names; those that failed are not there."""
 
     def seconds_of(self, path: Path) -> float:
         """The length of a checked file, as its header tells."""
@@ -70,6 +86,8 @@ class StepKind(ABC):
             scratch: where it may write: its own folders in ``out`` and ``work``.
         """
         self.name = step.name
+        self.may_fail = step.may_fail
+        """Whether the input goes on without it."""
         self.out = scratch.out / step.name
         self.work = scratch.work / step.name
         self.warnings: list[Warn] = []
@@ -85,6 +103,13 @@ class StepKind(ABC):
     @abstractmethod
     def outputs(self) -> tuple[PlannedOutput, ...]:
         """The media files that must exist after the pass."""
+
+    def check_means(self, bench: Workbench) -> None:  # noqa: B027 (most need nothing)
+        """Whether what it needs besides the film is there; asked before the long work.
+
+        Raises:
+            NotDoable: if something is missing.
+        """
 
     @abstractmethod
     def finish(self, bench: Workbench) -> Finished:
