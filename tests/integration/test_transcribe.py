@@ -170,3 +170,71 @@ def test_a_pass_that_fails_is_done_without_the_step_that_may(
     media, plan = Bench(scratch, spoiled).plan(clips.path(SMALL), words(), POSTER)
     with pytest.raises(FFmpegFailed, match="as the test wants it"):
         work(media, plan, spoiled)
+
+
+WEB = {
+    "name": "web",
+    "transcode": {"renditions": [{"height": 90}], "preset": "ultrafast", "subtitlesFrom": "words"},
+}
+
+
+def test_words_become_a_track_of_an_mp4_and_nothing_else_changes(make: Make, talk: Path) -> None:
+    plain = {"name": "plain", "transcode": {k: v for k, v in _SPEC.items() if k != "subtitlesFrom"}}
+    finished = make(talk, words(language="en-GB"), WEB, plain)
+    paths = {file.step: file.path for file in finished.produced if file.path.suffix == ".mp4"}
+    assert finished.warnings == ()
+    streams = _streams(paths["web"])
+    assert [(s["codec_name"], s.get("tags", {}).get("language")) for s in streams][2] == (
+        *("mov_text", "eng"),
+    )
+    assert _packets(paths["web"], "v") == _packets(paths["plain"], "v")
+    assert _packets(paths["web"], "a") == _packets(paths["plain"], "a")
+    shown = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", str(paths["web"]), "-f", "srt", "-"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "fox" in shown
+
+
+_SPEC: dict[str, Any] = WEB["transcode"]  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("packaging", ["HLS", "CMAF", "DASH"])
+def test_words_are_subtitles_of_a_package(make: Make, talk: Path, packaging: str) -> None:
+    stream = {"name": "web", "transcode": {**_SPEC, "packaging": packaging}}
+    finished = make(talk, words(formats=["VTT"]), stream)
+    files = {file.name: file.path for file in finished.produced if file.step == "web"}
+    assert "fox" in files["transcript.vtt"].read_text()
+    if packaging != "DASH":
+        master = files["master.m3u8"].read_text()
+        assert 'TYPE=SUBTITLES,GROUP-ID="subtitles",LANGUAGE="en"' in master
+        assert 'SUBTITLES="subtitles"' in master
+        assert "transcript.vtt" in files["transcript.m3u8"].read_text()
+    if packaging != "HLS":
+        assert "transcript.vtt" in files["manifest.mpd"].read_text()
+
+
+def test_a_film_goes_without_subtitles_that_could_not_be_made(make: Make, clips: Clips) -> None:
+    broken = words(model={"path": "/nowhere"}, onError="Continue")
+    finished = make(clips.path(SMALL), broken, WEB)
+    assert [file.name for file in finished.produced] == ["90p.mp4"]
+    reasons = sorted(warning.reason for warning in finished.warnings)
+    assert reasons == ["StepFailed", "SubtitlesMissing"]
+
+
+def _streams(path: Path) -> list[dict[str, Any]]:
+    argv = ["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path)]
+    told = subprocess.run(argv, capture_output=True, check=True).stdout
+    streams: list[dict[str, Any]] = json.loads(told)["streams"]
+    return streams
+
+
+def _packets(path: Path, kind: str) -> str:
+    """Times, sizes and checksums of all packets of a kind, edits applied."""
+    argv = ["ffprobe", "-v", "error", "-select_streams", kind, "-show_packets", "-show_data_hash"]
+    entries = ["md5", "-show_entries", "packet=pts_time,dts_time,size,data_hash", "-of", "csv"]
+    told = subprocess.run([*argv, *entries, str(path)], capture_output=True, text=True, check=True)
+    assert told.stdout
+    return told.stdout

@@ -30,7 +30,7 @@ def a_transcript(*segments: Segment, language: str | None = "en") -> Transcript:
 
 
 def test_subtitles_fit_the_screen_and_the_eye() -> None:
-    cues = build_cues(spoken(LONG).words)
+    cues = build_cues(spoken(LONG).words, 60.0)
     assert len(cues) > 3
     for cue in cues:
         assert 1 <= len(cue.text.split("\n")) <= LINES
@@ -42,36 +42,36 @@ def test_subtitles_fit_the_screen_and_the_eye() -> None:
 
 
 def test_two_lines_are_about_equally_long() -> None:
-    (cue,) = build_cues(spoken("The quick brown fox jumps over the lazy dogs").words)
+    (cue,) = build_cues(spoken("The quick brown fox jumps over the lazy dogs").words, 60.0)
     assert cue.text == "The quick brown fox\njumps over the lazy dogs"
 
 
 def test_a_pause_ends_what_is_shown() -> None:
-    cues = build_cues((*spoken("Good morning.").words, *spoken("Hello again", 8.0).words))
+    cues = build_cues((*spoken("Good morning.").words, *spoken("Hello again", 8.0).words), 60.0)
     assert [cue.text for cue in cues] == ["Good morning.", "Hello again"]
     assert cues[0].end < 2.0
     assert cues[1].start == 8
 
 
 def test_a_short_word_is_shown_for_a_second() -> None:
-    (cue,) = build_cues([Word(2.0, 2.1, " Yes.")])
+    (cue,) = build_cues([Word(2.0, 2.1, " Yes.")], 60.0)
     assert cue == Cue(Fraction(2), Fraction(3), "Yes.")
 
 
 def test_what_hangs_on_a_word_stays_with_it() -> None:
     words = [*spread(0, 3, "These truths which they hold to be so self"), Word(3, 4, "-evident.")]
-    assert "self-evident." in build_cues(words)[0].text.replace("\n", " ")
+    assert "self-evident." in build_cues(words, 60.0)[0].text.replace("\n", " ")
 
 
 def test_wide_characters_take_two_columns() -> None:
     text = "今日は天気がいいから散歩しましょうと彼女は言いましたが外に出ると雨が降っていました"
-    cues = build_cues([Word(n / 5, (n + 1) / 5, c) for n, c in enumerate(text)])
+    cues = build_cues([Word(n / 5, (n + 1) / 5, c) for n, c in enumerate(text)], 60.0)
     assert "".join(cue.text.replace("\n", "") for cue in cues) == text
     assert all(columns(line) <= COLUMNS for cue in cues for line in cue.text.split("\n"))
 
 
 def test_a_word_longer_than_a_line_is_broken() -> None:
-    (cue,) = build_cues([Word(0.0, 2.0, " " + "9" * 60)])
+    (cue,) = build_cues([Word(0.0, 2.0, " " + "9" * 60)], 60.0)
     assert cue.text == "9" * 42 + "\n" + "9" * 18
 
 
@@ -119,3 +119,8 @@ def test_words_are_spread_by_their_letters() -> None:
     first, second = spread(10.0, 20.0, "abc abcdefg")
     assert (first.start, first.end, second.start, second.end) == (10.0, 13.0, 13.0, 20.0)
     assert spread(0.0, 1.0, "  ") == ()
+
+
+def test_no_subtitle_outlasts_the_film() -> None:
+    (cue,) = build_cues([Word(59.5, 59.9, " Bye.")], 60.0)
+    assert cue.end == 60

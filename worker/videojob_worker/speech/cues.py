@@ -27,8 +27,8 @@ _ENOUGH_COLUMNS = 28
 """A sentence's end ends a cue that has as much."""
 
 
-def build_cues(words: Sequence[Word]) -> tuple[Cue, ...]:
-    """Subtitles of all words, in order; none overlaps the next."""
+def build_cues(words: Sequence[Word], until: float) -> tuple[Cue, ...]:
+    """Subtitles of all words, in order; none overlaps the next, or lasts longer than the film."""
     groups: list[list[Word]] = []
     for word in (piece for each in _glued(words) for piece in _split(each)):
         if groups and _fits(groups[-1], word):
@@ -39,7 +39,8 @@ def build_cues(words: Sequence[Word]) -> tuple[Cue, ...]:
     for number, group in enumerate(groups, start=1):
         end = max(group[-1].end + _LINGER_SECONDS, group[0].start + _SHORTEST_SECONDS)
         if number < len(groups):
-            end = min(end, max(groups[number][0].start, group[0].start + 0.001))
+            end = min(end, groups[number][0].start)
+        end = max(min(end, until), group[0].start + 0.001)
         cues.append(Cue(_exact(group[0].start), _exact(end), "\n".join(_lines(group))))
     return tuple(cues)
 

@@ -22,15 +22,15 @@ _PARAGRAPH_SECONDS = 2.0
 def build_vtt(transcript: Transcript) -> str:
     """WebVTT."""
     # Only these three have a meaning in a cue's text.
-    cues = [Cue(c.start, c.end, escape(c.text, quote=False)) for c in build_cues(transcript.words)]
-    return build_webvtt(cues)
+    cues = build_cues(transcript.words, transcript.duration_seconds)
+    return build_webvtt(Cue(c.start, c.end, escape(c.text, quote=False)) for c in cues)
 
 
 def build_srt(transcript: Transcript) -> str:
     """SubRip: as WebVTT, with numbers and commas."""
+    cues = build_cues(transcript.words, transcript.duration_seconds)
     blocks = [
-        f"{number}\n{_srt_time(cue)}\n{cue.text}\n"
-        for number, cue in enumerate(build_cues(transcript.words), start=1)
+        f"{number}\n{_srt_time(cue)}\n{cue.text}\n" for number, cue in enumerate(cues, start=1)
     ]
     return "\n".join(blocks)
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+from videojob_api.status import Warn
 from videojob_api.steps import Packaging, Step, Transcode
 from videojob_api.steps import Rendition as RenditionSpec
 
+from .. import captions
 from ..errors import NotDoable
 from ..graph import (
     Container,
@@ -24,6 +26,7 @@ from ..loudness import normalise
 from ..media import Size
 from ..outputs import Finished, PlannedOutput
 from ..packager import DEFAULT_SOUND, Packager
+from ..packaging.package import Subtitles
 from ..scratch import Scratch
 from ..sounds import AudioCodec, AudioEncoding, Sound
 from . import StepKind, Workbench, handles
@@ -85,7 +88,23 @@ class TranscodeKind(StepKind):
     def finish(self, bench: Workbench) -> Finished:
         """Package the files."""
         packager = Packager(self.name, self._spec.packaging, self._spec.segment_seconds)
-        return Finished(packager.finish(self._planned))
+        subtitles, warnings = self._take_words(bench)
+        return Finished(packager.finish(self._planned, subtitles), warnings)
+
+    def _take_words(self, bench: Workbench) -> tuple[list[Subtitles], tuple[Warn, ...]]:
+        """Subtitles that an earlier step made: into an MP4, or beside the files of a package."""
+        step = self._spec.subtitles_from
+        if step is None:
+            return [], ()
+        words = captions.find_words(bench.made.get(step, ()))
+        if words is None:
+            message = f"Step {step!r} has failed, so there are no subtitles."
+            return [], (self.warn("SubtitlesMissing", message),)
+        if self._spec.packaging is not Packaging.MP4:
+            return [captions.lay_beside(words, self.out)], ()
+        for output in self._planned:
+            captions.put_into(output.path, words, bench)
+        return [], ()
 
     def _choose_sizes(self, source: Size) -> list[tuple[Size, RenditionSpec]]:
         """Sizes no larger than the source, the largest first; at least one."""
