@@ -28,6 +28,9 @@ ANNOTATION_CLEANS_UP = f"{GROUP}/cleans-up"
 FINALIZER = f"{GROUP}/outputs"
 """Holds a VideoJob that is being deleted until its outputs are."""
 
+ANNOTATION_FLAVOUR = f"{GROUP}/worker-flavour"
+"""Which image the steps asked for."""
+
 LABEL_KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
 LABEL_KUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
 LABEL_KUEUE_JOB_UID = "kueue.x-k8s.io/job-uid"

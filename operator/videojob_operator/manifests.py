@@ -28,6 +28,7 @@ from .observed import CreateJob, Observed, StoreMissing
 from .pods import build_gpu_environment, build_pod_metadata, build_pod_placement
 from .policies.placement import Placement
 from .settings import Settings
+from .step_needs import build_variables, flavour_of, image_of, mount_claims
 
 MAX_ORDER_BYTES = 16 * 1024
 """A longer work order travels in a ConfigMap instead of the environment."""
@@ -96,6 +97,7 @@ def build_attempt(
     annotations = {
         names.ANNOTATION_INDEXES: format_indexes(indexes),
         names.ANNOTATION_ACCELERATOR: placement.reason,
+        names.ANNOTATION_FLAVOUR: str(flavour_of(spec.steps)),
         ANNOTATION_KILLS: str(kills),
         ANNOTATION_WAITS: str(waits),
     }
@@ -173,6 +175,7 @@ def build_order(
         output_prefix=spec.output.prefix,
         **target_store(store),
         accelerator=placement.device,
+        allowed_networks=list(settings.worker_allow_cidrs),
         reports=reports,
         subject_refs=spec.subject_refs,
         user_metadata=spec.user_metadata,
@@ -261,26 +264,28 @@ def _pod_spec(
     store_volumes, store_mounts = mount_store(store)
     volumes += store_volumes
     mounts += store_mounts
+    claims, claim_mounts = mount_claims(spec.steps)
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
         "securityContext": POD_SECURITY,
-        "volumes": volumes,
+        "volumes": [*volumes, *claims],
         "containers": [
             {
                 "name": CONTAINER,
-                "image": settings.worker_image,
+                "image": image_of(flavour_of(spec.steps), settings),
                 "imagePullPolicy": settings.worker_image_pull_policy,
                 "env": [
                     *_environment(spec, store, order_text),
+                    *build_variables(spec.steps),
                     *build_gpu_environment(placement),
                 ],
                 "resources": resources,
                 "securityContext": CONTAINER_SECURITY,
                 "terminationMessagePolicy": "FallbackToLogsOnError",
-                "volumeMounts": mounts,
+                "volumeMounts": [*mounts, *claim_mounts],
             }
         ],
         **build_pod_placement(spec.scheduling, settings.worker_pod_defaults, placement),

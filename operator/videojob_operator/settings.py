@@ -37,10 +37,15 @@ class Settings:
     watch_namespaces: tuple[str, ...] = ()
     """Namespaces to serve; empty means the whole cluster."""
     worker_image: str = ""
+    """Flavour base."""
+    worker_image_speech: str = ""
+    worker_image_gpu: str = ""
     worker_image_pull_policy: str = "IfNotPresent"
     worker_image_pull_secrets: tuple[str, ...] = ()
     worker_pod_defaults: PodDefaults = _NO_DEFAULTS
     """JSON: what every worker's pod gets unless its VideoJob says otherwise."""
+    worker_allow_cidrs: tuple[str, ...] = ()
+    """Networks that addresses in steps may lead to though they are not public."""
     reports_url: str = ""
     """Base URL that workers reach the reports endpoint by; empty switches reports off."""
     reports_ca_pem: str = ""
@@ -90,11 +95,12 @@ class Settings:
         if values.get("reports_auth", "JWKS") not in ("TokenReview", "JWKS"):
             got = values["reports_auth"]
             raise ValueError(f"VIDEOJOB_REPORTS_AUTH is {got!r}; write TokenReview or JWKS")
-        for cidr in values.get("notify_allow_cidrs", ()):
-            try:
-                ip_network(cidr)
-            except ValueError as error:
-                raise ValueError(f"VIDEOJOB_NOTIFY_ALLOW_CIDRS has {cidr!r}: {error}") from error
+        for name in ("notify_allow_cidrs", "worker_allow_cidrs"):
+            for cidr in values.get(name, ()):
+                try:
+                    ip_network(cidr)
+                except ValueError as error:
+                    raise ValueError(f"VIDEOJOB_{name.upper()} has {cidr!r}: {error}") from error
         return cls(**values)
 
 

@@ -48,6 +48,8 @@ def ensure(release: str = RELEASE, namespace: str = NAMESPACE, values: Sequence[
     operator = images.ensure_loaded("operator")
     worker = images.ensure_loaded("worker")
     settings = [*_image("image", operator), *_image("worker.image", worker), _RECEIVERS, *values]
+    for flavour in ("speech", "gpu"):  # built and loaded by the tests that need them
+        settings += _image(f"worker.flavours.{flavour}", images.reference(f"worker-{flavour}"))
     command = ["helm", "upgrade", "--install", release, str(CHART)]
     command += ["--namespace", namespace, "--create-namespace", "--wait", "--timeout", "120s"]
     for setting in settings:

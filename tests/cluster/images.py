@@ -55,9 +55,17 @@ class BuiltImage:
 _BUILT = {
     "operator": BuiltImage("operator", REPOSITORY / "Dockerfile.operator"),
     "worker": BuiltImage("worker", REPOSITORY / "Dockerfile.worker", "base"),
+    # Large, so built for who asks for them by name alone.
+    "worker-speech": BuiltImage("worker-speech", REPOSITORY / "Dockerfile.worker", "speech"),
+    "worker-gpu": BuiltImage("worker-gpu", REPOSITORY / "Dockerfile.worker", "gpu"),
 }
 _TOOLS = ("minio",)
 NAMES = (*_BUILT, *_TOOLS)
+
+
+def reference(name: str) -> str:
+    """The reference that an image has or would have; nothing is built."""
+    return _BUILT[name].reference()
 
 
 def ensure_built(name: str) -> str:

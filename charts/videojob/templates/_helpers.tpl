@@ -43,6 +43,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end }}
 
+{{/* An image of the workers with more in it. Takes {flavour, name, image, chart}. */}}
+{{- define "videojob.flavourImage" -}}
+{{- $repository := default .image.repository .flavour.repository -}}
+{{- if .flavour.digest -}}
+{{ $repository }}@{{ .flavour.digest }}
+{{- else -}}
+{{ $repository }}:{{ default (printf "%s-%s" (default .chart.AppVersion .image.tag) .name) .flavour.tag }}
+{{- end -}}
+{{- end }}
+
 {{/* [{name: a}, {name: b}] → a,b */}}
 {{- define "videojob.names" -}}
 {{- range $index, $each := . }}{{ if $index }},{{ end }}{{ $each.name }}{{ end }}

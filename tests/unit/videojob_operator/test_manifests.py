@@ -128,6 +128,7 @@ def test_what_a_later_decision_must_know_is_noted() -> None:
     assert made.manifest["metadata"]["annotations"] == {
         "videojob.dev/input-indexes": "1,3-4",
         "videojob.dev/accelerator-reason": "NoGPUNodes",
+        "videojob.dev/worker-flavour": "base",
         "videojob.dev/kills": "2",
         "videojob.dev/waits": "1",
     }
