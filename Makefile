@@ -76,6 +76,10 @@ test-e2e: deploy ## The whole on the local cluster
 .PHONY: test
 test: lint test-unit test-integration test-chart test-e2e ## Everything: lint, unit, integration, chart, end to end
 
+.PHONY: test-full
+test-full: test ## The same, and what takes an image of several GB
+	@$(PYTEST) -q -m large tests/e2e
+
 # ---- the cluster
 
 .PHONY: cluster

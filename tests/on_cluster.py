@@ -8,15 +8,18 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import bucket
 import deploy
 import minio_server
+import places
 import pytest
 import yaml
 from minio import Minio
@@ -89,6 +92,43 @@ class Kubectl:
     def wait_end(self, name: str, *, seconds: float = 120) -> dict[str, Any]:
         """The status of a VideoJob once it has ended."""
         return self.wait(name, lambda s: s.get("phase") in TERMINAL, seconds=seconds)
+
+
+@contextmanager
+def offered(kube: Kubectl, claim: str) -> Iterator[Path]:
+    """A folder of this machine, which pods of the namespace have as a PersistentVolumeClaim."""
+    folder = places.VOLUMES / f"{kube.namespace}-{claim}"
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    common = {"accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeMode": "Filesystem"}
+    kube.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": folder.name},
+            "spec": {
+                **common,
+                "capacity": {"storage": "1Gi"},
+                "hostPath": {"path": str(folder), "type": "Directory"},
+                "claimRef": {"namespace": kube.namespace, "name": claim},
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": claim},
+            "spec": {
+                **common,
+                "volumeName": folder.name,
+                "resources": {"requests": {"storage": "1Gi"}},
+            },
+        },
+    )
+    try:
+        yield folder
+    finally:
+        kube.ok("delete", "persistentvolume", folder.name, "--wait=false")
+        shutil.rmtree(folder)
 
 
 def a_secret(name: str = "minio-credentials", key: str = minio_server.SECRET_KEY) -> dict[str, Any]:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import demo
-import places
 import pytest
 from bad_inputs import BAD_INPUTS
 from minio import Minio
-from on_cluster import Kubectl, a_videojob, published, upload
+from on_cluster import Kubectl, a_videojob, offered, published, upload
 
 POSTER = [{"name": "poster", "thumbnails": {"count": 1}}]
 
@@ -84,41 +83,8 @@ def test_as_many_bad_inputs_as_allowed_still_succeed(
 @pytest.fixture
 def volume(kube: Kubectl) -> Iterator[Path]:
     """A folder of this machine as the PersistentVolumeClaim `disk` of the test's namespace."""
-    folder = places.VOLUMES / kube.namespace
-    folder.mkdir(parents=True)
-    folder.chmod(0o777)
-    meta = {"name": kube.namespace}
-    common = {
-        "accessModes": ["ReadWriteMany"],
-        "storageClassName": "",
-        "volumeMode": "Filesystem",
-    }
-    kube.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": meta,
-            "spec": {
-                **common,
-                "capacity": {"storage": "1Gi"},
-                "hostPath": {"path": str(folder), "type": "Directory"},
-                "claimRef": {"namespace": kube.namespace, "name": "disk"},
-            },
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": "disk"},
-            "spec": {
-                **common,
-                "volumeName": kube.namespace,
-                "resources": {"requests": {"storage": "1Gi"}},
-            },
-        },
-    )
-    yield folder
-    kube.ok("delete", "persistentvolume", kube.namespace, "--wait=false")
-    shutil.rmtree(folder)
+    with offered(kube, "disk") as folder:
+        yield folder
 
 
 def test_a_volume_is_a_store_too(kube: Kubectl, volume: Path) -> None:

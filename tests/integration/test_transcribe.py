@@ -150,6 +150,16 @@ def test_a_film_without_sound_is_no_reason_to_fail_where_a_step_may(
     assert [warning.reason for warning in finished.warnings] == ["StepLeftOut"]
 
 
+def test_who_fails_after_the_pass_costs_no_other_pass(
+    make: Make, talk: Path, scratch: Scratch
+) -> None:
+    finished = make(talk, words(language="de", onError="Continue"), POSTER)
+    assert [file.step for file in finished.produced] == ["poster"]
+    assert [(w.step, w.reason) for w in finished.warnings] == [("words", "StepFailed")]
+    commands = (scratch.logs / "commands.sh").read_text().splitlines()
+    assert [line.partition(" ")[0] for line in commands].count("ffmpeg") == 1
+
+
 class _Spoiled(Tools):
     """ffmpeg fails as soon as it is to write sound for a recogniser."""
 
