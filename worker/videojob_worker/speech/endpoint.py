@@ -76,10 +76,15 @@ class EndpointRecogniser:
             key: the API key, if there is one.
             allowed: networks that may be reached though they are not public.
             stop: ends waits.
+
+        Raises:
+            NotDoable: if the server takes next to nothing.
         """
         self._spec, self._prompt, self._key, self._stop = spec, prompt, key, stop
         self._server = Server(spec.url, allowed)
         self._all_words_measured = True
+        self.longest_seconds = _longest_seconds(spec)
+        """What stays below the server's limit."""
 
     @property
     def name(self) -> dict[str, str]:
@@ -90,19 +95,6 @@ class EndpointRecogniser:
     def measures_words(self) -> bool:
         """Whether it told when each word was said."""
         return self._all_words_measured
-
-    @property
-    def longest_seconds(self) -> float:
-        """What stays below the server's limit."""
-        room = int(parse_quantity(self._spec.max_bytes)) - _HEADER_BYTES
-        seconds = min(_LONGEST_SECONDS, room / (RATE * 2))
-        if seconds < _SHORTEST_SECONDS:
-            least = int(_SHORTEST_SECONDS * RATE * 2) + _HEADER_BYTES
-            raise NotDoable(
-                f"endpoint.maxBytes is {self._spec.max_bytes}; at least {least} bytes are needed, "
-                f"for {_SHORTEST_SECONDS:g} s of sound."
-            )
-        return seconds
 
     def hear(
         self, samples: NDArray[np.int16], language: str | None, tell: Callable[[float], None]
@@ -207,6 +199,18 @@ class EndpointRecogniser:
                 "response_format verbose_json is wanted, such as whisper-1."
             )
         return answer
+
+
+def _longest_seconds(spec: SpeechEndpoint) -> float:
+    room = int(parse_quantity(spec.max_bytes)) - _HEADER_BYTES
+    seconds = min(_LONGEST_SECONDS, room / (RATE * 2))
+    if seconds < _SHORTEST_SECONDS:
+        least = int(_SHORTEST_SECONDS * RATE * 2) + _HEADER_BYTES
+        raise NotDoable(
+            f"endpoint.maxBytes is {spec.max_bytes}; at least {least} bytes are needed, for "
+            f"{_SHORTEST_SECONDS:g} s of sound."
+        )
+    return seconds
 
 
 def parse_retry_after(text: str | None, now: datetime) -> float | None:
