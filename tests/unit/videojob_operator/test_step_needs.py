@@ -30,7 +30,9 @@ def mounted(name: str, claim: str) -> dict[str, Any]:
 
 def job_of(*steps: dict[str, Any], **settings: Any) -> dict[str, Any]:
     situation = a_videojob(steps=list(steps)).with_store().with_settings(**IMAGES, **settings)
-    made = build_attempt(situation, (0,), number=1, placement=CPU, kills=0, waits=0)
+    made = build_attempt(
+        situation, (0,), number=1, placement=CPU, kills=0, waits=0, memory_bytes=2 << 30
+    )
     return made.manifest
 
 
