@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,15 @@ class Bench:
         media, plan = self.plan(path, *steps)
         (stage,) = self.heard(plan).passes
         return media, stage, run_pass(stage, self.tools)
+
+    def run_stage(self, stage: Pass) -> PassResult:
+        """A pass that was planned before, or changed since."""
+        return run_pass(stage, self.tools)
+
+    @staticmethod
+    def with_words(stage: Pass, old: str, new: str) -> Pass:
+        """The pass with a word of its command replaced, as if something were wrong with it."""
+        return replace(stage, argv=tuple(word.replace(old, new) for word in stage.argv))
 
     def make(self, path: Path, *steps: dict[str, Any]) -> tuple[dict[str, Produced], list[Warn]]:
         """Every pass, checked and finished; files by ``step/name``, and all that was warned of."""

@@ -16,17 +16,19 @@ from videojob_api.status import Warn
 
 from .boxes import Movie, NotMp4, read_movie
 from .errors import FFmpegFailed, Unverified
-from .graph import Container, VideoCopy, VideoEncoding
+from .graph import Container, seconds_of
 from .lengths import check_stored
 from .losses import Source
 from .loudness import check_loudness
 from .media import MediaInfo, VideoStream
+from .nodes import Span, span_of
 from .outputs import PlannedOutput
 from .passes import PassResult
 from .plan import Pass
 from .tally import Tally
 from .tolerances import tolerated_frames, tolerated_seconds
 from .traces import TRACES, check_traces
+from .video import VideoCopy, VideoEncoding
 
 if TYPE_CHECKING:
     from .ffmpeg import Tools
@@ -83,7 +85,10 @@ def _check_frames(
             raise Unverified(f"No frame of the {encoding.size} rendition was encoded.")
         if encoding.resampled:
             _check_resampled(encoding, frames, media, media.video, source)
-        if encoding.resampled or frames == decoded:
+        span = span_of(encoding.picture.node)
+        if span != Span():
+            _check_stretch(encoding, frames, media, video)
+        if encoding.resampled or span != Span() or frames == decoded:
             continue
         allowed = tolerated_frames(decoded, video.frame_rate)
         if abs(decoded - frames) > allowed:
@@ -99,8 +104,9 @@ def _check_frames(
             f"{tally.repeated} shown again."
         )
         warnings.append(Warn(reason="FramesResampled", message=message))
-    for resampled in (False, True):  # those may begin earlier than these, with a still
-        alike = [o for o in stage.outputs if o.video and o.video.resampled is resampled]
+    # What is resampled may begin earlier than what is not, with a still.
+    for kind in {_kind(encoding) for encoding in encoded}:
+        alike = [o for o in stage.outputs if o.video and _kind(o.video) == kind]
         longest = max((_picture_seconds(movies[o.path]) for o in alike), default=Fraction(0))
         for output in alike:
             if output.video:
@@ -108,16 +114,38 @@ def _check_frames(
     return warnings
 
 
+def _kind(encoding: VideoEncoding) -> tuple[bool, Span]:
+    """Equal where lengths must be."""
+    return encoding.resampled, span_of(encoding.picture.node)
+
+
+def _check_stretch(
+    encoding: VideoEncoding, frames: int, media: MediaInfo, video: VideoStream
+) -> None:
+    """Whether a trimmed film has as many frames as its stretch; of uneven ones, nobody knows."""
+    if video.variable:
+        return
+    seconds = seconds_of(encoding.picture.node, media)
+    expected = round(seconds * (encoding.frame_rate or video.frame_rate))
+    allowed = tolerated_frames(expected, video.frame_rate)
+    if abs(expected - frames) > allowed:
+        raise Unverified(
+            f"The {encoding.size} rendition of {float(seconds):.2f} s should have {expected} frames "
+            f"and has {frames}; at most {allowed} may be missing."
+        )
+
+
 def _check_resampled(
     encoding: VideoEncoding, frames: int, media: MediaInfo, video: VideoStream, source: Source
 ) -> None:
     """Frames that were dropped and repeated on purpose still last as long as the film."""
     seconds = frames / (encoding.frame_rate or Fraction(25))
-    length = video.duration or media.duration
+    length = seconds_of(encoding.picture.node, media)
     allowed = tolerated_seconds(length)
     if length - seconds <= allowed:
         return
-    length = min(length, source.shown_until(video))  # it may be that of the sound
+    shown = span_of(encoding.picture.node).within(source.shown_until(video))
+    length = min(length, shown)  # it may be that of the sound
     if length - seconds > allowed:
         raise Unverified(
             f"The {encoding.size} rendition lasts {float(seconds):.1f} s, and the film "
@@ -178,6 +206,7 @@ def _check_layout(output: PlannedOutput, tools: Tools) -> None:
     planned = [_planned_video(output.video)] if output.video else []
     planned += [_planned_copy(output.copy)] if output.copy else []
     planned += [f"{e.codec_name} {e.channels} channels" for e in output.audio]
+    planned += ["mov_text" if e.in_movie else "webvtt" for e in output.subtitles]
     if seen != planned:
         raise Unverified(
             f"{_name(output)} should hold {'; '.join(planned)} and holds {'; '.join(seen)}."
@@ -185,7 +214,7 @@ def _check_layout(output: PlannedOutput, tools: Tools) -> None:
 
 
 def _planned_video(encoding: VideoEncoding) -> str:
-    return f"h264 {encoding.size} yuv420p"
+    return f"{encoding.settings.codec.lower()} {encoding.size} {encoding.form.pixel_format}"
 
 
 def _planned_copy(copy: VideoCopy) -> str:
@@ -196,6 +225,8 @@ def _seen(stream: dict[str, Any]) -> str:
     codec = stream.get("codec_name")
     if stream.get("codec_type") == "video":
         return f"{codec} {stream.get('width')}x{stream.get('height')} {stream.get('pix_fmt')}"
+    if stream.get("codec_type") == "subtitle":
+        return str(codec)
     return f"{codec} {stream.get('channels')} channels"
 
 

@@ -1,7 +1,7 @@
 """Estimates of what a pass costs: CPU seconds, memory, bytes.
 
 Called by ``plan.py``. Pure, and rough on purpose: the numbers are for progress, time limits and
-for refusing what can't fit, not for billing. They were measured with x264 on one x86-64 core.
+for refusing what can't fit, not for billing. They were measured on one x86-64 core.
 """
 
 from __future__ import annotations
@@ -9,23 +9,25 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil
 
+from videojob_api.steps import VideoCodec
+from videojob_api.steps.encoding import TRAITS
+
 from .budget import Budget
 from .errors import NotDoable
-from .graph import Graph, VideoCopy
-from .ladder import rate_cap_kbps
+from .graph import Graph, seconds_of
 from .nodes import Compare, Filtered, Node, WriteChanges
 from .sounds import AudioEncoding
+from .video import VideoCopy, VideoEncoding
 
 _DECODE_NS_PER_PIXEL = 2.7
 _ENCODE_NS_PER_PIXEL = {
-    "ultrafast": 5.0,
-    "superfast": 7.0,
-    "veryfast": 10.0,
-    "faster": 14.0,
-    "fast": 18.0,
-    "medium": 23.0,
-    "slow": 38.0,
+    VideoCodec.H264: (5.0, 7.0, 10.0, 14.0, 18.0, 23.0, 38.0, 70.0, 140.0),
+    VideoCodec.HEVC: (11.0, 17.0, 22.0, 22.0, 22.0, 24.0, 68.0, 160.0, 320.0),
+    VideoCodec.AV1: (300.0, 150.0, 74.0, 41.0, 33.0, 28.0, 19.0, 13.0, 8.0, 8.0, 8.0),
 }
+"""By preset, the fastest name first and the slowest number."""
+_TEN_BIT_FACTOR = 1.15
+_TONE_MAP_NS_PER_PIXEL = 20.0
 _AUDIO_CPU_PER_SECOND = 0.03
 _KEYFRAME_SHARE = 0.05
 _READING_NS_PER_PIXEL = {"WriteChanges": 0.6, "PSNR": 1.5, "SSIM": 2.0, "VMAF": 35.0}
@@ -35,7 +37,7 @@ _SCALE_NS_PER_PIXEL = 2.0
 _BASE_BYTES = 60 << 20
 _BYTES_PER_PIXEL = 1.5
 _DECODER_FRAMES = 8
-_ENCODER_FRAMES = 20
+_ENCODER_FRAMES = {VideoCodec.H264: 20, VideoCodec.HEVC: 80, VideoCodec.AV1: 150}
 _FRAMES_PER_THREAD = 2
 
 
@@ -48,28 +50,42 @@ def estimate_cpu_seconds(graph: Graph) -> float:
         share = _KEYFRAME_SHARE if graph.keyframes_only or graph.sought else 1.0
         total += frames * media.video.coded.pixels * _DECODE_NS_PER_PIXEL * 1e-9 * share
         for encoding in graph.video_encodings:
-            cost = _ENCODE_NS_PER_PIXEL.get(encoding.preset, 40.0)
-            total += frames * encoding.size.pixels * cost * 1e-9
+            settings = encoding.settings
+            presets = TRAITS[settings.codec].presets
+            cost = _ENCODE_NS_PER_PIXEL[settings.codec][presets.index(settings.preset)]
+            if encoding.form.bit_depth > 8:
+                cost *= _TEN_BIT_FACTOR
+            made = frames * float(seconds_of(encoding.picture.node, media) / media.duration)
+            total += made * encoding.size.pixels * cost * 1e-9
+        total += frames * _tone_mapped_pixels(graph) * _TONE_MAP_NS_PER_PIXEL * 1e-9
         total += frames * _reading_ns(graph) * 1e-9
     return max(0.1, total)
+
+
+def _tone_mapped_pixels(graph: Graph) -> int:
+    """Of each frame, in the largest size of those that lose their high dynamic range."""
+    flat = [e for e in graph.video_encodings if e.picture.form.hdr and not e.form.hdr]
+    return max((encoding.size.pixels for encoding in flat), default=0)
 
 
 def estimate_bytes(graph: Graph) -> int:
     """Size of all files together: half of what the caps allow, for films seldom reach them."""
     total = Fraction(0)
     seconds = graph.media.duration
-    rate = graph.media.video.frame_rate if graph.media.video else Fraction(25)
     for file in graph.files:
         for encoding in file.encodings:
             if isinstance(encoding, AudioEncoding):
                 kbps = Fraction(encoding.estimated_kbps)
+            elif isinstance(encoding, VideoEncoding):
+                kbps = Fraction(encoding.cap_kbps(graph.media.video), 2)
             elif isinstance(encoding, VideoCopy):
                 total += graph.media.size_bytes
                 continue
             else:
-                kbps = Fraction(rate_cap_kbps(encoding.size, rate), 2)
+                kbps = Fraction(1)
             total += kbps * 125 * seconds
     total += sum(pictures.limit * pictures.size.pixels * 2 for pictures in graph.pictures)
+    rate = graph.media.video.frame_rate if graph.media.video else Fraction(25)
     frames = ceil(seconds * rate)
     total += sum(frames * _READING_BYTES_PER_FRAME[name] for name, _ in _readings(graph))
     return int(total)
@@ -106,7 +122,8 @@ def estimate_memory(graph: Graph, threads: int) -> int:
         each = graph.media.video.coded.pixels * (_DECODER_FRAMES + _FRAMES_PER_THREAD * threads)
         frames += each * max(1, graph.sought)
         for encoding in graph.video_encodings:
-            frames += encoding.size.pixels * (_ENCODER_FRAMES + _FRAMES_PER_THREAD * threads)
+            kept = _ENCODER_FRAMES[encoding.settings.codec] + _FRAMES_PER_THREAD * threads
+            frames += encoding.size.pixels * kept * (1 if encoding.form.bit_depth == 8 else 2)
         compared = len(graph.other_inputs) * (_DECODER_FRAMES + _FRAMES_PER_THREAD * threads)
         frames += graph.media.video.coded.pixels * compared
     return int(_BASE_BYTES + frames * _BYTES_PER_PIXEL)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from videojob_api.steps import Step
 
-from .encoders import CPU, Device, VideoEncoder
+from .encoders import CPU, NVENC, Device, VideoEncoder
 from .errors import FFmpegFailed
 from .steps import kind_of
 
@@ -22,19 +22,24 @@ _PROBE_SECONDS = 30.0
 
 
 def choose_device(accelerator: str | None, tools: Tools) -> Device:
-    """NVENC if the pod was given an accelerator and it proves to encode; else x264.
+    """Those NVENC encoders that prove to work, if the pod was given an accelerator.
 
     Args:
         accelerator: the extended resource that the work order says the pod has, or None.
-        tools: runs the proof.
+        tools: runs the proofs, one for each codec: cards differ in what they encode.
     """
     if accelerator is None:
         return CPU
+    working = frozenset(encoder for encoder in NVENC.values() if _works(encoder, tools))
+    return Device(working, None if working else "EncoderUnavailable")
+
+
+def _works(encoder: VideoEncoder, tools: Tools) -> bool:
     try:
-        tools.run(build_nvenc_probe(), timeout_seconds=_PROBE_SECONDS)
+        tools.run(build_nvenc_probe(encoder), timeout_seconds=_PROBE_SECONDS)
     except FFmpegFailed:
-        return Device(VideoEncoder.X264, "EncoderUnavailable")
-    return Device(VideoEncoder.NVENC)
+        return False
+    return True
 
 
 def find_filters(steps: Sequence[Step], tools: Tools) -> frozenset[str]:
@@ -47,10 +52,10 @@ def find_filters(steps: Sequence[Step], tools: Tools) -> frozenset[str]:
     return wanted & {words[1] for line in listed.splitlines() if len(words := line.split()) > 2}
 
 
-def build_nvenc_probe() -> tuple[str, ...]:
+def build_nvenc_probe(encoder: VideoEncoder) -> tuple[str, ...]:
     """The command that encodes one grey frame and throws it away."""
     source = ("-f", "lavfi", "-i", "color=gray:size=256x256:rate=1")
     return (
         *("ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "error", *source),
-        *("-frames:v", "1", "-c:v", VideoEncoder.NVENC.value, "-f", "null", "-"),
+        *("-frames:v", "1", "-c:v", encoder.value, "-f", "null", "-"),
     )

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from .graph import Encoding, File, Graph, Pictures
-from .media import Size
 from .nodes import Decoded, Looped, Node
 
 _MOST_OF_A_LIST = 4
@@ -90,8 +89,6 @@ def _field(name: str, value: Any) -> str:
             return ""
         case True:
             return label
-        case Size():
-            return str(value)
         case Path():
             return value.name
         case Enum():
@@ -101,7 +98,8 @@ def _field(name: str, value: Any) -> str:
         case tuple() if not any(is_dataclass(each) for each in value):
             shown = ", ".join(str(each) for each in value[:_MOST_OF_A_LIST])
             return f"{label} {shown}" + (" …" if len(value) > _MOST_OF_A_LIST else "")
-    return ""
+    # Values that can say themselves do; of others, what matters has a box of its own.
+    return str(value) if "__str__" in vars(type(value)) else ""
 
 
 def _add_node(diagram: Diagram, node: Node) -> str:

@@ -10,15 +10,10 @@ from pathlib import Path
 
 from .containers import ANYTHING, SOUND_FORMS, Form
 from .errors import NotDoable
-from .graph import (
-    Container,
-    Encoding,
-    File,
-    Programme,
-    VideoCopy,
-)
+from .graph import Container, Encoding, File, Programme
 from .media import MediaInfo
 from .sounds import AudioCodec, AudioEncoding, Sound
+from .video import VideoCopy
 
 _SOUND_KBPS = 128
 _MP4_VIDEO = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video"})
@@ -38,16 +33,13 @@ class Film:
     mime_type: str
 
 
-def build_film(
-    folder: Path, programme: Programme, media: MediaInfo, *, without_sei: bool = False
-) -> Film:
+def build_film(folder: Path, programme: Programme, media: MediaInfo) -> Film:
     """The programme as ``film.<suffix>``, or ``audio.<suffix>`` where it has no video.
 
     Args:
         folder: where it goes.
         programme: what is in it.
         media: the film that it came from.
-        without_sei: leave out what is written between the pictures.
 
     Raises:
         NotDoable: if its pictures are not the film's own any more.
@@ -61,7 +53,7 @@ def build_film(
             "The film can only be published as it came, and an earlier step changed its pictures: "
             "publish by a transcode, `from` this step."
         )
-    encodings: tuple[Encoding, ...] = (VideoCopy(media.video, without_sei), *sounds)
+    encodings: tuple[Encoding, ...] = (VideoCopy(media.video, programme.without_sei), *sounds)
     form = _form({media.video.codec}, {sound.codec_name for sound in sounds}, media)
     return Film(File(folder / f"film.{form.suffix}", form.container, encodings), form.mime_type)
 

@@ -15,12 +15,14 @@ from fractions import Fraction
 from math import log10
 from pathlib import Path
 
-from .media import MediaInfo, Size, VideoStream
+from .media import MediaInfo, Size, SubtitleStream
 from .nodes import (
     Conform,
     Decoded,
     Deinterlace,
     Filtered,
+    Flatten,
+    Form,
     Level,
     Mix,
     Node,
@@ -28,26 +30,17 @@ from .nodes import (
     PickAt,
     Resample,
     Scale,
+    Span,
+    ToneMap,
     ToRgb,
+    span_of,
 )
 from .sounds import AudioEncoding, Sound, steady
+from .video import Picture, VideoCopy, VideoEncoding, peak_nits
 
-_FINE_TICK = Fraction(1, 90_000)
-_TICKS_PER_FRAME = 8
 _MOST_SOUGHT = 8
 """Each takes a decoder of its own."""
 _FULL_SCALE_DB = 0.0
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Moving pictures at one point of the way."""
-
-    node: Node
-    size: Size
-    """As a viewer sees it, in square pixels; what lies at the node may be turned or stretched."""
-    conformed: bool = False
-    """Whether it has that size and form indeed: upright, square pixels, 8 bit, limited range."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +52,10 @@ class Programme:
     size: Size | None
     """What the pictures count as: no larger is made of them. They may lie there larger."""
     sounds: tuple[Sound, ...]
+    subtitles: tuple[SubtitleStream, ...] = ()
+    """Those that go with it, at the times of the film."""
+    without_sei: bool = False
+    """Where its pictures are copied, leave out what is written between them."""
     files: tuple[File, ...] = ()
     """Renditions that the step made of these pictures."""
 
@@ -78,51 +75,33 @@ def source_programme(media: MediaInfo) -> Programme:
     """The film as it came."""
     sounds = tuple(Sound(track, steady(track), track.channels) for track in media.audio)
     if media.video is None:
-        return Programme(None, None, sounds)
+        return Programme(None, None, sounds, media.subtitles)
     node: Node = Decoded(media.video.index)
+    if media.video.has_alpha:
+        node = Filtered(Flatten(), (node,))
     if media.video.interlaced:
         node = Filtered(Deinterlace(), (node,))
-    return Programme(Picture(node, media.video.shown), media.video.shown, sounds)
+    form = Form(10 if media.video.bit_depth > 8 else 8, media.video.is_hdr)
+    picture = Picture(node, media.video.shown, form=form)
+    return Programme(picture, picture.size, sounds, media.subtitles)
+
+
+def seconds_of(node: Node, media: MediaInfo) -> Fraction:
+    """How long the pictures or the sound at a node last, by what the container says."""
+    own = media.video.duration if media.video and not node.is_audio else None
+    return span_of(node).within(own or media.duration)
 
 
 @dataclass(frozen=True)
-class VideoEncoding:
-    """H.264, 8 bit 4:2:0, with closed groups of pictures that begin at multiples of a time."""
+class SubtitleEncoding:
+    """A track of subtitles, as text."""
 
-    picture: Picture
-    size: Size
-    crf: int
-    preset: str
-    gop_seconds: int
-    frame_rate: Fraction | None
-    """The grid that frames' times are on; None keeps the distances of the source as they are."""
-    resampled: bool = False
-    """Drop and repeat frames so that there is one at every place of the grid, from time 0 on."""
-
-    @property
-    def tick_seconds(self) -> Fraction:
-        """The unit of its times."""
-        if self.frame_rate is None:
-            return _FINE_TICK
-        # Takes out the jitter of times in milliseconds, and moves no frame noticeably.
-        return 1 / self.frame_rate / (1 if self.resampled else _TICKS_PER_FRAME)
+    track: SubtitleStream
+    in_movie: bool
+    """A track of an MP4; else a WebVTT file."""
 
 
-@dataclass(frozen=True)
-class VideoCopy:
-    """The film's pictures as they are, neither decoded nor encoded."""
-
-    stream: VideoStream
-    without_sei: bool = False
-    """Leave out what is written between the pictures."""
-
-    @property
-    def size(self) -> Size:
-        """As a viewer sees it."""
-        return self.stream.shown
-
-
-Encoding = VideoEncoding | VideoCopy | AudioEncoding
+Encoding = VideoEncoding | VideoCopy | AudioEncoding | SubtitleEncoding
 
 
 class Container(Enum):
@@ -136,6 +115,7 @@ class Container(Enum):
     OGG = "ogg"
     FLAC = "flac"
     WAV = "wav"
+    WEBVTT = "webvtt"
     MATROSKA = "matroska"
     WEBM = "webm"
     MOV = "mov"
@@ -219,6 +199,11 @@ class Graph:
         self.readings.append(readings)
 
     @property
+    def source_node(self) -> Node:
+        """The film's pictures as they are decoded."""
+        return Decoded(self.media.video.index if self.media.video else 0)
+
+    @property
     def encodings(self) -> tuple[Encoding, ...]:
         """Every encoding once, in the order in which they were asked for."""
         return tuple(dict.fromkeys(e for file in self.files for e in file.encodings))
@@ -240,43 +225,55 @@ class Graph:
         return (*(self.node_of(end) for end in made), *self.meters)
 
     def node_of(self, end: Encoding | Pictures | Readings) -> Node:
-        """What goes into an encoder, or becomes pictures; copies pass by all nodes."""
+        """What goes into an encoder, or becomes pictures; of what passes by all, the stream."""
         if isinstance(end, VideoEncoding):
             return self._scaled(end)
         if isinstance(end, VideoCopy):
             return Decoded(end.stream.index)
         if isinstance(end, AudioEncoding):
             return end.sound.node
+        if isinstance(end, SubtitleEncoding):
+            return Decoded(end.track.index)
         if isinstance(end, Readings):
             return end.node
-        return Filtered(ToRgb(end.size), (Filtered(end.pick, (end.picture.node,)),))
+        video, hdr = self.media.video, end.picture.form.hdr
+        rgb = ToRgb(end.size, peak_nits(video) if video and hdr else None)
+        return Filtered(rgb, (Filtered(end.pick, (end.picture.node,)),))
 
     def _scaled(self, encoding: VideoEncoding) -> Node:
         """Pictures of one origin are scaled in a cascade, each size from the next larger one."""
         picture = encoding.picture
-        alike = {e.size for e in self.video_encodings if e.picture == picture}
+        alike = {
+            e.size for e in self.video_encodings if e.picture == picture and e.form == encoding.form
+        }
         for size in sorted(alike, key=_rank, reverse=True):
             if _rank(size) >= _rank(encoding.size):
-                picture = self.resize(picture, size)
+                picture = self.resize(picture, size, encoding.form)
         if encoding.resampled and encoding.frame_rate is not None:
             return Filtered(Resample(encoding.frame_rate), (picture.node,))
         return picture.node
 
-    def resize(self, picture: Picture, size: Size) -> Picture:
-        """The same pictures in another size, in the form that encoders get."""
-        if not picture.conformed:
-            conform = Conform(size, converts=self._differs(size))
-            return Picture(Filtered(conform, (picture.node,)), size, conformed=True)
-        if picture.size == size:
-            return picture
-        return Picture(Filtered(Scale(size), (picture.node,)), size, conformed=True)
+    def resize(self, picture: Picture, size: Size, form: Form) -> Picture:
+        """Pictures in another size and form; where ranges differ they are tone-mapped, once."""
+        video = self.media.video
+        if picture.conformed and picture.form == form:
+            if picture.size == size:
+                return picture
+            return Picture(Filtered(Scale(size), (picture.node,)), size, True, form)
+        kept = Form(10, hdr=True) if picture.form.hdr and not form.hdr else form
+        converts = picture.conformed or self._differs(size, kept)
+        from_rgb = video is not None and video.is_rgb and not picture.conformed
+        node = Filtered(Conform(size, converts, kept, from_rgb), (picture.node,))
+        if kept != form and video is not None:
+            node = Filtered(ToneMap(form, peak_nits(video)), (node,))
+        return Picture(node, size, True, form)
 
-    def _differs(self, size: Size) -> bool:
+    def _differs(self, size: Size, form: Form) -> bool:
         """Whether the film as decoded has another size or form than is to be encoded."""
         video = self.media.video
         if video is None:
             return False
-        is_plain = video.pixel_format == "yuv420p" and not video.full_range
+        is_plain = video.pixel_format == form.pixel_format and not video.full_range
         return not (video.coded == size and video.rotation == 0 and is_plain)
 
     @property
@@ -296,15 +293,25 @@ class Graph:
 
     @property
     def other_inputs(self) -> tuple[Path, ...]:
-        """Files that are read beside the film, each once."""
-        found: dict[Path, None] = {}
+        """Films of ours that are read beside the film, each once."""
+        return tuple(dict.fromkeys(n.file for n in self._inputs if n.file and not n.is_image))
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """Images that are laid over the film, each once."""
+        return tuple(dict.fromkeys(n.file for n in self._inputs if n.file and n.is_image))
+
+    @property
+    def _inputs(self) -> tuple[Decoded, ...]:
+        """Every stream that anything is made of."""
+        found: dict[Decoded, None] = {}
         waiting = list(self.ends)
         while waiting:
             node = waiting.pop()
             if isinstance(node, Filtered):
                 waiting += node.parents
-            elif isinstance(node, Decoded) and node.file is not None:
-                found[node.file] = None
+            elif isinstance(node, Decoded):
+                found[node] = None
         return tuple(found)
 
     @property
@@ -324,7 +331,8 @@ class Graph:
             return 0
         picks = [p.pick for p in self.pictures]
         times = sum(len(pick.milliseconds) for pick in picks if isinstance(pick, PickAt))
-        only_times = not (self.encodings or self.readings or self.meters)
+        only_times = not (self.encodings or self.readings or self.meters or self.images)
+        only_times &= all(span_of(p.picture.node) == Span() for p in self.pictures)
         is_indexed = self.media.is_mp4_family or "matroska" in self.media.format_name.split(",")
         if not only_times or not is_indexed or any(isinstance(pick, Pick) for pick in picks):
             return 0

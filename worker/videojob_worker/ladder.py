@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from videojob_api.steps import VideoCodec
+
 from .media import Size
 
 RATE_CAPS_KBPS = (
@@ -23,8 +25,16 @@ RATE_CAPS_KBPS = (
 )
 
 
-def rate_cap_kbps(size: Size, frame_rate: Fraction) -> int:
+_OF_H264 = {
+    VideoCodec.H264: Fraction(1),
+    VideoCodec.HEVC: Fraction(7, 10),
+    VideoCodec.AV1: Fraction(6, 10),
+}
+"""What a codec needs for the same picture."""
+
+
+def rate_cap_kbps(size: Size, frame_rate: Fraction, codec: VideoCodec = VideoCodec.H264) -> int:
     """Most bits a second for a size; half as much again above 30 frames a second."""
     tabulated = next((cap for short, cap in RATE_CAPS_KBPS if size.short <= short), None)
     cap = tabulated or RATE_CAPS_KBPS[-1][1]
-    return cap * 3 // 2 if frame_rate > 31 else cap
+    return int(cap * _OF_H264[codec] * (Fraction(3, 2) if frame_rate > 31 else 1))

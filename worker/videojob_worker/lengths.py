@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .boxes import Movie
 from .errors import FFmpegFailed, Unverified
+from .nodes import span_of
 from .outputs import PlannedOutput
 from .packets import ENTRIES, Extents
 from .tolerances import tolerated_seconds
@@ -54,9 +55,8 @@ def check_stored(output: PlannedOutput, movie: Movie | None, source: Source, too
         seconds = stored.sounds[number] if number < len(stored.sounds) else Fraction(0)
         if seconds <= 0:
             raise Unverified(f"{output.name} has no sound, and was planned to.")
-        there_seconds = source.sound_seconds(
-            encoding.track, least=seconds, decoded=not encoding.is_copy
-        )
+        heard = source.sound_seconds(encoding.track, least=seconds, decoded=not encoding.is_copy)
+        there_seconds = span_of(encoding.sound.node).within(heard)
         if there_seconds - seconds > tolerated_seconds(there_seconds):
             how = "copied" if encoding.is_copy else "decoded"
             raise Unverified(
@@ -80,6 +80,6 @@ def _by_packets(output: PlannedOutput, tools: Tools) -> _Stored:
         message = f"{output.name} can't be read to its end."
         raise Unverified(message, log_tail=error.log_tail) from error
     tracks = [extents.of[index] for index in sorted(extents.of)]
-    pictures = tracks[: len(output.file.encodings) - len(output.audio)]
-    sounds = tracks[len(pictures) :]
+    pictures = tracks[: 1 if output.video or output.copy else 0]
+    sounds = tracks[len(pictures) : len(pictures) + len(output.audio)]
     return _Stored(sum(track.count for track in pictures), tuple(t.packed for t in sounds))

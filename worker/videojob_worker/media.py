@@ -6,6 +6,7 @@ nothing, and times are fractions of seconds, never floats.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,7 +33,15 @@ STANDARD_RATES = tuple(
 _SLOWEST_RATE = Fraction(1, 1000)
 NO_CODEC = frozenset({"none", "unknown"})
 """What ffprobe calls a codec that it does not know."""
-HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
+PQ = "smpte2084"
+HLG = "arib-std-b67"
+SDR_WHITE_NITS = 203
+"""What white paper has in high dynamic range (ITU-R BT.2408)."""
+HDR_TRANSFERS = frozenset({PQ, HLG})
+_ALPHA_FORMATS = ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16")
+_RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8", "x2rgb", "x2bgr")
+_DEEP_FORMAT = re.compile(r"(?:p|gray|p0)(9|10|12|14|16)(?:le|be)$")
+_TEXT_SUBTITLES = frozenset({"subrip", "mov_text", "ass", "ssa", "webvtt", "text"})
 _WEBM_CODECS = frozenset({"vp8", "vp9", "av1", "vorbis", "opus"})
 
 
@@ -74,6 +83,18 @@ def _even(number: int | Fraction, at_most: int | None = None) -> int:
 
 
 @dataclass(frozen=True)
+class Mastering:
+    """The screen that a film was graded on, and how bright it gets."""
+
+    primaries: tuple[Fraction, ...] = ()
+    """x and y of green, blue, red and white; empty where it isn't said."""
+    luminance: tuple[Fraction, Fraction] | None = None
+    """Brightest and darkest, in nits."""
+    light: tuple[int, int] | None = None
+    """Brightest pixel, and brightest average of a frame (MaxCLL, MaxFALL), in nits."""
+
+
+@dataclass(frozen=True)
 class VideoStream:
     """The stream of moving pictures that is worked on."""
 
@@ -99,6 +120,11 @@ class VideoStream:
     transfer: str | None
     keyframe_seconds: Fraction | None
     """Longest distance of key frames seen at the beginning."""
+    primaries: str | None = None
+    matrix: str | None = None
+    mastering: Mastering | None = None
+    bit_rate: int | None = None
+    """Bits a second, where the container says it."""
 
     @property
     def shown(self) -> Size:
@@ -111,6 +137,22 @@ class VideoStream:
         if self.rotation % 180 == 90:
             width, height = height, width
         return Size(round(width), round(height))
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether its pixels are red, green and blue."""
+        return self.pixel_format.startswith(_RGB_FORMATS)
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether its pixels may be transparent."""
+        return self.pixel_format.startswith(_ALPHA_FORMATS)
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits of each sample, by the pixel format's name."""
+        match = _DEEP_FORMAT.search(self.pixel_format)
+        return int(match[1]) if match else 8
 
     @property
     def is_hdr(self) -> bool:
@@ -142,6 +184,21 @@ class AudioStream:
     duration: Fraction | None
     bits: int = 16
     """Of a sample, as far as that is known."""
+
+
+@dataclass(frozen=True)
+class SubtitleStream:
+    """One track of subtitles."""
+
+    index: int
+    codec: str
+    language: str | None
+    is_default: bool
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is made of words, not of pictures."""
+        return self.codec in _TEXT_SUBTITLES
 
 
 @dataclass(frozen=True)
@@ -177,6 +234,7 @@ class MediaInfo:
     """Streams of a codec that is not known or not accepted."""
     barred: tuple[tuple[int, str], ...] = ()
     """Index and decoder of every stream, of whatever kind, that must not be decoded."""
+    subtitles: tuple[SubtitleStream, ...] = ()
 
     @property
     def is_mp4_family(self) -> bool:

@@ -18,17 +18,68 @@ from .media import Size
 
 
 @dataclass(frozen=True)
+class Form:
+    """How pictures lie before an encoder: upright, square pixels, 4:2:0, limited range."""
+
+    bit_depth: int = 8
+    hdr: bool = False
+    """With the film's own high dynamic range; else for ordinary screens."""
+
+    @property
+    def pixel_format(self) -> str:
+        """As ffmpeg calls it."""
+        return "yuv420p" if self.bit_depth == 8 else "yuv420p10le"
+
+    def __str__(self) -> str:
+        return f"{self.bit_depth} bit" + (" HDR" if self.hdr else "")
+
+
+PLAIN = Form()
+"""What every player can show."""
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """Transparent pictures over black."""
+
+
+@dataclass(frozen=True)
 class Deinterlace:
     """Whole frames from interlaced ones; frames that are not interlaced stay as they are."""
 
 
 @dataclass(frozen=True)
 class Conform:
-    """A size, upright with square pixels, 8 bit 4:2:0, limited range: what encoders get."""
+    """A size and a form: what encoders get."""
 
     size: Size
     converts: bool
     """False when only the pixels' shape has to be said."""
+    form: Form = PLAIN
+    from_rgb: bool = False
+    """Whether colours have to become brightness and two differences."""
+
+
+@dataclass(frozen=True)
+class ToneMap:
+    """From high dynamic range to what ordinary screens show."""
+
+    form: Form
+    peak_nits: int
+    """The brightest that is in the film."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """An image, the second parent, over pictures."""
+
+    size: Size
+    """Of the pictures."""
+    form: Form
+    position: str
+    width: int
+    margin: int
+    opacity: float
 
 
 @dataclass(frozen=True)
@@ -68,6 +119,26 @@ class ToRgb:
     """A size in RGB, for pictures."""
 
     size: Size
+    hdr_peak_nits: int | None = None
+    """The brightest that is in the film, where it has high dynamic range."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A stretch of the pictures, to the frame; time begins at its start."""
+
+    start: Fraction
+    end: Fraction | None
+    frame_rate: Fraction | None = None
+    """Of frames at even distances, which encoders want to know."""
+
+
+@dataclass(frozen=True)
+class CutSound:
+    """The same of sound, to the sample."""
+
+    start: Fraction
+    end: Fraction | None
 
 
 @dataclass(frozen=True)
@@ -172,13 +243,18 @@ class Level:
 _SILENCE_LUFS = -70.0
 
 Filter = (
-    Deinterlace
+    Flatten
+    | Deinterlace
     | Conform
+    | ToneMap
+    | Overlay
     | Scale
     | Resample
     | Pick
     | PickAt
     | ToRgb
+    | Cut
+    | CutSound
     | Steady
     | WriteChanges
     | OnGrid
@@ -199,7 +275,9 @@ class Decoded:
     """Its place in the container."""
     is_audio: bool = False
     file: Path | None = None
-    """One that we made; None for the film."""
+    """Another input; None for the film."""
+    is_image: bool = False
+    """Whether that is an image from outside, and not a film that we made."""
 
 
 @dataclass(frozen=True)
@@ -230,3 +308,34 @@ Node = Decoded | Looped | Filtered
 def meter_name(node: Node) -> str:
     """What ffmpeg's log calls the meter at a node: equal nodes have equal names."""
     return f"meter{crc32(repr(node).encode()):08x}"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of the film."""
+
+    start: Fraction = Fraction(0)
+    end: Fraction | None = None
+    """None: to the film's own end."""
+
+    def within(self, length: Fraction) -> Fraction:
+        """How much of a film of some length lies in it."""
+        end = length if self.end is None else min(self.end, length)
+        return max(Fraction(0), end - self.start)
+
+    def cut(self, start: Fraction, end: Fraction | None) -> Span:
+        """A stretch of this stretch."""
+        ends = [e for e in (self.end, None if end is None else self.start + end) if e is not None]
+        return Span(self.start + start, min(ends, default=None))
+
+
+def span_of(node: Node) -> Span:
+    """How much of the film arrives at a node: what is mixed in or laid over does not count."""
+    if not isinstance(node, Filtered):
+        return Span()
+    # What is compared with the film is a rendition of ours: a stretch already.
+    film = node.parents[-1] if isinstance(node.filter, Compare) else node.parents[0]
+    span = span_of(film)
+    if isinstance(node.filter, Cut | CutSound):
+        return span.cut(node.filter.start, node.filter.end)
+    return span

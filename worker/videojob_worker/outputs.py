@@ -11,8 +11,9 @@ from typing import Any
 
 from videojob_api.status import Warn
 
-from .graph import File, VideoCopy, VideoEncoding
+from .graph import File, SubtitleEncoding
 from .sounds import AudioEncoding
+from .video import VideoCopy, VideoEncoding
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class PlannedOutput:
     def copy(self) -> VideoCopy | None:
         """The pictures in it, where they are the film's own."""
         return next((e for e in self.file.encodings if isinstance(e, VideoCopy)), None)
+
+    @property
+    def subtitles(self) -> tuple[SubtitleEncoding, ...]:
+        """The tracks of subtitles in it."""
+        return tuple(e for e in self.file.encodings if isinstance(e, SubtitleEncoding))
 
     @property
     def audio(self) -> tuple[AudioEncoding, ...]:

@@ -121,7 +121,8 @@ class Packager:
         return made
 
     def _media_file(self, output: PlannedOutput) -> Produced:
-        size = output.video.size if output.video else None
+        pictures = output.video or output.copy
+        size = pictures.size if pictures else None
         return Produced(
             path=output.path,
             step=self.step,

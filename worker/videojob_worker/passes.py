@@ -6,6 +6,7 @@ not judge it: ``check.py`` does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,7 @@ _FAULTS_OF_THE_INPUT = (
     "Error during demuxing",
     "moov atom not found",
 )
+_LACKING = re.compile(r"Unknown encoder '(\w+)'|No such filter: '(\w+)'")
 _FAULT_OF_A_COPY = "Could not write header"
 
 
@@ -146,6 +148,13 @@ def _explained(stage: Pass, error: FFmpegFailed) -> FFmpegFailed | NotDoable | R
         return NotDoable(
             f"Sound of codec {', '.join(copies)} can't be copied into a file of its own; use "
             "format: AAC.",
+            log_tail=tail,
+        )
+    lacking = _LACKING.search(tail)
+    if lacking is not None:
+        return NotDoable(
+            f"The ffmpeg at hand has no {lacking[1] or lacking[2]}, which the steps need; use the "
+            "project's image, or an ffmpeg that has it.",
             log_tail=tail,
         )
     if not any(words in tail for words in _FAULTS_OF_THE_INPUT):

@@ -24,23 +24,19 @@ from videojob_api.videojob import Limits
 from . import costs
 from .budget import Budget
 from .commands import build_command
-from .encoders import VideoEncoder
+from .encoders import CPU, NVENC, Device
 from .errors import NotDoable
-from .graph import (
-    Graph,
-    Programme,
-    VideoEncoding,
-    source_programme,
-)
+from .graph import Graph, Programme, seconds_of, source_programme
 from .media import MediaInfo
-from .nodes import Filtered, Level, Meter, Node
+from .nodes import Filtered, Level, Meter, Node, span_of
 from .outputs import PlannedOutput
 from .scratch import Scratch
 from .sounds import AudioEncoding
 from .steps import StepKind, kind_of
+from .video import VideoCopy, VideoEncoding
 from .whitelists import input_url
 
-LISTENINGS = 2
+LISTENINGS = 3
 """At most so often sound is measured before anything is made of it."""
 
 
@@ -62,6 +58,8 @@ class Pass:
     """Must exist before it runs."""
     decodes_all_frames: bool
     """False when it looks at key frames, or at sound alone."""
+    reads_all: bool
+    """False when nothing is made of the film's end."""
     expected_frames: int | None
     """Of the first video output."""
     expected_seconds: Fraction
@@ -108,8 +106,8 @@ class Measure:
     stage: Pass
     meters: tuple[Filtered, ...]
     again: Callable[[Mapping[Node, Level]], Plan]
-    """The same plan with what was heard. It may ask to listen again, once: what a limiter leaves of
-    the loudness is known only when its gain is."""
+    """The same plan with what was heard. It may ask to listen again: what a limiter leaves of the
+    loudness is known only when its gain is, and so is a stretch of sound with babble over it."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ def build_plan(
     media: MediaInfo,
     scratch: Scratch,
     budget: Budget,
-    encoder: VideoEncoder = VideoEncoder.X264,
+    device: Device = CPU,
     *,
     limits: Limits | None = None,
     filters: frozenset[str] = frozenset(),
@@ -153,7 +151,7 @@ def build_plan(
         media: the validated film.
         scratch: where files go.
         budget: threads, memory and space.
-        encoder: of H.264.
+        device: chooses the encoders.
         limits: what may be read; the defaults if None.
         filters: which of the filters that steps want, and not every ffmpeg has, are there.
         levels: how loud sound is, as far as that was measured.
@@ -179,7 +177,7 @@ def build_plan(
             "fewer or smaller renditions."
         )
     build = partial(
-        _build_pass, scratch=scratch, budget=budget, encoder=encoder, limits=limits or Limits()
+        _build_pass, scratch=scratch, budget=budget, device=device, limits=limits or Limits()
     )
     passes = tuple(
         replace(
@@ -189,13 +187,18 @@ def build_plan(
         for graph, those in graphs
         if those
     )
-    all_warnings = (*_film_warnings(making), *_silence_warnings(making), *told)
+    all_warnings = (
+        *_film_warnings(making),
+        *_silence_warnings(making),
+        *_device_warnings(making, device),
+        *told,
+    )
     if not making.unmeasured:
         return Plan(passes, all_warnings)
 
     def again(heard: Mapping[Node, Level]) -> Plan:
         return build_plan(
-            *(steps, media, scratch, budget, encoder),
+            *(steps, media, scratch, budget, device),
             limits=limits,
             filters=filters,
             levels={**known, **heard},
@@ -267,15 +270,17 @@ def _build_pass(
     kinds: tuple[StepKind, ...],
     scratch: Scratch,
     budget: Budget,
-    encoder: VideoEncoder,
+    device: Device,
     limits: Limits,
 ) -> Pass:
     media = graph.media
     threads = costs.affordable_threads(graph, budget)
-    seconds = media.duration
+    ends_at = _ends_at(graph)
     # A film may run longer than its container says, but not as long as a gap of hours would have
     # it. The check rejects what reaches this far.
-    max_seconds = ceil(seconds * Fraction(3, 2)) + 60
+    max_seconds = (
+        ceil(media.duration * Fraction(3, 2)) + 60 if ends_at is None else ceil(ends_at) + 10
+    )
     cpu_seconds = costs.estimate_cpu_seconds(graph)
     encodings = _numbered(graph)
     return Pass(
@@ -289,7 +294,7 @@ def _build_pass(
             threads=threads,
             max_seconds=max_seconds,
             max_pixels=limits.max_pixels,
-            encoder=encoder,
+            device=device,
         ),
         kinds=kinds,
         outputs=tuple(output for kind in kinds for output in kind.outputs()),
@@ -305,7 +310,10 @@ def _build_pass(
         ),
         decodes_all_frames=graph.decodes_all_frames,
         expected_frames=_expected_frames(graph, encodings),
-        expected_seconds=seconds,
+        reads_all=ends_at is None,
+        expected_seconds=max(
+            (seconds_of(node, media) for node in graph.ends), default=media.duration
+        ),
         max_seconds=max_seconds,
         timeout_seconds=300 + 50 * cpu_seconds,
         weight=cpu_seconds,
@@ -328,9 +336,12 @@ def _numbered(graph: Graph) -> tuple[tuple[VideoEncoding, int, int], ...]:
     found = []
     for output, group in enumerate(graph.groups):
         encodings = dict.fromkeys(e for file in group for e in file.encodings)
-        video = [e for e in encodings if not isinstance(e, AudioEncoding)]
-        streams = [(e, output, stream) for stream, e in enumerate(video)]
-        found += [(e, o, s) for e, o, s in streams if isinstance(e, VideoEncoding)]
+        video = [e for e in encodings if isinstance(e, VideoEncoding | VideoCopy)]
+        found += [
+            (encoding, output, stream)
+            for stream, encoding in enumerate(video)
+            if isinstance(encoding, VideoEncoding)
+        ]
     return tuple(found)
 
 
@@ -341,8 +352,22 @@ def _expected_frames(
     if video is None or not encodings:
         return None
     rate = encodings[0][0].frame_rate or video.frame_rate
-    seconds = video.duration or graph.media.duration
+    seconds = seconds_of(encodings[0][0].picture.node, graph.media)
     return max(1, round(seconds * rate))
+
+
+def _ends_at(graph: Graph) -> Fraction | None:
+    """When nothing more is needed of the film, where that is before its end."""
+    passing = [
+        e
+        for e in graph.encodings
+        if not isinstance(e, VideoEncoding) and not (isinstance(e, AudioEncoding) and not e.is_copy)
+    ]
+    ends = [span_of(node).end for node in graph.ends]
+    latest = max((end for end in ends if end is not None), default=None)
+    if passing or None in ends or latest is None or latest >= graph.media.duration:
+        return None
+    return latest
 
 
 def _film_warnings(graph: Graph) -> tuple[Warn, ...]:
@@ -354,13 +379,6 @@ def _film_warnings(graph: Graph) -> tuple[Warn, ...]:
         )
         for stream in graph.media.left_out
     ]
-    video = graph.media.video
-    if video is not None and video.is_hdr and graph.needs_video:
-        message = (
-            "The film has high dynamic range; it was converted to 8 bit without tone mapping, so "
-            "colours may look pale."
-        )
-        warnings.append(Warn(reason="HDRNotToneMapped", message=message))
     return tuple(warnings)
 
 
@@ -368,3 +386,18 @@ def _silence_warnings(graph: Graph) -> tuple[Warn, ...]:
     message = "A sound track is silent, or shorter than 0.4 s: its loudness was left as it is."
     silent = [level for level in graph.levels.values() if not level.is_heard]
     return (Warn(reason="SilentSound", message=message),) if silent else ()
+
+
+def _device_warnings(graph: Graph, device: Device) -> tuple[Warn, ...]:
+    """What the CPU encodes though there is a GPU that encodes other things."""
+    if not device.hardware:
+        return ()
+    wanted = dict.fromkeys((e.settings.codec, e.form.bit_depth) for e in graph.video_encodings)
+    return tuple(
+        Warn(
+            reason="EncodedOnCPU",
+            message=f"The GPU does not encode {codec} of {depth} bit; the CPU did.",
+        )
+        for codec, depth in wanted
+        if device.encoder(codec, depth) not in NVENC.values()
+    )

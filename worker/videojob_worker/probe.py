@@ -18,7 +18,17 @@ from videojob_api.videojob import Limits
 
 from . import refusals
 from .errors import FFmpegFailed, Rejected
-from .media import NO_CODEC, AudioStream, LeftOut, MediaInfo, Size, VideoStream
+from .media import (
+    HDR_TRANSFERS,
+    NO_CODEC,
+    AudioStream,
+    LeftOut,
+    Mastering,
+    MediaInfo,
+    Size,
+    SubtitleStream,
+    VideoStream,
+)
 from .packets import ENTRIES, Extents, PacketMeter
 from .structure import find_cut
 from .whitelists import input_options, input_url
@@ -72,6 +82,9 @@ def probe(source: Path, tools: Tools, limits: Limits) -> MediaInfo:
         if stream["index"] in barred:
             stream["barred"] = barred[stream["index"]]
     document["barred"] = barred
+    if video is not None and video.get("color_transfer") in HDR_TRANSFERS:
+        sides = _look_at_first_frame(video, source, tools, (*options, *_exempt(barred)))
+        document["first_frame"] = sides
     meter = _measure_packets(document, source, tools, (*options, *_exempt(barred)))
     return parse_probe(document, size_bytes, meter)
 
@@ -114,6 +127,18 @@ def _describe(
         barred[found[0]] = found[1]
 
 
+def _look_at_first_frame(
+    video: Document, source: Path, tools: Tools, options: tuple[str, ...]
+) -> list[Any]:
+    """What a frame itself says of high dynamic range; few containers repeat it."""
+    argv = ("ffprobe", "-v", "error", *options, "-select_streams", str(video["index"]))
+    frame = ("-read_intervals", "%+#1", "-show_entries", "frame=pts:frame_side_data_list")
+    command = (*argv, *frame, "-of", "json", "-i", input_url(source))
+    completed = tools.run(command, timeout_seconds=_TIMEOUT_SECONDS, check=False)
+    frames = json.loads(completed.stdout or b"{}").get("frames", ())
+    return [side for frame in frames[:1] for side in frame.get("side_data_list", ())]
+
+
 def _exempt(barred: Mapping[int, str]) -> tuple[str, ...]:
     return tuple(w for i, name in barred.items() for w in (f"-codec_whitelist:{i}", name))
 
@@ -134,11 +159,18 @@ def parse_probe(document: Document, size_bytes: int, meter: PacketMeter) -> Medi
         size_bytes=size_bytes,
         start=start,
         duration=max(Fraction(0), duration if meter.count else Fraction(0)),
-        video=_parse_video(video, meter) if video and not left_out.get(video["index"]) else None,
+        video=_parse_video(video, meter, document.get("first_frame", ()))
+        if video and not left_out.get(video["index"])
+        else None,
         audio=tuple(
             _parse_audio(s)
             for s in streams
             if s.get("codec_type") == "audio" and _has_sound(s) and s["index"] not in left_out
+        ),
+        subtitles=tuple(
+            _parse_subtitles(s)
+            for s in streams
+            if s.get("codec_type") == "subtitle" and "barred" not in s
         ),
         left_out=tuple(left_out.values()),
         barred=tuple(document.get("barred", {}).items()),
@@ -223,7 +255,9 @@ def _left_out(streams: Sequence[Document], video: Document | None) -> dict[int, 
     return found
 
 
-def _parse_video(stream: Document, meter: PacketMeter) -> VideoStream:
+def _parse_video(
+    stream: Document, meter: PacketMeter, first_frame: Sequence[Document]
+) -> VideoStream:
     rate = _frame_rate(stream, meter)
     pixel_format = str(stream.get("pix_fmt", ""))
     typical = meter.typical_distance
@@ -245,18 +279,21 @@ def _parse_video(stream: Document, meter: PacketMeter) -> VideoStream:
         full_range=stream.get("color_range") == "pc" or pixel_format.startswith("yuvj"),
         transfer=stream.get("color_transfer"),
         keyframe_seconds=meter.keyframe_seconds,
+        primaries=_said(stream, "color_primaries"),
+        matrix=_said(stream, "color_space"),
+        mastering=_mastering([*first_frame, *stream.get("side_data_list", ())]),
+        bit_rate=int(stream["bit_rate"]) if str(stream.get("bit_rate")).isdecimal() else None,
     )
 
 
 def _parse_audio(stream: Document) -> AudioStream:
     tags = _tags(stream)
-    language = tags.get("language", "")
     return AudioStream(
         index=int(stream["index"]),
         codec=str(stream.get("codec_name", "unknown")),
         channels=int(stream.get("channels", 0)),
         sample_rate=int(stream.get("sample_rate", 0)),
-        language=language if _LANGUAGE.match(language) and language != "und" else None,
+        language=_language(stream),
         title=tags.get("title"),
         is_default=bool(stream.get("disposition", {}).get("default")),
         duration=_duration(stream),
@@ -268,6 +305,20 @@ def _bits(stream: Document) -> int:
     """Of a sample; codecs that lose something don't say, and 16 are enough for them."""
     said = (str(stream.get(key, 0)) for key in ("bits_per_raw_sample", "bits_per_sample"))
     return max((int(text) for text in said if text.isdecimal()), default=0) or 16
+
+
+def _parse_subtitles(stream: Document) -> SubtitleStream:
+    return SubtitleStream(
+        index=int(stream["index"]),
+        codec=str(stream.get("codec_name", "unknown")),
+        language=_language(stream),
+        is_default=bool(stream.get("disposition", {}).get("default")),
+    )
+
+
+def _language(stream: Document) -> str | None:
+    said = _tags(stream).get("language", "")
+    return said if _LANGUAGE.match(said) and said != "und" else None
 
 
 def _has_sound(stream: Document) -> bool:
@@ -290,6 +341,30 @@ def _rotation(stream: Document) -> int:
         if "rotation" in side:
             return round(float(side["rotation"])) % 360
     return int(_fraction(_tags(stream).get("rotate")) or 0) % 360
+
+
+def _mastering(said: Sequence[Document]) -> Mastering | None:
+    """What the container or the first frame says of the screen it was graded on."""
+    sides: dict[str, Any] = {}
+    for side in said:
+        sides |= side
+    places = [
+        f"{colour}_{axis}" for colour in ("green", "blue", "red", "white_point") for axis in "xy"
+    ]
+    primaries = [_fraction(sides.get(place)) for place in places]
+    most, least = _fraction(sides.get("max_luminance")), _fraction(sides.get("min_luminance"))
+    light = sides.get("max_content"), sides.get("max_average")
+    found = Mastering(
+        primaries=tuple(p for p in primaries if p is not None) if None not in primaries else (),
+        luminance=(most, least) if most and least is not None else None,
+        light=(int(light[0]), int(light[1] or 0)) if light[0] else None,
+    )
+    return None if found == Mastering() else found
+
+
+def _said(stream: Document, key: str) -> str | None:
+    value = stream.get(key)
+    return None if value in (None, "unknown", "reserved") else str(value)
 
 
 def _pixel_aspect(stream: Document) -> Fraction:

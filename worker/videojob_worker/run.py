@@ -9,6 +9,7 @@ from __future__ import annotations
 from videojob_api.manifest import Manifest
 from videojob_api.status import Stage
 
+from .assets import fetch_assets
 from .device import choose_device, find_filters
 from .fetch import fetch
 from .measure import measure
@@ -69,9 +70,10 @@ def prepare(task: Task, found: Findings) -> tuple[MediaInfo, Plan]:
         found.facts = media.facts()
         validate(media, order.limits, order.steps)
         found.device = device = choose_device(order.accelerator, task.tools)
+        fetch_assets(order.steps, task.store, task.scratch, task.tools)
         filters = find_filters(order.steps, task.tools)
     plan = build_plan(
-        *(order.steps, media, task.scratch, budget, device.encoder),
+        *(order.steps, media, task.scratch, budget, device),
         limits=order.limits,
         filters=filters,
         seed=task.seed(source),

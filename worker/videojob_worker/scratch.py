@@ -5,6 +5,7 @@ Made by ``cluster`` and ``local``, passed to every stage. It must not know what 
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -34,6 +35,10 @@ class Scratch:
     def work(self) -> Path:
         """What is needed on the way and not published."""
         return self.root / "work"
+
+    def asset(self, key: str) -> Path:
+        """Where an object lies that a step needs besides the input, such as an image."""
+        return self.root / "assets" / hashlib.sha256(key.encode()).hexdigest()[:16]
 
     @property
     def logs(self) -> Path:

@@ -69,6 +69,21 @@ def input_options(max_pixels: int) -> dict[str, str | int]:
     }
 
 
+IMAGE_FORMATS = ("png_pipe", "jpeg_pipe", "webp_pipe")
+IMAGE_CODECS = ("png", "mjpeg", "webp")
+MAX_IMAGE_PIXELS = 16_777_216
+
+
+def image_options() -> dict[str, str | int]:
+    """The same for an image that is laid over the film."""
+    return {
+        "protocol_whitelist": "file",
+        "format_whitelist": ",".join(IMAGE_FORMATS),
+        "codec_whitelist": ",".join(IMAGE_CODECS),
+        "max_pixels": MAX_IMAGE_PIXELS,
+    }
+
+
 def input_url(source: Path) -> str:
     """The file under its protocol's name, so that no character in its path is read as another."""
     return f"file:{source}"

@@ -16,12 +16,13 @@ from ..base import Model, Name
 from .audio_mask import AudioMask, MaskLevel
 from .base import StepModel
 from .clean import Clean
+from .encoding import Settled, VideoCodec
 from .extract_audio import AudioFormat, ExtractAudio
 from .loudness import Loudness
 from .quality import Metric, Quality
 from .scenes import Scenes
 from .thumbnails import PictureFormat, Sprites, Thumbnails
-from .transcode import Packaging, Rendition, Transcode, X264Preset
+from .transcode import Packaging, Rendition, Transcode
 from .transcribe import SpeechEndpoint, SpeechModel, Transcribe, TranscriptFormat
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Quality",
     "Rendition",
     "Scenes",
+    "Settled",
     "SpeechEndpoint",
     "SpeechModel",
     "Sprites",
@@ -53,7 +55,7 @@ __all__ = [
     "Transcode",
     "Transcribe",
     "TranscriptFormat",
-    "X264Preset",
+    "VideoCodec",
     "check_steps",
 ]
 

@@ -62,3 +62,8 @@ class StepModel(Model):
     def claims(self) -> tuple[ClaimMount, ...]:
         """Volumes that the worker must be able to read."""
         return ()
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Keys of objects in the store that it needs besides the input."""
+        return ()

@@ -48,8 +48,11 @@ def test_every_kind_is_understood_alone(kind: str) -> None:
 def test_defaults_are_filled() -> None:
     transcode = a_step(transcode=TRANSCODE).transcode
     assert transcode is not None
-    assert (transcode.packaging, transcode.preset) == (Packaging.MP4, "veryfast")
-    assert (transcode.segment_seconds, transcode.renditions[0].crf) == (4, 23)
+    settled = transcode.settled(transcode.renditions[0])
+    assert (transcode.packaging, transcode.codec, settled.preset) == (
+        *(Packaging.MP4, "H264", "veryfast"),
+    )
+    assert (transcode.segment_seconds, settled.crf) == (4, 23)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ def test_pictures_are_counted_in_exactly_one_way(thumbnails: dict[str, Any]) -> 
         {"transcode": {**TRANSCODE, "packaging": "MPEGTS"}},
         {"transcode": {**TRANSCODE, "preset": "placebo"}},
         {"transcode": {**TRANSCODE, "segmentSeconds": 0}},
-        {"transcode": {**TRANSCODE, "audioBitrateKbps": 8}},
+        {"transcode": {**TRANSCODE, "audio": {"bitrateKbps": 8}}},
         {"thumbnails": {"count": 0}},
         {"thumbnails": {"count": 501}},
         {"thumbnails": {"intervalSeconds": 0}},
@@ -151,7 +154,7 @@ def test_what_a_format_can_is_understood(spec: dict[str, Any]) -> None:
 
 
 def test_each_height_is_made_once() -> None:
-    with pytest.raises(ValidationError, match="name each height once"):
+    with pytest.raises(ValidationError, match="same height and codec; name each once"):
         a_step(transcode={"renditions": [{"height": 360}, {"height": 360, "crf": 30}]})
 
 

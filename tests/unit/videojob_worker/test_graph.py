@@ -6,24 +6,20 @@ from pathlib import Path
 
 from media_builders import a_film, an_audio
 
-from videojob_worker.graph import (
-    Container,
-    File,
-    Graph,
-    Picture,
-    VideoEncoding,
-    source_programme,
-)
+from videojob_api.steps.encoding import VideoSettings, settle
+from videojob_worker.graph import Container, File, Graph, source_programme
 from videojob_worker.media import Size
-from videojob_worker.nodes import Conform, Filtered, Scale
+from videojob_worker.nodes import PLAIN, Conform, Filtered, Scale
 from videojob_worker.sounds import AudioCodec, AudioEncoding
+from videojob_worker.video import Picture, VideoEncoding
 
 FILM = a_film(audio=(an_audio(),))
+SETTINGS = settle(VideoSettings(), VideoSettings())
 HD, SD = Size(1280, 720), Size(854, 480)
 
 
 def an_encoding(picture: Picture, size: Size) -> VideoEncoding:
-    return VideoEncoding(picture, size, crf=23, preset="fast", gop_seconds=4, frame_rate=None)
+    return VideoEncoding(picture, size, SETTINGS, PLAIN, gop_seconds=4, frame_rate=None)
 
 
 def a_graph(*encodings: VideoEncoding | AudioEncoding) -> Graph:

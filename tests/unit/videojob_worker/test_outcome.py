@@ -10,7 +10,7 @@ from videojob_api.reasons import ExitCode, RejectReason
 from videojob_api.status import InputState
 from videojob_api.videojob import Limits
 from videojob_api.work_order import JobIdentity, OrderInput, WorkOrder
-from videojob_worker.device import Device, VideoEncoder
+from videojob_worker.encoders import Device, VideoEncoder
 from videojob_worker.errors import Interrupted, Rejected, StorageUnreachable
 from videojob_worker.outcome import Findings, accelerator, build_result
 
@@ -61,8 +61,8 @@ def test_success_names_the_manifest():
 
 def test_a_fallback_to_the_cpu_is_told():
     given = ORDER.model_copy(update={"accelerator": "nvidia.com/gpu"})
-    nvenc = Device(VideoEncoder.NVENC)
-    fallen = Device(VideoEncoder.X264, "EncoderUnavailable")
+    nvenc = Device(frozenset({VideoEncoder.H264_NVENC}))
+    fallen = Device(reason="EncoderUnavailable")
     assert accelerator(given, nvenc) == ("nvidia.com/gpu", None)
     assert accelerator(given, fallen) == (None, "EncoderUnavailable")
-    assert accelerator(ORDER, Device(VideoEncoder.X264)) == (None, None)
+    assert accelerator(ORDER, Device()) == (None, None)

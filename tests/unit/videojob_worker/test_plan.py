@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from media_builders import (
+    BUDGET,
+    SCRATCH,
     a_film,
     a_step,
     a_video,
@@ -14,14 +16,16 @@ from media_builders import (
     heard,
     hls,
     mp4,
+    option,
     planned,
 )
 
 from videojob_worker.budget import Budget
+from videojob_worker.encoders import Device, VideoEncoder
 from videojob_worker.errors import NotDoable
 from videojob_worker.media import LeftOut, Size
 from videojob_worker.nodes import Level
-from videojob_worker.plan import LISTENINGS
+from videojob_worker.plan import LISTENINGS, build_plan
 
 POSTER = a_step("poster", thumbnails={"count": 6})
 AUDIO = a_step("audio", extractAudio={})
@@ -88,10 +92,24 @@ def test_pictures_and_sound_alone_count_no_frames() -> None:
     assert stage.name == "fused"
 
 
-def test_high_dynamic_range_is_warned_of() -> None:
-    film = a_film(video=a_video(transfer="smpte2084"))
-    assert [w.reason for w in planned(mp4("web", 720), film=film).warnings] == ["HDRNotToneMapped"]
-    assert planned(AUDIO, film=film).warnings == ()
+def test_a_gpu_that_encodes_not_all_of_it_is_told_of() -> None:
+    device = Device(frozenset({VideoEncoder.H264_NVENC}))
+    steps = (mp4("web", 720), mp4("small", 480, codec="HEVC"))
+    plan = build_plan(steps, a_film(), SCRATCH, BUDGET, device)
+    (warning,) = plan.warnings
+    assert (warning.reason, "HEVC of 8 bit" in warning.message) == ("EncodedOnCPU", True)
+    argv = plan.passes[0].argv
+    assert [option(argv, f"-c:v:{n}") for n in (0, 1)] == [["h264_nvenc"], ["libx265"]]
+
+
+def test_a_stretch_is_what_is_expected_and_what_is_read() -> None:
+    (stage,) = planned(mp4("web", 720, trim={"startSeconds": 10, "endSeconds": 12.5})).passes
+    assert (stage.expected_frames, stage.expected_seconds) == (62, Fraction(5, 2))
+    assert (stage.max_seconds, stage.reads_all) == (23, False)
+    (whole,) = planned(mp4("web", 720, trim={"startSeconds": 10})).passes
+    assert (whole.expected_frames, whole.reads_all) == (1250, True)
+    (both,) = planned(mp4("web", 720, trim={"endSeconds": 5}), mp4("all", 480)).passes
+    assert both.reads_all
 
 
 def test_threads_give_way_to_memory() -> None:

@@ -9,20 +9,22 @@ the tee muxer. Beside this: ``filters`` for what happens in between, ``codecs``,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import ffmpeg
 
-from ..encoders import VideoEncoder
-from ..graph import File, Graph, Pictures, Readings, VideoCopy
+from ..encoders import CPU, Device
+from ..graph import Encoding, File, Graph, Pictures, Readings
 from ..nodes import PickAt
 from ..sounds import AudioEncoding
-from ..whitelists import input_options, input_url
-from .codecs import audio_options, copy_options, video_options
+from ..video import VideoCopy, VideoEncoding
+from ..whitelists import image_options, input_options, input_url
+from .codecs import audio_options, copy_options, subtitle_options, video_options
 from .filters import Stream, Wiring
-from .muxers import Options, build_slave, muxer_options
+from .muxers import Options, build_slave, letter_of, muxer_options
 
 _BEFORE_MS = 2000
 """So much before a time that is sought, the film is read from."""
@@ -43,7 +45,7 @@ def build_command(
     threads: int,
     max_seconds: int,
     max_pixels: int,
-    encoder: VideoEncoder = VideoEncoder.X264,
+    device: Device = CPU,
 ) -> tuple[str, ...]:
     """The arguments that make everything in a graph.
 
@@ -53,7 +55,7 @@ def build_command(
         threads: for decoder, filters and each encoder.
         max_seconds: stop reading there, whatever the timestamps say.
         max_pixels: largest frame that may be decoded.
-        encoder: of H.264.
+        device: chooses the encoders.
     """
     trusted: Options = {"threads": threads, **input_options(max_pixels)}
     if graph.sought:
@@ -63,8 +65,9 @@ def build_command(
         options["skip_frame"] = "nokey"
     film = ffmpeg.input(input_url(source), **options)
     files = {path: ffmpeg.input(input_url(path), **trusted) for path in graph.other_inputs}
+    files |= {path: ffmpeg.input(input_url(path), **image_options()) for path in graph.images}
     wiring = Wiring(film, files, graph, threads)
-    outputs = [_build_output(group, graph, wiring, threads, encoder) for group in graph.groups]
+    outputs = [_build_output(group, graph, wiring, threads, device) for group in graph.groups]
     outputs += [_build_picture_output(picked, wiring, threads) for picked in graph.pictures]
     outputs += [_build_empty_output(readings, wiring) for readings in graph.readings]
     outputs += [ffmpeg.output(wiring.meter(node), "-", f="null") for node in graph.meters]
@@ -86,26 +89,35 @@ def _build_output(
     graph: Graph,
     wiring: Wiring,
     threads: int,
-    encoder: VideoEncoder,
+    device: Device,
 ) -> Stream:
     """One ffmpeg output: a file, or a tee to several that share encodings."""
-    encodings = list(dict.fromkeys(e for file in group for e in file.encodings))
-    video = [e for e in encodings if not isinstance(e, AudioEncoding)]
-    audio = [e for e in encodings if isinstance(e, AudioEncoding)]
+    # In the order in which ffmpeg numbers streams: pictures, sound, words.
+    encodings = sorted(
+        dict.fromkeys(e for file in group for e in file.encodings),
+        key=lambda e: "vas".index(letter_of(e)),
+    )
     is_tee = len(group) > 1
     options: Options = {"threads": threads, **_plain_options(is_tee)}
-    for number, picture in enumerate(video):
-        if isinstance(picture, VideoCopy):
-            options |= copy_options(picture, number)
+    numbers: dict[Encoding, int] = {}
+    counts: Counter[str] = Counter()
+    for encoding in encodings:
+        numbers[encoding] = number = counts[letter_of(encoding)]
+        counts[letter_of(encoding)] += 1
+        if isinstance(encoding, VideoEncoding):
+            chosen = device.encoder(encoding.settings.codec, encoding.form.bit_depth)
+            options |= video_options(encoding, number, graph, chosen, threads)
+        elif isinstance(encoding, VideoCopy):
+            options |= copy_options(encoding, number)
+        elif isinstance(encoding, AudioEncoding):
+            options |= audio_options(encoding, number)
         else:
-            options |= video_options(picture, number, graph, encoder)
-    for number, sound in enumerate(audio):
-        options |= audio_options(sound, number)
-    ordered = [wiring.stream(e) for e in video] + [wiring.stream(e) for e in audio]
+            options |= subtitle_options(encoding, number)
+    ordered = [wiring.stream(e) for e in encodings]
     if not is_tee:
         options |= {**muxer_options(group[0]), "fflags": "+bitexact"}
         return ffmpeg.output(*ordered, str(group[0].path), **options)
-    slaves = "|".join(build_slave(file, video, audio) for file in group)
+    slaves = "|".join(build_slave(file, numbers) for file in group)
     return ffmpeg.output(*ordered, slaves, f="tee", **options)
 
 

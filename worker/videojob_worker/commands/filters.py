@@ -7,26 +7,25 @@ decoded or filtered twice.
 from __future__ import annotations
 
 from collections import Counter
+from fractions import Fraction
 from functools import singledispatchmethod
 from pathlib import Path
 from typing import Any
 
 import ffmpeg
 
-from ..graph import (
-    Encoding,
-    Graph,
-    Pictures,
-    Readings,
-    VideoCopy,
-)
+from ..graph import Encoding, Graph, Pictures, Readings, SubtitleEncoding
+from ..media import PQ, SDR_WHITE_NITS
 from ..nodes import (
     Compare,
     Conform,
+    Cut,
+    CutSound,
     Decoded,
     Deinterlace,
     Filter,
     Filtered,
+    Flatten,
     Gain,
     Limit,
     Looped,
@@ -36,23 +35,30 @@ from ..nodes import (
     Mixdown,
     Node,
     OnGrid,
+    Overlay,
     Pick,
     PickAt,
     Resample,
     Scale,
     Steady,
+    ToneMap,
     ToRgb,
     WriteChanges,
     meter_name,
 )
 from ..sounds import AudioEncoding
 from ..tally import UNCOUNTED
+from ..video import VideoCopy
 from ..whitelists import input_url
 
 Stream = Any  # ffmpeg-python has no types
 _DEBUG = 48
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 _FINE_HZ = 192_000
+
+
+_BT709 = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709"}
+_MOST_LINES_OF_SD = 576
 
 
 class Wiring:
@@ -80,7 +86,7 @@ class Wiring:
         """What goes into an encoder; to be asked for once."""
         if isinstance(end, VideoCopy):
             return self._film[str(end.stream.index)]
-        if isinstance(end, AudioEncoding) and end.is_copy:
+        if isinstance(end, SubtitleEncoding) or (isinstance(end, AudioEncoding) and end.is_copy):
             return self._film[str(end.track.index)]
         return self._take(self._graph.node_of(end))
 
@@ -135,11 +141,75 @@ class Wiring:
 
     @_apply.register
     def _(self, wanted: Conform, stream: Stream) -> Stream:
-        if not wanted.converts:
-            return stream.filter("setsar", 1)
-        width, height = wanted.size.width, wanted.size.height
-        scaled = stream.filter("scale", width, height, flags="bicubic", out_range="tv")
-        return scaled.filter("format", "yuv420p").filter("setsar", 1)
+        if wanted.converts:
+            size = wanted.size.width, wanted.size.height
+            matrix = {"out_color_matrix": "bt709"} if wanted.from_rgb else {}
+            stream = stream.filter("scale", *size, flags="bicubic", out_range="tv", **matrix)
+            stream = stream.filter("format", wanted.form.pixel_format)
+        stream = stream.filter("setsar", 1)
+        if wanted.from_rgb:
+            return stream.filter("setparams", **_BT709)
+        if wanted.form.hdr:  # all of it, wherever the film says only its curve
+            colours = dict(zip(_BT709, self._colours, strict=True))
+            return stream.filter("setparams", range="tv", **colours)
+        return stream
+
+    @property
+    def _colours(self) -> tuple[str, str, str]:
+        """Matrix, primaries and curve of a film of high dynamic range."""
+        video = self._graph.media.video
+        said = (video.matrix, video.primaries, video.transfer) if video else (None, None, None)
+        return said[0] or "bt2020nc", said[1] or "bt2020", said[2] or PQ
+
+    @_apply.register
+    def _(self, wanted: Flatten, stream: Stream) -> Stream:
+        video = self._graph.media.video
+        if video is not None and video.is_rgb:
+            stream = stream.filter("format", "gbrap")
+        return stream.filter("premultiply", inplace=1)
+
+    @_apply.register
+    def _(self, wanted: ToneMap, stream: Stream) -> Stream:
+        return self._tone_map(stream, wanted.peak_nits).filter("format", wanted.form.pixel_format)
+
+    def _tone_map(self, stream: Stream, peak_nits: int) -> Stream:
+        """From the film's own curve to BT.709, over light as it is; white stays white."""
+        own = dict(zip(("matrixin", "primariesin", "transferin"), self._colours, strict=True))
+        light = stream.filter("zscale", **own, transfer="linear", npl=SDR_WHITE_NITS)
+        light = light.filter("format", "gbrpf32le").filter("zscale", primaries="bt709")
+        peak = f"{peak_nits / SDR_WHITE_NITS:.3f}"
+        mapped = light.filter("tonemap", "mobius", desat=0, peak=peak)
+        return mapped.filter("zscale", transfer="bt709", matrix="bt709", range="tv")
+
+    @_apply.register
+    def _(self, wanted: Overlay, stream: Stream, image: Stream) -> Stream:
+        # An image is RGB; it is brought to the colours of the pictures before it is blended.
+        matrix = "bt709" if wanted.size.short > _MOST_LINES_OF_SD else "bt601"
+        image = image.filter("format", "rgba").filter("colorchannelmixer", aa=wanted.opacity)
+        options = {"flags": "bicubic", "out_color_matrix": matrix, "out_range": "tv"}
+        image = image.filter("scale", wanted.width, -1, **options)
+        image = image.filter("format", wanted.form.pixel_format.replace("yuv", "yuva"))
+        left, middle, right = str(wanted.margin), "(W-w)/2", f"W-w-{wanted.margin}"
+        top, centre, bottom = str(wanted.margin), "(H-h)/2", f"H-h-{wanted.margin}"
+        x, y = {
+            "TopLeft": (left, top),
+            "TopRight": (right, top),
+            "BottomLeft": (left, bottom),
+            "BottomRight": (right, bottom),
+            "Center": (middle, centre),
+        }[wanted.position]
+        form = "yuv420" if wanted.form.bit_depth == 8 else "yuv420p10"
+        return ffmpeg.filter([stream, image], "overlay", x, y, format=form)
+
+    @_apply.register
+    def _(self, wanted: Cut, stream: Stream) -> Stream:
+        cut = stream.filter("trim", **_ends(wanted)).filter("setpts", _shifted(wanted.start))
+        # A filter that shifts times forgets the frame rate; encoders would go by the tick.
+        return cut.filter("fps", fps=str(wanted.frame_rate)) if wanted.frame_rate else cut
+
+    @_apply.register
+    def _(self, wanted: CutSound, stream: Stream) -> Stream:
+        return stream.filter("atrim", **_ends(wanted)).filter("asetpts", _shifted(wanted.start))
 
     @_apply.register
     def _(self, wanted: Scale, stream: Stream) -> Stream:
@@ -173,7 +243,10 @@ class Wiring:
     @_apply.register
     def _(self, wanted: ToRgb, stream: Stream) -> Stream:
         width, height = wanted.size.width, wanted.size.height
-        return stream.filter("scale", width, height, flags="bicubic").filter("format", "rgb24")
+        scaled = stream.filter("scale", width, height, flags="bicubic")
+        if wanted.hdr_peak_nits is not None:
+            scaled = self._tone_map(scaled, wanted.hdr_peak_nits)
+        return scaled.filter("format", "rgb24")
 
     @_apply.register
     def _(self, wanted: Steady, stream: Stream) -> Stream:
@@ -236,3 +309,13 @@ class Wiring:
 def _print(stream: Stream, key: str, path: Path) -> Stream:
     """Have a number of each frame written to a file."""
     return stream.filter("metadata", mode="print", key=f"lavfi.{key}", file=str(path))
+
+
+def _ends(cut: Cut | CutSound) -> dict[str, str]:
+    ends = {"start": cut.start, "end": cut.end}
+    return {name: f"{float(at):.6f}" for name, at in ends.items() if at is not None}
+
+
+def _shifted(start: Fraction) -> str:
+    """So that time begins where the stretch does, in pictures and sound alike."""
+    return f"PTS-{float(start):.6f}/TB"

@@ -5,13 +5,13 @@ Called by ``commands`` alone. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from ..graph import Container, File, VideoCopy, VideoEncoding
+from ..graph import Container, Encoding, File, SubtitleEncoding
 from ..sounds import AudioEncoding
 
 Options = dict[str, str | int]
-Video = VideoEncoding | VideoCopy
 
 _FRAGMENTED = "+cmaf+delay_moov+default_base_moof+skip_trailer"
 """Nothing in the file counts from its beginning, so that an index can be put in front later."""
@@ -28,6 +28,7 @@ _MUXERS: dict[Container, Options] = {
     Container.OGG: {"f": "ogg"},
     Container.FLAC: {"f": "flac"},
     Container.WAV: {"f": "wav", "rf64": "auto"},  # more than 4 GiB
+    Container.WEBVTT: {"f": "webvtt"},
     Container.MATROSKA: {"f": "matroska"},
     Container.WEBM: {"f": "webm"},
     Container.MOV: {"f": "mov"},
@@ -44,18 +45,22 @@ _SOUND_FRAGMENTS: Options = {
 
 def muxer_options(file: File) -> Options:
     """Of the container, and what says how it is laid out."""
-    has_video = not all(isinstance(encoding, AudioEncoding) for encoding in file.encodings)
+    has_video = any(letter_of(encoding) == "v" for encoding in file.encodings)
     if file.container is Container.FRAGMENTED_MP4 and not has_video:
         return {**_MUXERS[file.container], **_SOUND_FRAGMENTS}
     return _MUXERS[file.container]
 
 
-def build_slave(file: File, video: list[Video], audio: list[AudioEncoding]) -> str:
-    """A file in the tee muxer's own notation."""
-    chosen = [
-        f"a:{audio.index(e)}" if isinstance(e, AudioEncoding) else f"v:{video.index(e)}"
-        for e in file.encodings
-    ]
+def letter_of(encoding: Encoding) -> str:
+    """What ffmpeg calls streams of its kind: v, a or s."""
+    if isinstance(encoding, AudioEncoding):
+        return "a"
+    return "s" if isinstance(encoding, SubtitleEncoding) else "v"
+
+
+def build_slave(file: File, numbers: Mapping[Encoding, int]) -> str:
+    """A file in the tee muxer's own notation; the numbers count streams of each kind."""
+    chosen = [f"{letter_of(e)}:{numbers[e]}" for e in file.encodings]
     options = {**muxer_options(file), "fflags": "+bitexact"}
     written = ":".join(f"{key}={value}" for key, value in options.items())
     return f"[select=\\'{','.join(chosen)}\\':{written}]{_tee_path(file.path)}"

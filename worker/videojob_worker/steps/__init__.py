@@ -90,6 +90,8 @@ class StepKind(ABC):
         """Whether the input goes on without it."""
         self.out = scratch.out / step.name
         self.work = scratch.work / step.name
+        self.assets = tuple(scratch.asset(key) for key in step.spec.assets)
+        """Where the objects that the step names lie, besides the input."""
         self.warnings: list[Warn] = []
         """What the planner should tell the user; complete after ``contribute``."""
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from videojob_api.steps import AudioMask, MaskLevel, Step
 
 from ..errors import NotDoable
-from ..graph import Graph, Programme
+from ..graph import Graph, Programme, seconds_of
 from ..loudness import mask, seed_of
 from ..nodes import Looped
 from ..scratch import Scratch
@@ -45,7 +45,8 @@ class AudioMaskKind(FilterKind):
         if self._ratio_db is None:
             return programme
         self._seed = seed_of(graph, self.name)
-        self._seconds = min(_MAX_BANK_SECONDS, float(graph.media.duration))
+        lengths = [float(seconds_of(sound.node, graph.media)) for sound in programme.sounds]
+        self._seconds = min(_MAX_BANK_SECONDS, max(lengths, default=0.0))
         babble = Looped(self._bank)
         masked = (mask(graph, sound, babble, self._ratio_db) for sound in programme.sounds)
         return replace(programme, sounds=tuple(masked))

@@ -1,11 +1,13 @@
 """The step ``clean``: video and sound without anything that is said about them.
 
-Found by ``steps.kind_of``. No file of any step has metadata, so nothing is to be done to the programme;
-as a leaf the film itself is published, and ``traces`` proves what is left in it. It must not
-encode.
+Found by ``steps.kind_of``. No file of any step has metadata, so only what could be taken over from the film
+is left out of the programme; as a leaf the film itself is published, and ``traces`` proves what is
+left in it. It must not encode.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from videojob_api.steps import Clean, Step
 
@@ -25,8 +27,9 @@ class CleanKind(FilterKind):
         spec = step.spec
         if not isinstance(spec, Clean):
             raise NotDoable(f"Step {step.name!r} is no clean.")
-        self.without_sei = spec.remove_sei
+        self._without_sei = spec.remove_sei
 
     def change(self, graph: Graph, programme: Programme) -> Programme:
-        """The same."""
-        return programme
+        """Pictures and sound, and no words beside them."""
+        without_sei = self._without_sei or programme.without_sei
+        return replace(programme, subtitles=(), without_sei=without_sei)

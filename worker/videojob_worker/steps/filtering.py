@@ -16,8 +16,6 @@ from . import StepKind, Workbench
 class FilterKind(StepKind):
     """A step that others can be ``from``; if none is, the film as it left it is published."""
 
-    without_sei: bool = False
-    """Whether the film is published without what is written between its pictures."""
     _planned: tuple[PlannedOutput, ...] = ()
 
     @abstractmethod
@@ -28,7 +26,7 @@ class FilterKind(StepKind):
         """Change the programme; add the file, if this is a leaf."""
         changed = self.change(graph, programme)
         if self.is_leaf:
-            film = build_film(self.out, changed, graph.media, without_sei=self.without_sei)
+            film = build_film(self.out, changed, graph.media)
             graph.add_file(film.file)
             self._planned = (PlannedOutput(self.name, film.file, film.mime_type),)
         return changed

@@ -18,13 +18,14 @@ from videojob_api.steps import Quality, Step
 
 from ..boxes import read_movie
 from ..errors import NotDoable, Unverified
-from ..graph import File, Graph, Programme, Readings, VideoEncoding
+from ..graph import File, Graph, Programme, Readings
 from ..likeness import parse_log, summarise
 from ..media import Size
 from ..nodes import Compare, Decoded, Filtered, Metric, Node, OnGrid, Resample, Scale
 from ..outputs import Finished, PlannedOutput, Produced
 from ..scratch import Scratch
 from ..tolerances import tolerated_frames
+from ..video import VideoEncoding
 from . import StepKind, Workbench, handles
 
 SCHEMA = "videojob.dev/quality/v1"
@@ -116,7 +117,7 @@ class QualityKind(StepKind):
         self, graph: Graph, file: File, video: VideoEncoding, logs: dict[Metric, Path]
     ) -> Node:
         """The rendition's pictures beside those that went into its encoder, at one size."""
-        reference = graph.resize(video.picture, self._size).node
+        reference = graph.resize(video.picture, self._size, video.form).node
         if video.resampled and video.frame_rate is not None:
             reference = Filtered(Resample(video.frame_rate), (reference,))
         reference = Filtered(OnGrid(video.tick_seconds), (reference,))

@@ -16,7 +16,7 @@ from videojob_api.status import Warn
 from videojob_api.steps import Step, Thumbnails
 
 from ..errors import NotDoable, Unverified
-from ..graph import Graph, Pictures, Programme
+from ..graph import Graph, Pictures, Programme, seconds_of
 from ..media import Size
 from ..nodes import Pick, PickAt
 from ..outputs import Finished, PlannedOutput, Produced
@@ -57,7 +57,7 @@ class ThumbnailsKind(StepKind):
         picture, video = programme.picture, graph.media.video
         if picture is None or programme.size is None or video is None:
             raise NotDoable(f"Step {self.name!r} needs video, and its source has none.")
-        self._length = video.duration or graph.media.duration
+        self._length = seconds_of(picture.node, graph.media)
         size = programme.size.scaled_to_width(min(self._spec.width, programme.size.width))
         if self._spec.times is not None:
             pick: Pick | PickAt = self._pick_times(self._spec.times)

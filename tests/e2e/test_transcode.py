@@ -1,0 +1,102 @@
+"""Codecs and edits on the real cluster: the examples as they stand, and what the API server refuses."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import bucket
+import places
+import pytest
+import yaml
+from minio import Minio
+from on_cluster import Kubectl, a_videojob, published, upload
+
+EXAMPLES = places.REPOSITORY / "examples"
+
+
+def an_example(name: str, key: str) -> tuple[dict[str, Any], str]:
+    """The example's VideoJob with a film and a prefix of the test's own, and that prefix."""
+    body: dict[str, Any] = yaml.safe_load((EXAMPLES / name / "videojob.yaml").read_text())
+    prefix = f"results/{secrets.token_hex(4)}/"
+    body["spec"]["inputs"][0]["key"] = key
+    body["spec"]["output"]["prefix"] = prefix
+    return body, prefix
+
+
+def a_film(folder: Path) -> Path:
+    """Three seconds of 720p with sound: short, since three encoders work on it."""
+    path = folder / "film.mp4"
+    command = (
+        "ffmpeg -v error -f lavfi -i testsrc2=size=1280x720:rate=25:duration=3 -f lavfi -i "
+        f"sine=d=3 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac {path}"
+    )
+    subprocess.run(shlex.split(command), check=True)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("example", "files", "reasons"),
+    [
+        (
+            "31-codecs",
+            {"web/720p.mp4", "web/720p-hevc.mp4", "web/720p-av1.mp4", "web/360p.mp4"},
+            [],
+        ),
+        ("32-edits", {"teaser/360p.mp4", "poster/0001.jpg", "whole/720p.mp4"}, []),
+    ],
+)
+def test_the_examples(
+    example: str,
+    files: set[str],
+    reasons: list[str],
+    kube: Kubectl,
+    media: Minio,
+    tmp_path: Path,
+) -> None:
+    body, prefix = an_example(example, upload(media, a_film(tmp_path)))
+    logo = tmp_path / "logo.png"
+    draw = f"ffmpeg -v error -f lavfi -i color=orange:size=240x80 -frames:v 1 {logo}"
+    subprocess.run(shlex.split(draw), check=True)
+    media.fput_object(bucket.BUCKET, "assets/logo.png", str(logo))
+    kube.apply(body)
+    status = kube.wait_end(body["metadata"]["name"], seconds=240)
+    assert status["phase"] == "Succeeded", status
+    assert [w["reason"] for w in status.get("warnings", [])] == reasons
+    folder = f"{prefix}bunny/"
+    assert {f"{folder}{name}" for name in files} <= published(media, folder)
+
+
+@pytest.mark.parametrize(
+    ("transcode", "words"),
+    [
+        ({"codec": "AV1", "preset": "fast"}, "AV1 has '2' to '12'"),
+        ({"renditions": [{"height": 360, "preset": "8"}]}, "the codec has no such preset"),
+        (
+            {"renditions": [{"height": 360, "codec": "HEVC", "tune": "film"}]},
+            "film and stillimage are H264's",
+        ),
+        ({"codec": "HEVC", "profile": "high"}, "HEVC main and main10"),
+        ({"crf": 60}, "only AV1 goes up to 63"),
+        ({"crf": 20, "bitrateKbps": 900}, "exclude each other"),
+        ({"gopSeconds": 3}, "segmentSeconds must be a multiple of gopSeconds"),
+        ({"trim": {"startSeconds": 5, "endSeconds": 5}}, "must be greater than trim.startSeconds"),
+        ({"watermark": {"key": "../../logo.png"}}, "can't leave the store's prefix"),
+        (
+            {"renditions": [{"height": 360}, {"height": 360, "codec": "H264"}]},
+            "two renditions have the same height and codec",
+        ),
+    ],
+    ids=str,
+)
+def test_what_can_not_be_made_is_refused_with_a_sentence(
+    transcode: dict[str, Any], words: str, kube: Kubectl
+) -> None:
+    spec = {"renditions": [{"height": 360}], **transcode}
+    job = a_videojob("refused", "film.mp4", steps=[{"name": "web", "transcode": spec}])
+    refused = kube.run("apply", "-f", "-", stdin=yaml.safe_dump(job))
+    assert refused.returncode != 0
+    assert words in refused.stderr
