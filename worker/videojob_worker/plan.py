@@ -23,8 +23,9 @@ from videojob_api.videojob import Limits
 
 from . import costs
 from .budget import Budget
+from .cautions import cautions
 from .commands import build_command
-from .encoders import CPU, NVENC, Device
+from .encoders import CPU, Device
 from .errors import NotDoable
 from .graph import Graph, Programme, seconds_of, source_programme
 from .media import MediaInfo
@@ -187,12 +188,7 @@ def build_plan(
         for graph, those in graphs
         if those
     )
-    all_warnings = (
-        *_film_warnings(making),
-        *_silence_warnings(making),
-        *_device_warnings(making, device),
-        *told,
-    )
+    all_warnings = (*cautions(making, device), *told)
     if not making.unmeasured:
         return Plan(passes, all_warnings)
 
@@ -368,36 +364,3 @@ def _ends_at(graph: Graph) -> Fraction | None:
     if passing or None in ends or latest is None or latest >= graph.media.duration:
         return None
     return latest
-
-
-def _film_warnings(graph: Graph) -> tuple[Warn, ...]:
-    warnings = [
-        Warn(
-            reason="StreamLeftOut",
-            message=f"A stream of {'video' if stream.is_video else 'sound'} was left out: its "
-            f"codec ({stream.codec}) is not accepted.",
-        )
-        for stream in graph.media.left_out
-    ]
-    return tuple(warnings)
-
-
-def _silence_warnings(graph: Graph) -> tuple[Warn, ...]:
-    message = "A sound track is silent, or shorter than 0.4 s: its loudness was left as it is."
-    silent = [level for level in graph.levels.values() if not level.is_heard]
-    return (Warn(reason="SilentSound", message=message),) if silent else ()
-
-
-def _device_warnings(graph: Graph, device: Device) -> tuple[Warn, ...]:
-    """What the CPU encodes though there is a GPU that encodes other things."""
-    if not device.hardware:
-        return ()
-    wanted = dict.fromkeys((e.settings.codec, e.form.bit_depth) for e in graph.video_encodings)
-    return tuple(
-        Warn(
-            reason="EncodedOnCPU",
-            message=f"The GPU does not encode {codec} of {depth} bit; the CPU did.",
-        )
-        for codec, depth in wanted
-        if device.encoder(codec, depth) not in NVENC.values()
-    )
