@@ -199,11 +199,6 @@ class Graph:
         self.readings.append(readings)
 
     @property
-    def source_node(self) -> Node:
-        """The film's pictures as they are decoded."""
-        return Decoded(self.media.video.index if self.media.video else 0)
-
-    @property
     def encodings(self) -> tuple[Encoding, ...]:
         """Every encoding once, in the order in which they were asked for."""
         return tuple(dict.fromkeys(e for file in self.files for e in file.encodings))
