@@ -63,9 +63,11 @@ def put_into(movie: Path, words: Words, bench: Workbench) -> None:
     if not words.are_there:
         return
     target = movie.with_suffix(".captioned")
-    argv = build_captioned(movie, words.path, _three_letters(words.language), target)
-    bench.tools.run(argv, timeout_seconds=_TIMEOUT_SECONDS)
     before = [(track.handler, track.samples) for track in read_movie(movie).tracks]
+    number = sum(handler in _HANDLERS for handler, _ in before)
+    language = _three_letters(words.language)
+    argv = build_captioned(movie, words.path, language, target, number=number)
+    bench.tools.run(argv, timeout_seconds=_TIMEOUT_SECONDS)
     try:
         after = [(track.handler, track.samples) for track in read_movie(target).tracks]
     except NotMp4 as error:

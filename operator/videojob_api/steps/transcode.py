@@ -173,6 +173,10 @@ class Remux(StrEnum):
     WHEN_POSSIBLE = "WhenPossible"
 
 
+_UNTIMELY = (
+    "subtitlesFrom has the times of the whole film, so it does not go with trim; trim by a transcode of "
+    "its own, and let transcribe and this step be from that"
+)
 _OWN_CODEC = "(has(s.codec) ? s.codec : self.codec)"
 
 
@@ -234,11 +238,6 @@ class Transcode(VideoSettings, StepModel):
         "the subtitles.",
     )
 
-    @property
-    def subtitles_of(self) -> str | None:
-        """The transcribe step."""
-        return self.subtitles_from
-
     model_config = ConfigDict(
         json_schema_extra={
             "x-kubernetes-validations": [
@@ -254,11 +253,21 @@ class Transcode(VideoSettings, StepModel):
                     "message": "segmentSeconds must be a multiple of gopSeconds, so that every "
                     "segment begins with a key frame",
                 },
+                {
+                    "rule": "!has(self.trim) || !has(self.subtitlesFrom)",
+                    "message": _UNTIMELY,
+                    "fieldPath": ".subtitlesFrom",
+                },
                 *build_rules("[self].all(s, %s)", "s.codec"),
                 *build_rules("self.renditions.all(s, %s)", _OWN_CODEC),
             ]
         }
     )
+
+    @property
+    def subtitles_of(self) -> str | None:
+        """The transcribe step."""
+        return self.subtitles_from
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -279,4 +288,6 @@ class Transcode(VideoSettings, StepModel):
                 f"segmentSeconds ({self.segment_seconds}) must be a multiple of gopSeconds "
                 f"({self.gop_seconds}), so that every segment begins with a key frame"
             )
+        if self.trim is not None and self.subtitles_from is not None:
+            raise ValueError(_UNTIMELY)
         return self

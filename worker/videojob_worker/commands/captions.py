@@ -13,7 +13,7 @@ from ..whitelists import input_url
 
 
 def build_captioned(
-    movie: Path, words: Path, language: str | None, target: Path
+    movie: Path, words: Path, language: str | None, target: Path, *, number: int = 0
 ) -> tuple[str, ...]:
     """The arguments that copy a movie with one more track.
 
@@ -22,6 +22,7 @@ def build_captioned(
         words: a WebVTT file of ours.
         language: of the words, in three letters, as MP4 has it.
         target: is written.
+        number: how many tracks of subtitles it has already.
     """
     film = ffmpeg.input(input_url(movie), f="mov")
     text = ffmpeg.input(input_url(words), f="webvtt")
@@ -29,7 +30,7 @@ def build_captioned(
     options |= {
         "fflags": "+bitexact",
         "f": "mp4",
-        "metadata:s:s:0": f"language={language or 'und'}",
+        f"metadata:s:s:{number}": f"language={language or 'und'}",
     }
     written = ffmpeg.output(film, text, str(target), **options)
     return ("ffmpeg", "-hide_banner", "-nostdin", "-y", "-loglevel", "error", *written.get_args())

@@ -174,13 +174,8 @@ class TranscodeKind(StepKind):
     def finish(self, bench: Workbench) -> Finished:
         """Package the files."""
         packager = Packager(self.name, self._spec.packaging, self._spec.segment_seconds)
-        subtitles, warnings = self._take_words(bench)
         media = [o for o in self._planned if o.file.container is not Container.WEBVTT]
-        return Finished(packager.finish(media, [*self._kept_words(), *subtitles]), warnings)
-
-    def _kept_words(self) -> list[package.Subtitles]:
-        """The film's own subtitles, beside the files of a package."""
-        return [
+        kept = [
             package.Subtitles(
                 output.path.name, encoding.track.language, is_default=encoding.track.is_default
             )
@@ -188,6 +183,8 @@ class TranscodeKind(StepKind):
             for encoding in output.subtitles
             if not encoding.in_movie
         ]
+        heard, warnings = self._take_words(bench)
+        return Finished(packager.finish(media, [*kept, *heard]), warnings)
 
     def _take_words(self, bench: Workbench) -> tuple[list[package.Subtitles], tuple[Warn, ...]]:
         """Subtitles that an earlier step made: into an MP4, or beside the files of a package."""

@@ -13,7 +13,7 @@ from videojob_api.steps import SpeechEndpoint, Step, Transcribe
 from videojob_api.steps.transcribe import AUTO, api_key_variable
 
 from ..errors import NotDoable
-from ..graph import Container, File, Graph, Programme
+from ..graph import Container, File, Graph, Programme, seconds_of
 from ..outputs import Finished, PlannedOutput, Produced
 from ..scratch import Scratch
 from ..sounds import AudioCodec, AudioEncoding
@@ -54,7 +54,7 @@ class TranscribeKind(StepKind):
         file = File(self.work / "speech.wav", Container.WAV, (encoding,))
         graph.add_file(file)
         self._planned = (PlannedOutput(self.name, file, "audio/wav"),)
-        self._seconds = float(graph.media.duration)
+        self._seconds = float(seconds_of(sound.node, graph.media))
         return None
 
     def outputs(self) -> tuple[PlannedOutput, ...]:
