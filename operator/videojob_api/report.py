@@ -6,15 +6,19 @@ Pure. A report is a convenience; the result (with the Job's own status) is the t
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .base import Sha256, Tolerant
 from .status import ExitStatus, InputState, Key, MediaFacts, OutputStatus, Stage, Usage, Warn, Word
 
 MAX_TERMINATION_BYTES = 4096
 MAX_REPORT_BYTES = 64 * 1024
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""All but tab and newline."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e9)]
 Tally = Annotated[int, Field(ge=0, le=1 << 53)]
@@ -24,7 +28,25 @@ _CUT = ("outputs", "warnings", "logTail", "message")
 _DROPPED = ("acceleratorReason", "logKey", "facts", "manifestKey")
 
 
-class Result(Tolerant):
+def _clean(value: Any) -> Any:
+    """Without control characters, and marks that turn the direction of text: these get to terminals."""
+    if isinstance(value, str):
+        return _UNPRINTABLE.sub("", value)
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    return {k: _clean(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+class Told(Tolerant):
+    """What a worker says: it read files of strangers, and may be a stranger's by now."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_printable(cls, data: Any) -> Any:
+        return _clean(data)
+
+
+class Result(Told):
     """How one attempt at one input ended; fits a termination message."""
 
     index: int
@@ -83,7 +105,7 @@ def _shortened(value: list[Any] | str, excess: int, *, keep_end: bool) -> list[A
     return kept
 
 
-class ProgressReport(Tolerant):
+class ProgressReport(Told):
     """How far one input is. Percent is a float in 0..100 over all passes and transfers."""
 
     percent: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
@@ -94,7 +116,7 @@ class ProgressReport(Tolerant):
     speed: Finite | None = None
 
 
-class Report(Tolerant):
+class Report(Told):
     """One POST to the reports endpoint. Who sends it is told by the token alone."""
 
     run_id: Annotated[str, Field(alias="runID", max_length=64)]

@@ -19,7 +19,9 @@ from urllib.parse import urlsplit
 import kopf
 import structlog
 import uvloop
+from prometheus_client import REGISTRY as METRICS
 
+from .census import Census
 from .certificates import Pair, ensure_certificate
 from .cluster import Cluster
 from .handlers import REGISTRY, build_kopf_settings, watch_workloads
@@ -58,6 +60,7 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(cluster.close)
         pair = await _certificate(cluster, settings)
         world = World(cluster, replace(settings, reports_ca_pem=pair.ca_pem if pair else ""))
+        METRICS.register(Census(world))
         health = build_health_app(world)
         await stack.enter_async_context(serving(health, settings.http_port))
         if pair is not None:

@@ -14,54 +14,76 @@ from .clock import parse_time
 from .observed import Observed
 from .policies.placement import PlacementReason
 
-_P = "videojob_operator"
+PREFIX = "videojob_operator"
 _SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _LONG_SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200)
 
-BUILD = Info(f"{_P}_build", "Version of the operator")
+BUILD = Info(f"{PREFIX}_build", "Version of the operator")
 BUILD.info({"version": __version__})
 
-RECONCILES = Counter(f"{_P}_reconcile", "Reconciles by result", ["result"])
+RECONCILES = Counter(f"{PREFIX}_reconcile", "Reconciles by result", ["result"])
 for _result in ("success", "requeue_after", "error"):
     RECONCILES.labels(result=_result)  # there from the start, so that a rate can be taken
-RECONCILE_TIME = Histogram(f"{_P}_reconcile_time_seconds", "Time of a reconcile", buckets=_SECONDS)
-DECISIONS = Counter(f"{_P}_decisions", "Decisions by the policy that spoke", ["policy"])
-CONFLICTS = Counter(f"{_P}_status_conflicts", "Status writes refused because the object was newer")
+RECONCILE_ERRORS = Counter(f"{PREFIX}_reconcile_errors", "Reconciles that ended in an error")
+MAX_CONCURRENT = Gauge(f"{PREFIX}_max_concurrent_reconciles", "Reconciles that may run at once")
+RECONCILE_TIME = Histogram(
+    f"{PREFIX}_reconcile_time_seconds", "Time of a reconcile", buckets=_SECONDS
+)
+DECISIONS = Counter(f"{PREFIX}_decisions", "Decisions by the policy that spoke", ["policy"])
+CONFLICTS = Counter(
+    f"{PREFIX}_status_conflicts", "Status writes refused because the object was newer"
+)
 
-QUEUE_DEPTH = Gauge(f"{_P}_workqueue_depth", "Keys waiting for a worker")
-QUEUE_ADDS = Counter(f"{_P}_workqueue_adds", "Keys added")
-RETRIES = Counter(f"{_P}_workqueue_retries", "Keys tried again after an error")
+QUEUE_DEPTH = Gauge(f"{PREFIX}_workqueue_depth", "Keys waiting for a worker")
+QUEUE_ADDS = Counter(f"{PREFIX}_workqueue_adds", "Keys added")
+RETRIES = Counter(f"{PREFIX}_workqueue_retries", "Keys tried again after an error")
 QUEUE_WAIT = Histogram(
-    f"{_P}_workqueue_queue_duration_seconds", "Time a key waited", buckets=_SECONDS
+    f"{PREFIX}_workqueue_queue_duration_seconds", "Time a key waited", buckets=_SECONDS
+)
+WORK_TIME = Histogram(
+    f"{PREFIX}_workqueue_work_duration_seconds", "Time that work on a key took", buckets=_SECONDS
 )
 
-LINE_LENGTH = Gauge(f"{_P}_pending", "VideoJobs waiting in the operator's own line")
-LINE_PODS = Gauge(f"{_P}_places", "Workers' pods that count towards maxRunning")
+LINE_LENGTH = Gauge(f"{PREFIX}_pending", "VideoJobs waiting in the operator's own line")
+LINE_PODS = Gauge(f"{PREFIX}_places", "Workers' pods that count towards maxRunning")
 
-REPORTS = Counter(f"{_P}_reports", "Reports received, by result", ["result"])
+REPORTS = Counter(f"{PREFIX}_reports", "Reports received, by result", ["result"])
+for _result in ("taken", "400", "401", "403", "413", "429", "503"):
+    REPORTS.labels(result=_result)
+CLAIMS_DROPPED = Counter(
+    f"{PREFIX}_claims_dropped",
+    "Outputs that workers named and that are not in their input's folder",
+)
 WATCH_LAST_EVENT = Gauge(
-    f"{_P}_watch_last_event_timestamp_seconds", "When a watch last said something", ["resource"]
+    f"{PREFIX}_watch_last_event_timestamp_seconds", "When a watch last said something", ["resource"]
 )
-FINISHED = Counter(f"{_P}_finished", "VideoJobs ended, by phase", ["phase"])
+FINISHED = Counter(f"{PREFIX}_finished", "VideoJobs ended, by phase", ["phase"])
 ADMISSION_WAIT = Histogram(
-    f"{_P}_admission_wait_time_seconds", "From acceptance to running", buckets=_LONG_SECONDS
+    f"{PREFIX}_admission_wait_time_seconds", "From acceptance to running", buckets=_LONG_SECONDS
 )
+for _phase in Phase:
+    if _phase.is_terminal:
+        FINISHED.labels(phase=_phase)
 EXECUTION_TIME = Histogram(
-    f"{_P}_execution_time_seconds", "From running to the end", ["phase"], buckets=_LONG_SECONDS
+    f"{PREFIX}_execution_time_seconds", "From running to the end", ["phase"], buckets=_LONG_SECONDS
 )
 PLACEMENTS = Counter(
-    f"{_P}_placements", "Jobs made, by where their workers run and why there", ["device", "reason"]
+    f"{PREFIX}_placements",
+    "Jobs made, by where their workers run and why there",
+    ["device", "reason"],
 )
-GPU_SECONDS = Counter(f"{_P}_gpu_seconds", "GPU seconds used by inputs that ended")
-CPU_SECONDS = Counter(f"{_P}_cpu_seconds", "CPU seconds used by inputs that ended")
+GPU_SECONDS = Counter(f"{PREFIX}_gpu_seconds", "GPU seconds used by inputs that ended")
+CPU_SECONDS = Counter(f"{PREFIX}_cpu_seconds", "CPU seconds used by inputs that ended")
 
 NOTIFICATIONS = Counter(
-    f"{_P}_notifications", "Attempts to deliver a notification, and letters given up", ["result"]
+    f"{PREFIX}_notifications",
+    "Attempts to deliver a notification, and letters given up",
+    ["result"],
 )
 for _result in ("delivered", "failed", "refused", "unsigned", "given_up"):
     NOTIFICATIONS.labels(result=_result)
 NOTIFICATION_TIME = Histogram(
-    f"{_P}_notification_time_seconds", "Time of an attempt to deliver", buckets=_SECONDS
+    f"{PREFIX}_notification_time_seconds", "Time of an attempt to deliver", buckets=_SECONDS
 )
 
 

@@ -5,6 +5,7 @@ Written by the reports endpoint and by observe (from pods that ended), read by o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -33,12 +34,15 @@ class ReportBook:
 
     def __init__(self) -> None:
         self._pages: dict[str, dict[tuple[str, int], _AttemptPages]] = {}
+        self._heard: dict[str, float] = {}
+        """VideoJob uid → when a worker of it last reported, in monotonic seconds."""
 
     def _page(self, uid: str, run_id: str, attempt: int) -> _AttemptPages:
         return self._pages.setdefault(uid, {}).setdefault((run_id, attempt), _AttemptPages())
 
     def record(self, uid: str, report: Report) -> None:
         """Take a worker's report; a percent never goes backwards within an attempt."""
+        self._heard[uid] = time.monotonic()
         page = self._page(uid, report.run_id, report.attempt)
         if report.progress is not None:
             old = page.progress.get(report.index)
@@ -136,6 +140,11 @@ class ReportBook:
     def forget(self, uid: str) -> None:
         """Drop all pages of a VideoJob that has ended or gone."""
         self._pages.pop(uid, None)
+        self._heard.pop(uid, None)
+
+    def heard_at(self, uid: str) -> float | None:
+        """When a worker of a VideoJob last reported (monotonic seconds); None if not since the start."""
+        return self._heard.get(uid)
 
 
 def _total(parts: Iterable[float]) -> float:

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import structlog
@@ -22,7 +22,8 @@ from videojob_api.report import MAX_REPORT_BYTES, Report
 
 from . import metrics
 from .errors import ClusterError, Gone
-from .facts import is_owned_by, parse_attempt, parse_job_index
+from .facts import is_owned_by, keep_own_outputs, parse_attempt, parse_job_index
+from .observe import parse_spec
 from .observed import Key
 from .tokens import Bearer, JWKSVerifier, ReviewVerifier, TokenRefusedError
 from .world import World
@@ -39,6 +40,35 @@ _BURST = 10
 _PER_SECOND = 2.0
 
 
+_STRANGERS_BURST = 30
+"""Tokens not seen before that one address may show at once, so that it can't keep others waiting."""
+_STRANGERS_PER_SECOND = 5.0
+
+
+@dataclass
+class _Allowance:
+    """A bucket of what somebody may still do; it fills with time."""
+
+    most: float
+    per_second: float
+    left: float
+    since: float
+
+    @classmethod
+    def full(cls, most: float, per_second: float) -> _Allowance:
+        return cls(most, per_second, most, time.monotonic())
+
+    def take(self) -> bool:
+        """Take one, if there is one."""
+        now = time.monotonic()
+        self.left = min(self.most, self.left + (now - self.since) * self.per_second)
+        self.since = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
+
+
 @dataclass
 class _Sender:
     """A pod that has shown a good token: what it works on, and how much it may still send."""
@@ -48,8 +78,7 @@ class _Sender:
     attempt: int
     index: int
     verified_at: float
-    allowance: float = _BURST
-    seen_at: float = 0.0
+    allowance: _Allowance = field(default_factory=lambda: _Allowance.full(_BURST, _PER_SECOND))
 
 
 _T = TypeVar("_T")
@@ -82,6 +111,8 @@ class Reports:
         self._senders: OrderedDict[str, _Sender] = OrderedDict()
         self._refused: OrderedDict[str, float] = OrderedDict()
         """When a token was refused, by its digest."""
+        self._strangers: OrderedDict[str, _Allowance] = OrderedDict()
+        """What addresses may still show of tokens that are not known."""
 
     def build_app(self) -> web.Application:
         """The HTTP application."""
@@ -111,8 +142,9 @@ class Reports:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise RefusedError(401, "send the projected token as a bearer token")
-        sender = await self._sender(key, token)
-        self._spend(sender)
+        sender = await self._sender(key, token, request.remote or "")
+        if not sender.allowance.take():
+            raise RefusedError(429, "at most two reports a second")
         try:
             report = Report.model_validate_json(await request.read())
         except web.HTTPRequestEntityTooLarge:
@@ -122,10 +154,20 @@ class Reports:
         told = (report.run_id, report.attempt, report.index)
         if told != (sender.run_id, sender.attempt, sender.index):
             raise RefusedError(403, f"this pod works on input {sender.index} only")
-        self._world.book.record(sender.uid, report)
+        self._world.book.record(sender.uid, self._without_claims(key, report))
         self._world.queue.add(key)
 
-    async def _sender(self, key: Key, token: str) -> _Sender:
+    def _without_claims(self, key: Key, report: Report) -> Report:
+        """The report without outputs that are not its input's; each such claim is counted."""
+        body = self._world.cache.videojob(key)
+        spec, _ = parse_spec(body) if body else (None, "")
+        if spec is None or report.result is None:
+            return report
+        result = keep_own_outputs(spec, report.index, report.result)
+        metrics.CLAIMS_DROPPED.inc(len(report.result.outputs) - len(result.outputs))
+        return report.model_copy(update={"result": result})
+
+    async def _sender(self, key: Key, token: str, address: str) -> _Sender:
         body = self._world.cache.videojob(key)
         if body is None:
             raise RefusedError(401, "token refused: it is for no VideoJob of that name")
@@ -134,6 +176,8 @@ class Reports:
         known = self._senders.get(digest)
         if known is not None and time.monotonic() - known.verified_at < _TOKEN_SECONDS:
             return known
+        if known is None:
+            self._admit(address)
         bearer = await self._verify(token, uid, digest)
         if bearer.namespace != key.namespace:
             raise RefusedError(403, "the token is from another namespace")
@@ -145,9 +189,18 @@ class Reports:
             raise RefusedError(403, "that pod is gone")
         sender = self._identify(uid, pod)
         if known is not None:
-            sender = replace(sender, allowance=known.allowance, seen_at=known.seen_at)
+            sender = replace(sender, allowance=known.allowance)
         _remember(self._senders, digest, sender)
         return sender
+
+    def _admit(self, address: str) -> None:
+        """Let an address show a token that is not known yet, unless it has shown too many."""
+        allowance = self._strangers.get(address)
+        if allowance is None:
+            allowance = _Allowance.full(_STRANGERS_BURST, _STRANGERS_PER_SECOND)
+            _remember(self._strangers, address, allowance)
+        if not allowance.take():
+            raise RefusedError(429, "too many tokens that are not known from this address")
 
     async def _verify(self, token: str, uid: str, digest: str) -> Bearer:
         """Whose token it is. Few at once, and a bad one once a minute: it costs the API server."""
@@ -175,12 +228,3 @@ class Reports:
                         time.monotonic(),
                     )
         raise RefusedError(403, "that pod does not work for this VideoJob")
-
-    def _spend(self, sender: _Sender) -> None:
-        now = time.monotonic()
-        refill = (now - sender.seen_at) * _PER_SECOND if sender.seen_at else 0.0
-        sender.allowance = min(_BURST, sender.allowance + refill)
-        sender.seen_at = now
-        if sender.allowance < 1:
-            raise RefusedError(429, "at most two reports a second")
-        sender.allowance -= 1

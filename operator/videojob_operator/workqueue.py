@@ -28,7 +28,8 @@ class WorkQueue:
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
         self._waiting: dict[Key, float] = {}
         """Key → when it was added; in the queue, not taken yet."""
-        self._active: set[Key] = set()
+        self._active: dict[Key, float] = {}
+        """Key → when work on it began."""
         self._again: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
@@ -65,8 +66,22 @@ class WorkQueue:
         """How long the longest-waiting key has waited."""
         return max((time.monotonic() - since for since in self._waiting.values()), default=0.0)
 
+    @property
+    def working_on(self) -> int:
+        """How many keys are being worked on."""
+        return len(self._active)
+
+    def working_seconds(self) -> float:
+        """The time of all work under way, added up."""
+        return sum(time.monotonic() - since for since in self._active.values())
+
+    def longest_working_seconds(self) -> float:
+        """The time of the longest work under way: it grows without end where a worker hangs."""
+        return max((time.monotonic() - since for since in self._active.values()), default=0.0)
+
     async def run(self, work: Callable[[Key], Awaitable[float | None]], workers: int) -> None:
         """Take keys until cancelled; an error tries the key again, ever more slowly."""
+        metrics.MAX_CONCURRENT.set(workers)
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(self._worker(work))
@@ -76,11 +91,11 @@ class WorkQueue:
             key = await self._ready.get()
             metrics.QUEUE_WAIT.observe(time.monotonic() - self._waiting.pop(key))
             metrics.QUEUE_DEPTH.set(len(self._waiting))
-            self._active.add(key)
+            self._active[key] = time.monotonic()
             try:
                 await self._work_on(key, work)
             finally:
-                self._active.discard(key)
+                del self._active[key]
                 if key in self._again:
                     self._again.discard(key)
                     self.add(key)
@@ -94,6 +109,7 @@ class WorkQueue:
             doubled = _FIRST_BACKOFF_SECONDS * 2 ** min(failures, 16)
             delay = min(doubled, _LONGEST_BACKOFF_SECONDS)
             metrics.RECONCILES.labels(result="error").inc()
+            metrics.RECONCILE_ERRORS.inc()
             metrics.RETRIES.inc()
             expected = type(error).__module__.startswith("videojob_operator")
             log.warning(
@@ -113,4 +129,6 @@ class WorkQueue:
             if requeue is not None:
                 self.add_after(key, requeue)
         finally:
-            metrics.RECONCILE_TIME.observe(time.perf_counter() - started)
+            took = time.perf_counter() - started
+            metrics.RECONCILE_TIME.observe(took)
+            metrics.WORK_TIME.observe(took)

@@ -19,9 +19,11 @@ from builders import (
     a_job_body,
     a_pod_body,
     a_report,
+    a_result,
     a_videojob_body,
 )
 from fake_cluster import StillWorld, a_world, fake
+from prometheus_client import REGISTRY
 
 from videojob_api.names import reports_audience
 from videojob_api.report import MAX_REPORT_BYTES
@@ -242,7 +244,7 @@ async def test_each_pod_has_its_own_input(client: Client, world: StillWorld) -> 
     assert newest(world) == {4: 40}
 
 
-@pytest.mark.parametrize(("extra", "expected"), [(0, 204), (1, 413), (1_000_000, 413)])
+@pytest.mark.parametrize(("extra", "expected"), [(0, 204), (1, 413), (10_000_000, 413)])
 async def test_a_report_has_64_kilobytes(client: Client, extra: int, expected: int) -> None:
     text = json.dumps(a_body(padding="")).encode()
     padding = b"x" * (MAX_REPORT_BYTES - len(text) + extra)
@@ -261,6 +263,8 @@ async def test_a_report_has_64_kilobytes(client: Client, extra: int, expected: i
         b"{}",
         b'{"runID": "r", "attempt": 1, "index": 2, "progress": {"percent": NaN, "stage": "Probing"}}',
         b'{"runID": "r", "attempt": 1, "index": 2, "progress": {"percent": 1e9, "stage": "Probing"}}',
+        b'{"runID": "r", "attempt": 1, "index": 2, "progress": {"percent": 1e308, "stage": "Probing"}}',
+        b'{"runID": "r", "attempt": 1, "index": 2, "progress": {"percent": -1, "stage": "Probing"}}',
         json.dumps(a_body(runID="r" * 65)).encode(),
         json.dumps(a_body(result={"index": 2, "input": "in-2", "state": "Perfect"})).encode(),
     ],
@@ -340,3 +344,56 @@ async def test_memory_for_tokens_is_bounded(
 async def test_only_posts_are_answered(client: Client) -> None:
     assert (await client.get(URL)).status == 405
     assert (await client.post("/v1/elsewhere")).status == 404
+
+
+# ---- a worker that was taken over by the file it read
+
+
+def counted(result: str) -> float:
+    name = "videojob_operator_reports_total"
+    return REGISTRY.get_sample_value(name, {"result": result}) or 0
+
+
+async def test_a_thousand_reports_at_once_hold_nobody_up_and_are_counted(
+    client: Client, world: StillWorld, time: list[float]
+) -> None:
+    refused_before = counted("429")
+    flood = await asyncio.gather(*(post(client) for _ in range(1000)))
+    assert sum(response.status == 204 for response in flood) == 10
+    assert counted("429") - refused_before == 990
+    assert (await post(client, a_body(4), token="token-1")).status == 204
+    assert world.queue._ready.qsize() == 1, "however often it is told, the key waits once"
+
+
+async def test_one_address_can_not_show_unknown_tokens_without_end(
+    client: Client, world: StillWorld, time: list[float]
+) -> None:
+    assert (await post(client)).status == 204
+    statuses = [(await post(client, token=f"guess-{i}")).status for i in range(40)]
+    assert statuses == [401] * 29 + [429] * 11
+    assert len(fake(world).writes) == 30, "the API server is not asked any more"
+    assert (await post(client)).status == 204, "a known token is let in as before"
+    time[0] += 60
+    assert (await post(client, a_body(4), token="token-1")).status == 204
+
+
+async def test_outputs_that_are_not_the_inputs_own_are_dropped_and_counted(
+    client: Client, world: StillWorld
+) -> None:
+    name = "videojob_operator_claims_dropped_total"
+    before = REGISTRY.get_sample_value(name) or 0
+    result = a_result(2, outputs=2).wire()
+    result["outputs"].append({**result["outputs"][0], "key": "results/another/in-2/x.mp4"})
+    result["outputs"].append({**result["outputs"][0], "input": "in-4"})
+    assert (await post(client, a_body(result=result))).status == 204
+    results, _ = world.book.results(UID)
+    assert [each.key for each in results[2].outputs] == [o["key"] for o in result["outputs"][:2]]
+    assert REGISTRY.get_sample_value(name) == before + 2
+
+
+async def test_control_characters_get_no_further(client: Client, world: StillWorld) -> None:
+    result = a_result(2, message="\x1b[31mred\x00\u202e", logTail="one\n\ttwo\r\x9b").wire()
+    result["message"] = "\x1b[31mred\x00\u202e"
+    assert (await post(client, a_body(result=result))).status == 204
+    results, _ = world.book.results(UID)
+    assert (results[2].message, results[2].log_tail) == ("[31mred", "one\n\ttwo")

@@ -1,0 +1,80 @@
+"""What is true now, counted when the metrics are read; and that no series has a VideoJob's name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from builders import UID, a_report, a_time, a_videojob_body
+from fake_cluster import StillWorld, a_world
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from videojob_api.report import Report
+from videojob_api.status import Phase
+from videojob_operator.census import Census
+
+
+def put(world: StillWorld, name: str, age: float = 60, **status: Any) -> None:
+    body = a_videojob_body(uid=f"uid-of-{name}")
+    body["metadata"] |= {"name": name, "creationTimestamp": a_time(age)}
+    world.cache.put_videojob(body | ({"status": status} if status else {}))
+
+
+def read(world: StillWorld, name: str, **labels: str) -> float | None:
+    registry = CollectorRegistry()
+    registry.register(Census(world))
+    return registry.get_sample_value(f"videojob_operator_{name}", labels)
+
+
+def test_videojobs_are_counted_by_phase_and_a_new_one_is_pending() -> None:
+    world = a_world()
+    put(world, "new")
+    put(world, "old", phase="Succeeded")
+    put(world, "older", phase="Succeeded")
+    counts = {phase: read(world, "videojobs", phase=phase) for phase in Phase}
+    assert counts == dict.fromkeys(Phase, 0) | {Phase.PENDING: 1, Phase.SUCCEEDED: 2}
+
+
+def test_stalled_ones_and_the_longest_wait_are_told() -> None:
+    world = a_world()
+    stalled = {"type": "Stalled", "status": "True"}
+    put(world, "a", age=50, phase="Pending", conditions=[stalled])
+    put(world, "b", age=70, phase="Queued", conditions=[stalled | {"status": "False"}])
+    put(world, "c", age=900, phase="Running")
+    assert (read(world, "stalled"), read(world, "longest_waiting_seconds")) == (1, 70)
+
+
+@pytest.mark.parametrize(("phase", "age"), [("Running", 42.0), ("Succeeded", 0.0)])
+def test_the_silence_of_workers_is_told_while_they_should_speak(
+    phase: str, age: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, now = a_world(), 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    body = a_videojob_body()
+    world.cache.put_videojob(body | {"status": {"phase": phase}})
+    assert read(world, "report_age_seconds") == 0
+    world.book.record(UID, Report(run_id="r", attempt=1, index=0, progress=a_report()))
+    now += 42
+    assert read(world, "report_age_seconds") == age
+    world.book.forget(UID)
+    assert read(world, "report_age_seconds") == 0
+
+
+def test_who_leads_is_told() -> None:
+    world = a_world()
+    assert read(world, "leader") == 0
+    world.leading.set()
+    assert read(world, "leader") == 1
+
+
+def test_no_series_is_named_after_a_videojob() -> None:
+    """So that the number of series does not grow with the number of VideoJobs."""
+    world = a_world()
+    for number in range(50):
+        put(world, f"job-{number}", phase="Running")
+    ours = [f for f in REGISTRY.collect() if f.name.startswith("videojob_operator")]
+    families = [*ours, *Census(world).collect()]
+    labels = {name for family in families for sample in family.samples for name in sample.labels}
+    known = {"le", "result", "policy", "resource", "phase", "device", "reason", "version"}
+    assert labels <= known
+    assert len([s for f in Census(world).collect() for s in f.samples]) < 20
