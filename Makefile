@@ -65,7 +65,7 @@ test-integration: setup ## Real ffmpeg, real MinIO process, no cluster
 
 .PHONY: test-chart
 test-chart: setup ## The Helm charts, and what GitOps tools make of our resources
-	@$(CLUSTER)/binaries.py helm kubeconform helm-unittest kstatus > /dev/null
+	@$(CLUSTER)/binaries.py helm kubeconform helm-unittest kstatus promtool > /dev/null
 	@$(PYTEST) -q tests/chart tests/gitops
 
 .PHONY: test-e2e

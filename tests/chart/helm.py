@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parents[2]
 CRDS = sorted((REPOSITORY / "crds").glob("*.yaml"))
 # Helm's own idea of a version, when it asks no cluster, is an old one.
 KUBERNETES = "--kube-version=1.34"
-NOT_OF_KUBERNETES = {"ServiceMonitor"}
+NOT_OF_KUBERNETES = {"ServiceMonitor", "PrometheusRule"}
 
 Manifest = dict[str, Any]
 

@@ -42,6 +42,8 @@ class Tool:
     """How long the first build took on a machine of two cores."""
     stamp: str = ""
     """Linker flags that write the version into the binaries."""
+    tags: str = ""
+    """Build tags, for what is not needed of it."""
 
 
 TOOLS = {
@@ -69,6 +71,9 @@ TOOLS = {
     "helm-unittest": Tool({"untt": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest"}, 60),
     "kubeconform": Tool({"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}, 10),
     "kstatus": Tool({"kstatus": "."}, 40),
+    "promtool": Tool(
+        {"promtool": "github.com/prometheus/prometheus/cmd/promtool"}, 120, tags="remove_all_sd"
+    ),
     "kind": Tool({"kind": "sigs.k8s.io/kind"}, 60),
 }
 
@@ -102,6 +107,7 @@ def _key(name: str, tool: Tool) -> str:
             digest.update(f"{path.relative_to(_TOOLS)}\0".encode())
             digest.update(path.read_bytes() + b"\0")
     digest.update(repr((_FLAGS, _STRIP, tool.packages, tool.stamp)).encode())
+    digest.update(tool.tags.encode())
     return digest.hexdigest()[:12]
 
 
@@ -115,15 +121,17 @@ def _build(name: str, tool: Tool, folder: Path) -> None:
         output = Path(scratch) / "out"
         output.mkdir()
         for binary, package in tool.packages.items():
-            _go_build(module, package, f"{_STRIP} {tool.stamp}".strip(), output / binary)
+            _go_build(module, package, tool, output / binary)
         output.rename(folder)
     seconds = time.monotonic() - started
     _remember(name, seconds)
     _say(f"{name}: built in {seconds:.0f} s")
 
 
-def _go_build(module: Path, package: str, ldflags: str, output: Path) -> None:
-    command = ["go", "build", *_FLAGS, "-ldflags", ldflags, "-o", str(output), package]
+def _go_build(module: Path, package: str, tool: Tool, output: Path) -> None:
+    ldflags = f"{_STRIP} {tool.stamp}".strip()
+    command = ["go", "build", *_FLAGS, f"-tags={tool.tags}", "-ldflags", ldflags]
+    command += ["-o", str(output), package]
     env = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
     result = subprocess.run(command, cwd=module, env=env, capture_output=True, text=True)
     if result.returncode != 0:
