@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import os
 import signal
 import sys
@@ -26,6 +25,7 @@ from .certificates import Pair, ensure_certificate
 from .cluster import Cluster
 from .handlers import REGISTRY, build_kopf_settings, watch_workloads
 from .leadership import hold_lease, lead
+from .logs import configure_logging
 from .reconcile import reconcile
 from .reports import Reports
 from .resync import count_places, resync_forever
@@ -125,24 +125,6 @@ async def _watch_certificate(world: World) -> None:
         pair = await _certificate(world.cluster, world.settings)
         if pair is not None and pair.ca_pem != world.settings.reports_ca_pem:
             return
-
-
-def configure_logging(level: str) -> None:
-    """One JSON object a line on stderr, kopf's own warnings included."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
-    logging.getLogger("kopf").setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            getattr(logging, level.upper(), logging.INFO)
-        ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 if __name__ == "__main__":

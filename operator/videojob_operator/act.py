@@ -115,13 +115,13 @@ async def _delete_videojob(observed: Observed, world: World) -> None:
         await world.cluster.delete_videojob(
             namespace, name, observed.uid, observed.resource_version
         )
-    log.info("time to live is over", videojob=f"{namespace}/{name}", run=observed.run_id)
+    log.info("time to live is over")
 
 
 async def _set_finalizers(observed: Observed, action: SetFinalizers, world: World) -> None:
     namespace, name = observed.key
     finalizers = action.finalizers
-    log.info("finalizers set", videojob=f"{namespace}/{name}", finalizers=finalizers)
+    log.info("finalizers set", finalizers=finalizers)
     try:
         body = await world.cluster.patch_finalizers(
             namespace, name, observed.resource_version, finalizers
@@ -160,7 +160,7 @@ async def _release_pod(observed: Observed, action: ReleasePod, world: World) -> 
 
 async def _emit(observed: Observed, action: EmitEvent, world: World) -> None:
     if observed.deleting:  # the Event may be hard to find once its object is gone
-        log.info(action.message, videojob="/".join(observed.key), reason=action.reason)
+        log.info(action.message, reason=action.reason)
     try:
         await world.cluster.create_event(build_event(observed, action, world.now()))
     except Conflict:

@@ -115,10 +115,8 @@ class Courier:
         metrics.NOTIFICATIONS.labels(result=result).inc()
         log.info(
             "notification",
-            videojob="/".join(observed.key),
-            run=observed.run_id,
             id=letter.id,
-            attempt=action.attempt,
+            delivery=action.attempt,
             result=result,
             problem=problem or None,
         )

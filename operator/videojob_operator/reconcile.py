@@ -12,6 +12,7 @@ from . import metrics
 from .act import act
 from .decide import decide
 from .errors import JobRefusedError
+from .logs import log_of_run
 from .observe import observe
 from .observed import CreateJob, Decision, Key, Observed
 from .policies.acceptance import explain_refusal
@@ -29,6 +30,7 @@ async def reconcile(key: Key, world: World) -> float | None:
     observed = await observe(key, world)
     if observed is None:
         return None  # gone: owner references clean up
+    log_of_run(observed.run_id, observed.attempt.number if observed.attempt else 0)
     if observed.status.phase.is_terminal:
         world.forget(observed.uid)  # what a late pod or report has left
     decision = decide(observed, world.now())
@@ -44,14 +46,7 @@ async def reconcile(key: Key, world: World) -> float | None:
         return _PAUSE_SECONDS
     if decision.status is not None:
         await write_status(observed, decision.status, world)
-        log.info(
-            "status written",
-            videojob=f"{key.namespace}/{key.name}",
-            run=observed.run_id,
-            attempt=decision.status.attempt,
-            policy=decision.policy,
-            phase=decision.status.phase,
-        )
+        log.info("status written", policy=decision.policy, phase=decision.status.phase)
         metrics.observe_transition(observed, decision.status)
     return decision.requeue_seconds
 

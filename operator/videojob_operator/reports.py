@@ -128,9 +128,7 @@ class Reports:
             metrics.REPORTS.labels(result=str(refused.status)).inc()
             return web.json_response({"message": str(refused)}, status=refused.status)
         except ClusterError as error:
-            log.warning(
-                "report not taken", videojob=f"{key.namespace}/{key.name}", error=str(error)
-            )
+            log.warning("report not taken", namespace=key.namespace, job=key.name, error=str(error))
             metrics.REPORTS.labels(result="503").inc()
             return web.json_response({"message": f"can't check the token now: {error}"}, status=503)
         metrics.REPORTS.labels(result="taken").inc()

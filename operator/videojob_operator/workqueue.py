@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from . import metrics
+from .logs import log_of_job
 from .observed import Key
 
 log = structlog.get_logger()
@@ -102,6 +103,7 @@ class WorkQueue:
 
     async def _work_on(self, key: Key, work: Callable[[Key], Awaitable[float | None]]) -> None:
         started = time.perf_counter()
+        log_of_job(key.namespace, key.name)
         try:
             requeue = await work(key)
         except Exception as error:
@@ -114,7 +116,6 @@ class WorkQueue:
             expected = type(error).__module__.startswith("videojob_operator")
             log.warning(
                 "reconcile failed; trying again",
-                videojob=f"{key.namespace}/{key.name}",
                 error=str(error),
                 kind=type(error).__name__,
                 seconds=delay,

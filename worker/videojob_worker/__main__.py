@@ -39,19 +39,22 @@ def work_in_cluster(environment: Mapping[str, str], stop: Stop) -> int:
         stop: ends the work within the pod's grace period.
     """
     from . import cluster
-    from .log import log_as_json, say, say_error
+    from .log import log_as_json, say, say_about, say_error
     from .outcome import Findings, build_result
     from .reporting import write_termination_message
     from .sandbox import describe, hide_from_children
 
     hide_from_children()
     log_as_json()
-    say("worker starts", **describe())
     found, error = Findings(), None
     order, item = cluster.UNREAD
     report = cluster.NOBODY
     try:
         order, item = cluster.read_order(environment)
+        job = order.job
+        say_about(namespace=job.namespace, job=job.name, run=job.run_id, attempt=job.attempt)
+        say_about(input=item.name)
+        say("worker starts", **describe())
         report = cluster.open_reporter(order, item)
         with cluster.open_task(environment, order, item, report, stop) as task:
             cluster.run_and_keep_logs(task, found)

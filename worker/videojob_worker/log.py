@@ -12,6 +12,8 @@ import sys
 from datetime import UTC, datetime
 
 _log = logging.getLogger("videojob_worker")
+_about: dict[str, object] = {}
+"""What this process works on: it does one thing and ends."""
 
 
 class _Json(logging.Formatter):
@@ -20,6 +22,7 @@ class _Json(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
+            **_about,
             **getattr(record, "facts", {}),
         }
         return json.dumps(line, ensure_ascii=False)
@@ -32,6 +35,11 @@ def log_as_json() -> None:
     _log.addHandler(handler)
     _log.setLevel(logging.INFO)
     _log.propagate = False
+
+
+def say_about(**facts: object) -> None:
+    """From now on every line has these fields."""
+    _about.update(facts)
 
 
 def say(message: str, **facts: object) -> None:

@@ -107,7 +107,11 @@ def test_what_is_stored_stays_valid(plural: str) -> None:
 
 def test_a_narrowed_schema_would_be_noticed() -> None:
     old = {"type": "object", "properties": {"a": {"type": "string", "maxLength": 9}, "b": {}}}
-    new = {"type": "object", "required": ["a"], "properties": {"a": {"type": "string", "maxLength": 8}}}
+    new = {
+        "type": "object",
+        "required": ["a"],
+        "properties": {"a": {"type": "string", "maxLength": 8}},
+    }
     assert sorted(narrowed(old, new, "x")) == [
         "x.a: is required now",
         "x.a: maxLength 9 became 8",
