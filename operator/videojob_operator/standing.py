@@ -34,6 +34,7 @@ from videojob_api.status import (
 )
 
 from .clock import format_time, parse_time
+from .eta import estimate_seconds
 from .observed import Observed
 from .policies.placement import recall_placement
 from .verdicts import Verdict, Verdicts
@@ -244,11 +245,18 @@ def _progress(
     reports = [
         live[i] for i, one in enumerate(inputs) if one.state is InputState.RUNNING and i in live
     ]
+    over = sum(1 for one in inputs if one.state in ended)
     rates = [report.fps for report in reports if report.fps]
     speeds = [report.speed for report in reports if report.speed]
     return Progress(
         percent=percent,
-        eta_seconds=_eta_seconds(observed, inputs, percent, now),
+        eta_seconds=estimate_seconds(
+            reports,
+            waiting=len(inputs) - len(reports) - over,
+            ended=over,
+            workers=min(observed.spec.parallelism if observed.spec else 1, len(inputs)),
+            elapsed_seconds=_elapsed_seconds(observed, now),
+        ),
         step=",".join(sorted({report.step for report in reports if report.step}))[:128] or None,
         stage=reports[0].stage if reports else None,
         fps=round(sum(rates), 1) if rates else None,
@@ -257,17 +265,9 @@ def _progress(
     )
 
 
-def _eta_seconds(
-    observed: Observed, inputs: list[InputStatus], percent: int, now: datetime
-) -> int | None:
-    """A single input's own estimate; for several, from the pace so far."""
-    if len(inputs) == 1:
-        report = observed.progress.get(0)
-        return round(report.eta_seconds) if report and report.eta_seconds is not None else None
+def _elapsed_seconds(observed: Observed, now: datetime) -> float:
     started = parse_time(observed.status.started_at)
-    if started is None or percent < 5:
-        return None
-    return max(0, round((now - started).total_seconds() * (100 - percent) / percent))
+    return (now - started).total_seconds() if started else 0.0
 
 
 def _outputs(observed: Observed, verdicts: Verdicts) -> list[OutputStatus]:

@@ -1,0 +1,55 @@
+"""How long a VideoJob still takes, from what its workers say and from the pace so far.
+
+Pure; called by ``standing``. Inputs that wait are dealt out to the workers as these get free: so the last
+ones, for which some workers find nothing to do, are not promised too early.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+from videojob_api.report import ProgressReport
+
+_LEAST_DONE = 0.05
+"""Of the whole job; before that, its pace says nothing."""
+
+
+def estimate_seconds(
+    reports: Sequence[ProgressReport],
+    *,
+    waiting: int,
+    ended: int,
+    workers: int,
+    elapsed_seconds: float,
+) -> int | None:
+    """Seconds to the end.
+
+    Args:
+        reports: the newest of each input that is at work.
+        waiting: how many inputs have no worker yet.
+        ended: how many are over.
+        workers: how many may be at work at once.
+        elapsed_seconds: how long workers have been at work.
+
+    Returns:
+        None while it can't be known.
+    """
+    done = ended + sum(report.percent for report in reports) / 100
+    length = None
+    if done >= _LEAST_DONE * (ended + len(reports) + waiting):
+        # While inputs wait, all workers that there is room for are at work; later some are not any more.
+        busy = len(reports) if waiting and reports else workers
+        length = max(0.0, elapsed_seconds) * busy / done
+    own = [r.eta_seconds for r in reports]
+    if length is None and (waiting or None in own or not own):
+        return None
+    length = length or 0.0
+    free_in = [
+        length * (1 - report.percent / 100) if report.eta_seconds is None else report.eta_seconds
+        for report in reports
+    ] or [0.0] * workers
+    heapq.heapify(free_in)
+    for _ in range(waiting):
+        heapq.heappush(free_in, heapq.heappop(free_in) + length)
+    return round(max(free_in))
