@@ -386,7 +386,7 @@ async def test_outputs_that_are_not_the_inputs_own_are_dropped_and_counted(
     result["outputs"].append({**result["outputs"][0], "key": "results/another/in-2/x.mp4"})
     result["outputs"].append({**result["outputs"][0], "input": "in-4"})
     assert (await post(client, a_body(result=result))).status == 204
-    results, _ = world.book.results(UID)
+    results, _ = world.book.results(UID, a_body()["runID"])
     assert [each.key for each in results[2].outputs] == [o["key"] for o in result["outputs"][:2]]
     assert REGISTRY.get_sample_value(name) == before + 2
 
@@ -395,5 +395,5 @@ async def test_control_characters_get_no_further(client: Client, world: StillWor
     result = a_result(2, message="\x1b[31mred\x00\u202e", logTail="one\n\ttwo\r\x9b").wire()
     result["message"] = "\x1b[31mred\x00\u202e"
     assert (await post(client, a_body(result=result))).status == 204
-    results, _ = world.book.results(UID)
+    results, _ = world.book.results(UID, a_body()["runID"])
     assert (results[2].message, results[2].log_tail) == ("[31mred", "one\n\ttwo")
