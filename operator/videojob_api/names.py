@@ -58,7 +58,9 @@ TERMINATION_PATH = "/dev/termination-log"
 
 MANIFEST_FILE = "manifest.json"
 LOGS_FOLDER = ".logs"
-PRIVATE_FOLDERS = (LOGS_FOLDER,)
+STEPS_FOLDER = ".steps"
+"""Markers of finished steps, by which a later attempt knows what it need not do again."""
+PRIVATE_FOLDERS = (LOGS_FOLDER, STEPS_FOLDER)
 """Folders in an input's own whose objects no manifest lists, though we made them."""
 
 MAX_CHILD_NAME_PREFIX = 46
@@ -105,6 +107,11 @@ def notification_id(uid: str, run_id: str, event: str, url: str) -> str:
 def input_folder(prefix: str, input_name: str) -> str:
     """Where everything of one input is published, with a slash at the end."""
     return f"{prefix}{input_name}/"
+
+
+def marker_key(folder: str, step: str) -> str:
+    """Where it is noted that a step of an input is finished."""
+    return f"{folder}{STEPS_FOLDER}/{step}.json"
 
 
 def manifest_key(prefix: str, input_name: str) -> str:

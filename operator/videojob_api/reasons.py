@@ -64,6 +64,7 @@ class FailReason(StrEnum):
     """Why an input Failed though it may be a good one."""
 
     NOT_DOABLE = "NotDoable"
+    OUTPUT_EXISTS = "OutputExists"
     STORAGE_REFUSED = "StorageRefused"
     STORAGE_UNREACHABLE = "StorageUnreachable"
     OUT_OF_MEMORY = "OutOfMemory"

@@ -71,6 +71,14 @@ class Limits(Model):
     )
 
 
+class IfExists(StrEnum):
+    """What becomes of results that are there already."""
+
+    OVERWRITE = "Overwrite"
+    SKIP = "Skip"
+    FAIL = "Fail"
+
+
 class Output(Model):
     """Where results go."""
 
@@ -80,6 +88,13 @@ class Output(Model):
     ] = Field(
         description="Key prefix with a slash at the end; results are at "
         "<prefix><input>/<step>/<file>, and <prefix><input>/manifest.json is written last."
+    )
+    if_exists: IfExists = Field(
+        default=IfExists.OVERWRITE,
+        description="What to do about results of another run at the same prefix. Overwrite: make "
+        "all anew. Skip: keep the steps that were made just as they are asked for now, of the same "
+        "input by the same version, and make the others. Fail: an input whose manifest.json is "
+        "there Failed OutputExists, before any work. A retry always goes on where its own run was.",
     )
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.RETAIN,

@@ -12,10 +12,12 @@ from pydantic import Field
 from .base import Tolerant
 from .ending import SubjectRef
 from .steps import Step
-from .videojob import Input, Limits
+from .videojob import IfExists, Input, Limits
 from .videostore import AddressingStyle
 
 ORDER_VERSION: Literal[1] = 1
+LOCAL = "local"
+"""Stands for uid and run where there is no cluster: nothing tells one such run from another."""
 
 
 class JobIdentity(Tolerant):
@@ -72,6 +74,7 @@ class WorkOrder(Tolerant):
     limits: Limits
     output_prefix: str
     """Below the store's own prefix."""
+    if_exists: IfExists = IfExists.OVERWRITE
     s3: S3Target | None = None
     folder: FolderTarget | None = None
     accelerator: str | None = None

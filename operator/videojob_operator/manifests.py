@@ -173,6 +173,7 @@ def build_order(
         steps=spec.steps,
         limits=spec.limits,
         output_prefix=spec.output.prefix,
+        if_exists=spec.output.if_exists,
         **target_store(store),
         accelerator=placement.device,
         allowed_networks=list(settings.worker_allow_cidrs),

@@ -154,7 +154,7 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
         return Verdict(index, InputState.REJECTED, reason or "Rejected", message)
     if code == ExitCode.NOT_DOABLE:
         message = said or _last_words(code, ending.message)
-        return Verdict(index, failed, FailReason.NOT_DOABLE, message)
+        return Verdict(index, failed, reason or FailReason.NOT_DOABLE, message)
     if code == ExitCode.STORAGE_REFUSED:
         return Verdict(
             index, failed, FailReason.STORAGE_REFUSED, said, True, again=Again.STORE_REFUSED

@@ -75,7 +75,7 @@ def test_playlists_come_after_media_and_an_old_manifest_goes_first(scratch: Scra
 
     items = [made(scratch, "a.m3u8", mime_type=HLS), made(scratch, "b.mp4"), made(scratch, "c.mp4")]
     publish(items, destination(Noting(), scratch, stop))
-    assert calls[0] == "delete out/clip/manifest.json"
+    assert calls[:1] == ["delete out/clip/manifest.json"]
     assert sorted(calls[1:3]) == ["b.mp4 max-age=3600", "c.mp4 max-age=3600"]
     assert calls[3] == "a.m3u8 no-cache"
 
@@ -125,6 +125,11 @@ def test_one_failure_ends_the_other_uploads(scratch: Scratch, stop: Stop):
         publish(items, destination(Failing(), scratch, stop))
 
 
+def uploads_under_way(client: Any, bucket: str, key: str) -> int:
+    """How many multipart uploads of an object are begun and not ended; MinIO tells by whole key."""
+    return len(client._list_multipart_uploads(bucket, prefix=key).uploads)
+
+
 @pytest.mark.minio
 def test_a_stop_aborts_and_leaves_no_parts(
     s3: S3Target, minio_server: Any, scratch: Scratch, stop: Stop
@@ -137,4 +142,39 @@ def test_a_stop_aborts_and_leaves_no_parts(
     client = minio_server.client()
     left = [o.object_name for o in client.list_objects(s3.bucket, recursive=True)]
     assert all(client.stat_object(s3.bucket, key).size == 3 * PART_BYTES for key in left)
-    assert list(client._list_multipart_uploads(s3.bucket).uploads) == []
+    keys = [f"store/out/clip/web/{item.name}" for item in items]
+    assert [uploads_under_way(client, s3.bucket, key) for key in keys] == [0, 0, 0]
+
+
+@pytest.mark.minio
+def test_parts_that_a_killed_worker_left_are_removed_and_those_of_others_stay(
+    s3: S3Target, minio_server: Any, scratch: Scratch, stop: Stop
+):
+    client = minio_server.client()
+    ours, theirs = "store/out/clip/web/a.mp4", "store/out/clip/web/a.mp4.bak"
+    for key in (ours, theirs):
+        client._create_multipart_upload(s3.bucket, key, {})
+    item = made(scratch, "a.mp4", PART_BYTES + 1)
+    publish([item], destination(S3Storage(s3, os.environ, stop), scratch, stop))
+    assert client.stat_object(s3.bucket, ours).size == PART_BYTES + 1
+    assert uploads_under_way(client, s3.bucket, ours) == 0
+    assert uploads_under_way(client, s3.bucket, theirs) == 1
+
+
+@pytest.mark.minio
+def test_what_is_there_already_is_not_sent_again(
+    s3: S3Target, scratch: Scratch, stop: Stop, monkeypatch: pytest.MonkeyPatch
+):
+    store = S3Storage(s3, os.environ, stop)
+    item = made(scratch, "a.mp4", 2 << 20)
+    publish([item], destination(store, scratch, stop))
+    sent: list[str] = []
+    real = S3Storage.put
+    monkeypatch.setattr(
+        S3Storage, "put", lambda self, key, *a, **n: (sent.append(key), real(self, key, *a, **n))
+    )
+    publish([item], destination(store, scratch, stop))
+    assert sent == []
+    item.path.write_bytes(bytes(2 << 20))
+    publish([item], destination(store, scratch, stop))
+    assert sent == ["out/clip/web/a.mp4"]

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bad_inputs import BAD_INPUTS, make_film
 from reports_server import TOKEN, ReportsServer, serve_reports
+from worker_pod import Pod
 
 from videojob_api.manifest import Manifest
 from videojob_api.report import Result
@@ -23,66 +20,6 @@ from videojob_api.work_order import S3Target
 from videojob_worker.fetch import hash_file
 
 pytestmark = pytest.mark.ffmpeg
-
-TRANSCODE = {"name": "web", "transcode": {"renditions": [{"height": 144}]}}
-STILLS = {"name": "stills", "thumbnails": {"count": 2}}
-
-
-@dataclass
-class Pod:
-    """The folder of a store, and what a pod would have around the process."""
-
-    folder: Path
-    order: dict[str, Any] = field(default_factory=dict)
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def start(self, *keys: str, index: int = 0) -> subprocess.Popen[str]:
-        """Start the worker on one of some inputs."""
-        (self.folder / "scratch").mkdir(exist_ok=True)
-        order = {
-            "job": {"namespace": "n", "name": "j", "uid": "u", "runID": "r", "attempt": 1},
-            "inputs": [
-                {"index": i, "name": f"in-{i}", "key": key, **self.order.get("input", {})}
-                for i, key in enumerate(keys)
-            ],
-            "steps": [TRANSCODE, STILLS],
-            "limits": {},
-            "outputPrefix": "out/",
-            "folder": {"path": str(self.folder / "store")},
-            **{k: v for k, v in self.order.items() if k != "input"},
-        }
-        environment = {
-            "PATH": os.environ["PATH"],
-            "VIDEOJOB_ORDER": json.dumps(order),
-            "VIDEOJOB_SCRATCH": str(self.folder / "scratch"),
-            "VIDEOJOB_CPU_LIMIT": "2",
-            "VIDEOJOB_TERMINATION_PATH": str(self.folder / "message"),
-            "JOB_COMPLETION_INDEX": str(index),
-            **self.environment,
-        }
-        return subprocess.Popen(
-            [sys.executable, "-m", "videojob_worker"],
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def run(self, *keys: str, index: int = 0) -> Result:
-        """Run the worker to its end; its message, which agrees with its exit code."""
-        process = self.start(*keys, index=index)
-        _, log = process.communicate(timeout=120)
-        lines = [json.loads(line) for line in log.splitlines()]
-        assert lines[-1]["message"] == "worker ends"
-        result = Result.model_validate_json((self.folder / "message").read_text())
-        assert process.returncode == result.exit_code, log
-        assert list((self.folder / "scratch").iterdir()) == []
-        return result
-
-    def published(self) -> list[str]:
-        """All there is under the output prefix."""
-        top = self.folder / "store"
-        return sorted(str(p.relative_to(top)) for p in top.glob("out/**/*") if p.is_file())
 
 
 @pytest.fixture

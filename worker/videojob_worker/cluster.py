@@ -72,7 +72,7 @@ def read_order(environment: Mapping[str, str]) -> tuple[WorkOrder, OrderInput]:
 def open_reporter(order: WorkOrder, item: OrderInput) -> Reporter:
     """Who progress is told to; nobody, if the order names no endpoint."""
     if order.reports is None:
-        return NOBODY
+        return Reporter()
     return HttpReporter(
         order.reports, run_id=order.job.run_id, attempt=order.job.attempt, index=item.index
     )

@@ -3,6 +3,7 @@
     WorkerError
     ├── Rejected            42  the input is not acceptable; no retry can help
     ├── NotDoable           43  the work order can't be done as written
+    │   └── OutputExists    43  there are results already, and they are to be left alone
     ├── StorageRefused      44  credentials, bucket: waited for by the operator
     ├── OutOfMemory         45  a child was killed for memory
     ├── ScratchFull         46  the scratch folder's own limit
@@ -50,6 +51,12 @@ class NotDoable(WorkerError):
 
     exit_code = ExitCode.NOT_DOABLE
     reason = FailReason.NOT_DOABLE
+
+
+class OutputExists(NotDoable):
+    """Results of another run are there already, and the order says to leave them alone."""
+
+    reason = FailReason.OUTPUT_EXISTS
 
 
 class StorageRefused(WorkerError):

@@ -70,6 +70,7 @@ class Tools:
         self._sandbox = sandbox
         self.stop = stop
         """Ends every child when it is requested."""
+        self._versions: dict[str, str] = {}
 
     def limit_files(self, most_bytes: int | None) -> None:
         """From now on no child may write a larger file."""
@@ -140,9 +141,11 @@ class Tools:
 
     def versions(self) -> dict[str, str]:
         """What runs the passes, and what protects us from it."""
-        listed = self.run(["ffmpeg", "-hide_banner", "-version"], timeout_seconds=10).stdout
-        first = listed.decode(errors="replace").partition("\n")[0].split()
-        return {"ffmpeg": first[2] if len(first) > 2 else "unknown", **describe()}
+        if not self._versions:
+            listed = self.run(["ffmpeg", "-hide_banner", "-version"], timeout_seconds=10).stdout
+            first = listed.decode(errors="replace").partition("\n")[0].split()
+            self._versions = {"ffmpeg": first[2] if len(first) > 2 else "unknown", **describe()}
+        return self._versions
 
     def _note(self, argv: Sequence[str], cwd: Path | None) -> None:
         """Add the command to those that are published, so that a run can be repeated by hand."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -60,6 +61,35 @@ class FolderStorage:
         except OSError as error:
             raise _refused(path, error) from error
 
+    def holds(self, key: str, size_bytes: int, sha256: str) -> bool:
+        """See ``Storage.holds``: all of the file is read."""
+        path = self._result(key)
+        try:
+            if not path.is_file() or path.stat().st_size != size_bytes:
+                return False
+            digest = hashlib.sha256()
+            with path.open("rb", buffering=0) as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    self._check()
+                    digest.update(chunk)
+        except OSError as error:
+            raise _refused(path, error) from error
+        return digest.hexdigest() == sha256
+
+    def read_result(self, key: str, max_bytes: int) -> bytes:
+        """See ``Storage.read_result``."""
+        path = self._result(key)
+        try:
+            with path.open("rb") as file:
+                body = file.read(max_bytes + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotThere(f"there is no file {path}") from None
+        except OSError as error:
+            raise _refused(path, error) from error
+        if len(body) > max_bytes:
+            raise NotThere(f"{path} is larger than {max_bytes} bytes")
+        return body
+
     def read(self, key: str, etag: str, offset: int, length: int) -> Iterator[bytes]:
         """See ``Storage.read``."""
         path = self._input(key)
@@ -102,6 +132,7 @@ class FolderStorage:
         content_type: str,
         cache_control: str,
         check: Callable[[], None],
+        sha256: str | None = None,
     ) -> None:
         """See ``Storage.put``; a folder has no place for the headers."""
         path = self._result(key)
@@ -182,6 +213,7 @@ class ReadHereWriteThere:
         self.exists, self.put, self.prepare = results.exists, results.put, results.prepare
         self.delete, self.locate = results.delete, results.locate
         self.list_keys, self.tidy = results.list_keys, results.tidy
+        self.holds, self.read_result = results.holds, results.read_result
 
 
 def _info(found: os.stat_result) -> ObjectInfo:

@@ -22,7 +22,7 @@ from videojob_api.expansion import ParamsError, TemplateError, take, use_snapsho
 from videojob_api.reasons import ExitCode
 from videojob_api.report import ProgressReport, Result
 from videojob_api.videojob import VideoJob
-from videojob_api.work_order import FolderTarget, JobIdentity, OrderInput, WorkOrder
+from videojob_api.work_order import LOCAL, FolderTarget, JobIdentity, OrderInput, WorkOrder
 
 from .budget import read_budget
 from .cluster import build_tools
@@ -156,14 +156,15 @@ def build_order(job: VideoJob, store: str) -> WorkOrder:
         job=JobIdentity(
             namespace=str(job.metadata.get("namespace", "default")),
             name=str(job.metadata.get("name", "local")),
-            uid="local",
-            run_id="local",
+            uid=LOCAL,
+            run_id=LOCAL,
             attempt=1,
         ),
         inputs=[OrderInput(index=i, **item.model_dump()) for i, item in enumerate(job.spec.inputs)],
         steps=job.spec.steps,
         limits=job.spec.limits,
         output_prefix=job.spec.output.prefix,
+        if_exists=job.spec.output.if_exists,
         folder=FolderTarget(path=str(parse_folder(store))),
         subject_refs=job.spec.subject_refs,
         user_metadata=job.spec.user_metadata,

@@ -44,6 +44,16 @@ class Storage(Protocol):
     def exists(self, key: str) -> bool:
         """Whether there is a result of this key already."""
 
+    def holds(self, key: str, size_bytes: int, sha256: str) -> bool:
+        """Whether precisely these bytes are there already, put by this program."""
+
+    def read_result(self, key: str, max_bytes: int) -> bytes:
+        """All of a small result.
+
+        Raises:
+            NotThere: if there is none, or it is larger.
+        """
+
     def read(self, key: str, etag: str, offset: int, length: int) -> Iterator[bytes]:
         """Exactly ``length`` bytes of an object, in chunks.
 
@@ -66,6 +76,7 @@ class Storage(Protocol):
         content_type: str,
         cache_control: str,
         check: Callable[[], None],
+        sha256: str | None = None,
     ) -> None:
         """Store a file or a few bytes; all of it or nothing.
 
@@ -75,6 +86,7 @@ class Storage(Protocol):
             content_type: as it shall be served.
             cache_control: as it shall be served.
             check: called often; what it raises ends the transfer, and leaves nothing behind.
+            sha256: of the source; ``holds`` goes by it later.
         """
 
     def prepare(self, folder: str) -> None:

@@ -27,6 +27,7 @@ from videojob_api.status import (
     Usage,
     Warn,
 )
+from videojob_api.steps import Step
 from videojob_api.work_order import OrderInput, WorkOrder
 
 from . import __version__
@@ -88,6 +89,16 @@ class Task:
         )
 
 
+@dataclass(frozen=True)
+class Done:
+    """What an earlier attempt has finished, and the steps that are left."""
+
+    rest: tuple[Step, ...] = ()
+    outputs: list[OutputStatus] = field(default_factory=list)
+    warnings: list[Warn] = field(default_factory=list)
+    measured: dict[str, Any] = field(default_factory=dict)
+
+
 @dataclass
 class Findings:
     """What is known so far: all of it once ``run`` has returned."""
@@ -96,6 +107,7 @@ class Findings:
     source: Source | None = None
     facts: MediaFacts | None = None
     device: Device | None = None
+    done: Done = field(default_factory=Done)
     warnings: list[Warn] = field(default_factory=list)
     measured: dict[str, Any] = field(default_factory=dict)
     outputs: list[OutputStatus] = field(default_factory=list)
@@ -107,6 +119,12 @@ class Findings:
         self.warnings += finished.warnings
         self.measured |= finished.measured
         return finished.produced
+
+    def adopt(self, manifest: Manifest, sha256: str) -> Manifest:
+        """Take the manifest of an earlier attempt for this one's."""
+        self.facts, self.manifest_sha256 = manifest.source.facts, sha256
+        self.outputs, self.warnings = manifest.outputs, manifest.warnings
+        return manifest
 
     @property
     def usage(self) -> Usage:

@@ -25,6 +25,8 @@ from .progress import Leg, ProgressParser
 from .steps import StepKind, Workbench
 from .tally import Tally, parse_tally
 
+STEP_FAILED = "StepFailed"
+"""Reason of the warning about a step that the input goes on without."""
 _FAULTS_OF_THE_INPUT = (
     "Invalid data found when processing input",
     "Cannot determine format of input stream",
@@ -122,7 +124,7 @@ def failure_of(kind: StepKind, error: Exception) -> Warn:
     known = classify(error)
     if isinstance(known, Interrupted):
         raise known
-    return kind.warn("StepFailed", f"{known.reason}: {known}"[:MAX_MESSAGE])
+    return kind.warn(STEP_FAILED, f"{known.reason}: {known}"[:MAX_MESSAGE])
 
 
 def _with_loudness(

@@ -148,7 +148,7 @@ def build_plan(
     """Plan everything.
 
     Args:
-        steps: as the work order has them, each after the one that it is ``from``.
+        steps: those that are not done yet, each after the one that it is ``from``.
         media: the validated film.
         scratch: where files go.
         budget: threads, memory and space.
@@ -161,6 +161,8 @@ def build_plan(
     Raises:
         NotDoable: if the budget is too small, naming what is needed.
     """
+    if not steps:
+        return Plan((), ())
     known = dict(levels or {})
     making = Graph(media, seed, filters=filters, levels=known)
     comparing = Graph(media, seed, filters=filters)

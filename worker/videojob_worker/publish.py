@@ -25,6 +25,8 @@ from .scratch import Scratch
 from .stop import Stop
 
 UPLOADS = 4
+WORTH_ASKING_BYTES = 1 << 20
+"""From this size on it is asked first whether an interrupted run has sent the same bytes."""
 FRESH = "no-cache"
 """For what points to other objects: ask each time whether it changed."""
 CACHED = "max-age=3600"
@@ -70,23 +72,29 @@ def publish(
 
     def upload(item: Produced, check: Callable[[], None]) -> OutputStatus:
         path = _own_file(item.path, to.scratch)
-        key = f"{to.folder}{item.step}/{item.name}"
+        key, sha256 = f"{to.folder}{item.step}/{item.name}", hash_file(path)
         status = OutputStatus(
             name=item.name,
             input=to.input_name,
             step=item.step,
             key=key,
             bytes=path.stat().st_size,
-            sha256=hash_file(path),
+            sha256=sha256,
             mime_type=item.mime_type,
             width=item.width,
             height=item.height,
             duration_seconds=item.duration_seconds,
         )
         cache_control = FRESH if item.mime_type in _PLAYLISTS else CACHED
-        to.store.put(
-            key, path, content_type=item.mime_type, cache_control=cache_control, check=check
-        )
+        if status.bytes < WORTH_ASKING_BYTES or not to.store.holds(key, status.bytes, sha256):
+            to.store.put(
+                key,
+                path,
+                content_type=item.mime_type,
+                cache_control=cache_control,
+                check=check,
+                sha256=sha256,
+            )
         return status
 
     for group in (media, playlists):
@@ -123,6 +131,17 @@ def publish_manifest(manifest: Manifest, to: Destination) -> str:
         check=to.stop.check,
     )
     return hashlib.sha256(body).hexdigest()
+
+
+def publish_marker(step: str, body: bytes, to: Destination) -> None:
+    """Note that a step is finished; all its objects must be there."""
+    to.store.put(
+        names.marker_key(to.folder, step),
+        body,
+        content_type="application/json",
+        cache_control=FRESH,
+        check=to.stop.check,
+    )
 
 
 def _remove_manifest(to: Destination) -> None:

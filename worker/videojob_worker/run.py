@@ -20,6 +20,7 @@ from .plan import LISTENINGS, Plan, build_plan
 from .probe import probe
 from .progress import Way
 from .publish import publish, publish_logs, publish_manifest
+from .resume import completed_steps, find_finished, mark_steps
 from .validate import validate
 from .work import work_through
 
@@ -36,10 +37,12 @@ def run(task: Task, found: Findings) -> Manifest:
     """
     report, timings = task.report, found.timings
     task.store.prepare(task.destination.folder)
+    if (finished := find_finished(task)) is not None:
+        return found.adopt(*finished)
     media, plan = prepare(task, found)
     way = Way(plan.weights, report.progress)
     plan = _listen(plan, task, found, way)
-    found.warnings += plan.warnings
+    found.warnings += (*found.done.warnings, *plan.warnings)
     produced: list[Produced] = []
     for stage in plan.passes:
         report.begin(Stage.PROCESSING, ", ".join(stage.steps))
@@ -47,7 +50,8 @@ def run(task: Task, found: Findings) -> Manifest:
             produced += found.take(work_through(stage, task.bench(media), way))
     report.begin(Stage.PUBLISHING)
     with timings.stage("publish", objects=len(produced)):
-        found.outputs = publish(produced, task.destination, report.progress)
+        published = publish(produced, task.destination, report.progress)
+        mark_steps(task, found, published)
         found.log_key = publish_logs(task.destination)
     manifest = build_manifest(task, found)
     found.manifest_sha256 = publish_manifest(manifest, task.destination)  # last: means done
@@ -72,8 +76,9 @@ def prepare(task: Task, found: Findings) -> tuple[MediaInfo, Plan]:
         found.device = device = choose_device(order.accelerator, task.tools)
         fetch_assets(order.steps, task.store, task.scratch, task.tools)
         filters = find_filters(order.steps, task.tools)
+    found.done = completed_steps(task, source)
     plan = build_plan(
-        *(order.steps, media, task.scratch, budget, device),
+        *(found.done.rest, media, task.scratch, budget, device),
         limits=order.limits,
         filters=filters,
         seed=task.seed(source),

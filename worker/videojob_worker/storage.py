@@ -31,6 +31,7 @@ T = TypeVar("T")
 PART_BYTES = 16 << 20
 """Size of a part of a multipart upload; so much of each file in transfer is held in memory."""
 MAX_ATTEMPTS = 5
+_SUM_HEADER = "x-amz-meta-sha256"
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _POOL_SIZE = 16
 
@@ -46,6 +47,7 @@ _WHAT_TO_DO = {
     "PermanentRedirect": "the bucket is elsewhere; mend endpoint and region in the VideoStore",
     "RequestTimeTooSkewed": "this node's clock and the store's differ; set the clock",
 }
+_MAY_PASS = ("SlowDown", "RequestTimeout", "ServiceUnavailable", "NoSuchUpload")
 
 
 class _Passing(Exception):
@@ -109,6 +111,32 @@ class S3Storage:
             return False
         return True
 
+    def holds(self, key: str, size_bytes: int, sha256: str) -> bool:
+        """See ``Storage.holds``: the sum was stored with the object, in the same request."""
+        try:
+            found = self._ask(
+                lambda: self._client.stat_object(self._target.bucket, self._whole(key))
+            )
+        except (NotThere, StorageRefused):  # who may not list gets 403 for what isn't there
+            return False
+        return found.size == size_bytes and (found.metadata or {}).get(_SUM_HEADER) == sha256
+
+    def read_result(self, key: str, max_bytes: int) -> bytes:
+        """See ``Storage.read_result``."""
+        whole = self._whole(key)
+
+        def read() -> bytes:
+            response = self._client.get_object(self._target.bucket, whole)
+            try:
+                if int(response.headers.get("Content-Length", 0)) > max_bytes:
+                    raise NotThere(f"{whole} is larger than {max_bytes} bytes")
+                return bytes(response.read())
+            finally:
+                response.close()
+                response.release_conn()
+
+        return self._ask(read)
+
     def read(self, key: str, etag: str, offset: int, length: int) -> Iterator[bytes]:
         """See ``Storage.read``; a connection that breaks is taken up where it broke."""
         end, failures = offset + length, 0
@@ -147,11 +175,17 @@ class S3Storage:
         content_type: str,
         cache_control: str,
         check: Callable[[], None],
+        sha256: str | None = None,
     ) -> None:
         """See ``Storage.put``; large files go in parts, and no part stays behind."""
+        headers: dict[str, Any] = {"Cache-Control": cache_control}
+        if sha256 is not None:
+            headers[_SUM_HEADER] = sha256
 
         def send() -> None:
             with _Watched(source, check) as data:
+                if data.size_bytes > PART_BYTES:
+                    self._abort_uploads(self._whole(key))
                 self._client.put_object(
                     self._target.bucket,
                     self._whole(key),
@@ -160,7 +194,7 @@ class S3Storage:
                     part_size=PART_BYTES if data.size_bytes > PART_BYTES else 0,
                     num_parallel_uploads=1,  # a part still on its way would survive the abort
                     content_type=content_type,
-                    metadata={"Cache-Control": cache_control},
+                    metadata=headers,
                 )
 
         self._ask(send)
@@ -189,6 +223,16 @@ class S3Storage:
 
     def tidy(self, folder: str) -> None:
         """See ``Storage.tidy``."""
+
+    def _abort_uploads(self, whole: str) -> None:
+        """Remove the parts of an object that a killed worker has left, for nobody else will.
+
+        Asked for one object at a time: MinIO lists uploads by whole keys only.
+        """
+        bucket, client = self._target.bucket, self._client
+        for upload in client._list_multipart_uploads(bucket, prefix=whole).uploads:
+            if upload.object_name == whole:
+                client._abort_multipart_upload(bucket, whole, str(upload.upload_id))
 
     def _get(self, key: str, headers: dict[str, str], offset: int, length: int) -> Any:
         # Ranges are written by hand: the client leaves out offset 0 of a length it is given.
@@ -293,7 +337,7 @@ class _Translation:
             return Replaced()
         if code == "InvalidRange":  # asked of an empty object
             return Replaced()
-        if status >= 500 or code in ("SlowDown", "RequestTimeout", "ServiceUnavailable"):
+        if status >= 500 or code in _MAY_PASS:
             return _Passing(code)
         what = _WHAT_TO_DO.get(code, f"it answers {code}: {error.message}")
         return StorageRefused(f"The store refused ({code}): {self._where}: {what}.")

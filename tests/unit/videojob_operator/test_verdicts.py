@@ -246,3 +246,9 @@ def test_the_next_attempt_succeeds_where_the_first_was_killed() -> None:
 def test_the_last_line_of_a_crash_is_quoted(log: str, words: str) -> None:
     situation = a_videojob().running().with_index(0, exit_code=1, message=log)
     assert words in the_verdict(situation).message
+
+
+def test_what_is_not_doable_keeps_the_workers_own_reason() -> None:
+    situation = a_videojob().running().with_index(0, exit_code=43)
+    told = situation.results[0].model_copy(update={"reason": "OutputExists"})
+    assert the_verdict(replace(situation, results={0: told})).reason == "OutputExists"
