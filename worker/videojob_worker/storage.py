@@ -45,6 +45,7 @@ _WHAT_TO_DO = {
     "ExpiredToken": "the credentials have expired; renew the VideoStore's Secret",
     "AuthorizationHeaderMalformed": "the region is not the bucket's; mend it in the VideoStore",
     "PermanentRedirect": "the bucket is elsewhere; mend endpoint and region in the VideoStore",
+    "XMinioStorageFull": "the store is full; free space in it, or give it more",
     "RequestTimeTooSkewed": "this node's clock and the store's differ; set the clock",
 }
 _MAY_PASS = ("SlowDown", "RequestTimeout", "ServiceUnavailable", "NoSuchUpload")
@@ -76,6 +77,8 @@ class S3Storage:
     def __init__(self, target: S3Target, environment: Any, stop: Stop) -> None:
         self._target = target
         self._stop = stop
+        self._sizes: dict[tuple[str, str], int] = {}
+        """Of objects by key and ETag, as was said when they were looked at."""
         key, secret = (environment.get(n) for n in (names.ENV_ACCESS_KEY, names.ENV_SECRET_KEY))
         if not key or not secret:
             raise StorageRefused(
@@ -89,7 +92,9 @@ class S3Storage:
 
         def look() -> ObjectInfo:
             found = self._client.stat_object(self._target.bucket, self._whole(key))
-            return ObjectInfo(int(found.size or 0), f'"{found.etag}"')
+            info = ObjectInfo(int(found.size or 0), f'"{found.etag}"')
+            self._sizes[key, info.etag] = info.size_bytes
+            return info
 
         def ask_why() -> ObjectInfo:
             # The answer to HEAD has no body: only GET tells a missing bucket from a missing key.
@@ -146,6 +151,7 @@ class S3Storage:
                 with self._translated():
                     response = self._get(key, {"If-Match": etag}, offset, end - offset)
                     try:
+                        self._check_size(key, etag, response.headers.get("Content-Range", ""))
                         for chunk in response.stream(CHUNK_BYTES):
                             self._stop.check()
                             offset += len(chunk)
@@ -162,6 +168,12 @@ class S3Storage:
                 if failures >= MAX_ATTEMPTS:
                     raise self._gave_up(passing) from passing
                 self._stop.sleep(0.1 * 2**failures)
+
+    def _check_size(self, key: str, etag: str, content_range: str) -> None:
+        """Whoever answers with a wrong length once is not to decide where the film ends."""
+        total = content_range.rpartition("/")[2]
+        if total.isdigit() and self._sizes.get((key, etag), int(total)) != int(total):
+            raise Replaced
 
     def copy_out(self, key: str, etag: str, target: Path) -> bool:
         """See ``Storage.copy_out``: a bucket can't."""
@@ -337,7 +349,7 @@ class _Translation:
             return Replaced()
         if code == "InvalidRange":  # asked of an empty object
             return Replaced()
-        if status >= 500 or code in _MAY_PASS:
+        if code not in _WHAT_TO_DO and (status >= 500 or code in _MAY_PASS):
             return _Passing(code)
         what = _WHAT_TO_DO.get(code, f"it answers {code}: {error.message}")
         return StorageRefused(f"The store refused ({code}): {self._where}: {what}.")
