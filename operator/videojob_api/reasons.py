@@ -58,6 +58,7 @@ class RejectReason(StrEnum):
     ENCRYPTED = "Encrypted"
     NOT_FOUND = "NotFound"
     CHECKSUM_MISMATCH = "ChecksumMismatch"
+    INFECTED = "Infected"
 
 
 class FailReason(StrEnum):
@@ -71,6 +72,7 @@ class FailReason(StrEnum):
     SCRATCH_FULL = "ScratchFull"
     NODE_DISK_FULL = "NodeDiskFull"
     EVICTED = "Evicted"
+    SCANNER_UNAVAILABLE = "ScannerUnavailable"
     UNVERIFIED = "OutputUnverified"
     FFMPEG_FAILED = "FFmpegFailed"
     ENDPOINT_UNREACHABLE = "EndpointUnreachable"

@@ -59,6 +59,33 @@ class Input(Model):
         return check_inside(key)
 
 
+class OnUnavailable(StrEnum):
+    """What happens when a film can't be scanned."""
+
+    FAIL = "Fail"
+    SKIP = "Skip"
+
+
+class MalwareScan(Model):
+    """A scanner that every input is sent to before anything opens it."""
+
+    address: Annotated[
+        str,
+        Field(
+            max_length=262,
+            pattern=r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$",
+        ),
+    ] = Field(
+        description="Host and port of a clamd that the workers can reach, such as "
+        "clamd.security.svc:3310; what it finds is Rejected Infected."
+    )
+    on_unavailable: OnUnavailable = Field(
+        default=OnUnavailable.FAIL,
+        description="When it can't be reached, or takes no files so large. Fail: the input Failed, "
+        "and is tried again where that can help. Skip: go on, with a warning.",
+    )
+
+
 class Limits(Model):
     """What is accepted as input; anything beyond is Rejected with its own reason."""
 
@@ -68,6 +95,9 @@ class Limits(Model):
     )
     max_pixels: Annotated[int, Field(ge=4096, le=268435456)] = Field(
         default=35389440, description="Most pixels in a frame (the default is 8192 x 4320)."
+    )
+    malware_scan: MalwareScan | None = Field(
+        default=None, description="Scan every input for malware before it is opened."
     )
 
 

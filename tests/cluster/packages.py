@@ -1,7 +1,7 @@
 """The Debian packages the local cluster and the image builds stand on.
 
 Called by `cluster.py` and `images.py` where Docker does not answer, and run by the Makefile for
-the integration tests' ffmpeg. Installs what is missing with apt-get and lets no service start by
+the integration tests' programs. Installs what is missing with apt-get and lets no service start by
 it. Must leave a machine that has everything alone, and must not remove a package.
 """
 
@@ -31,8 +31,13 @@ BUILD = {
     "mmdebstrap": ("mmdebstrap",),
     "debian-archive-keyring": ("/usr/share/keyrings/debian-archive-keyring.gpg",),
 }
-# For the integration tests: real ffmpeg on real clips, and a second pair of eyes for what they tell.
-MEDIA = {"ffmpeg": ("ffmpeg",), "libimage-exiftool-perl": ("exiftool",)}
+# For the integration tests: real ffmpeg on real clips, a second pair of eyes for what they tell, and a
+# real malware scanner.
+MEDIA = {
+    "ffmpeg": ("ffmpeg",),
+    "libimage-exiftool-perl": ("exiftool",),
+    "clamav-daemon": ("clamd",),
+}
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 

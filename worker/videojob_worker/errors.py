@@ -12,6 +12,7 @@
     ├── Interrupted        143  SIGTERM
     ├── StorageUnreachable   1  network, 5xx: may pass
     ├── EndpointUnreachable  1  a server that a step asks: 429, 5xx, network; may pass
+    ├── ScannerUnavailable   1  the malware scanner does not answer: may pass
     └── FFmpegFailed         1  ffmpeg ended with an error that names no fault of the input
 
 Raised anywhere in this package; ``outcome.build_result`` turns one into an exit code and a message,
@@ -70,6 +71,12 @@ class StorageUnreachable(WorkerError):
     """The store did not answer as it should, after retries."""
 
     reason = FailReason.STORAGE_UNREACHABLE
+
+
+class ScannerUnavailable(WorkerError):
+    """The malware scanner did not answer as it should, after retries."""
+
+    reason = FailReason.SCANNER_UNAVAILABLE
 
 
 class OutOfMemory(WorkerError):

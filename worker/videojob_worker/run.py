@@ -21,6 +21,7 @@ from .probe import probe
 from .progress import Way
 from .publish import publish, publish_logs, publish_manifest
 from .resume import completed_steps, find_finished, mark_steps
+from .scan import scan
 from .validate import validate
 from .work import work_through
 
@@ -66,6 +67,7 @@ def prepare(task: Task, found: Findings) -> tuple[MediaInfo, Plan]:
         found.source = source = fetch(
             task.item, order.limits, task.store, task.scratch.source, report.progress
         )
+    found.warnings += scan(source.path, order.limits.malware_scan, task.stop)
     budget = task.budget.less_scratch(source.size_bytes)
     task.tools.limit_files(budget.scratch_bytes)
     report.begin(Stage.PROBING)

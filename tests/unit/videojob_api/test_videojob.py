@@ -9,7 +9,7 @@ from builders import a_manifest, a_spec
 from pydantic import ValidationError
 
 from videojob_api.status import Phase, VideoJobStatus
-from videojob_api.videojob import AcceleratorMode, VideoJob, VideoJobSpec
+from videojob_api.videojob import AcceleratorMode, MalwareScan, VideoJob, VideoJobSpec
 
 
 def test_what_is_left_out_is_filled() -> None:
@@ -112,3 +112,14 @@ def test_five_hundred_inputs_are_fine() -> None:
 def test_a_spec_comes_back_from_its_wire_form() -> None:
     spec = a_spec(3)
     assert VideoJobSpec.model_validate(spec.wire()) == spec
+
+
+@pytest.mark.parametrize("address", ["clamd.security.svc:3310", "10.0.0.7:3310", "[fd00::1]:3310"])
+def test_a_scanner_has_a_host_and_a_port(address: str) -> None:
+    assert MalwareScan(address=address).on_unavailable == "Fail"
+
+
+@pytest.mark.parametrize("address", ["clamd", "tcp://clamd:3310", "/run/clamd", "clamd:", ":3310"])
+def test_an_address_of_no_scanner_is_refused(address: str) -> None:
+    with pytest.raises(ValidationError):
+        MalwareScan(address=address)
