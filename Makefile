@@ -60,7 +60,7 @@ test-unit: setup ## Unit tests: no cluster, no ffmpeg, under 30 s
 test-integration: setup ## Real ffmpeg, real MinIO process, no cluster
 	@$(CLUSTER)/packages.py
 	@$(CLUSTER)/browser.py
-	@$(CLUSTER)/binaries.py minio > /dev/null
+	@$(CLUSTER)/binaries.py minio versitygw > /dev/null
 	@$(PYTEST) -q tests/integration
 
 .PHONY: test-chart

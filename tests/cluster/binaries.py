@@ -67,6 +67,7 @@ TOOLS = {
     "coredns": Tool({"coredns": "."}, 120),
     "pause": Tool({"pause": "."}, 5),
     "minio": Tool({"minio": "github.com/minio/minio"}, 280),
+    "versitygw": Tool({"versitygw": "github.com/versity/versitygw/cmd/versitygw"}, 140),
     "helm": Tool({"helm": "helm.sh/helm/v3/cmd/helm"}, 160),
     "helm-unittest": Tool({"untt": "github.com/helm-unittest/helm-unittest/cmd/helm-unittest"}, 60),
     "kubeconform": Tool({"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"}, 10),

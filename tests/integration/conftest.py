@@ -11,7 +11,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,28 +69,50 @@ class Minio:
 @pytest.fixture(scope="session")
 def minio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
     """A real MinIO process on loopback, built if it isn't there yet."""
-    command = [sys.executable, str(REPOSITORY / "tests/cluster/binaries.py"), "minio"]
-    binary = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    address, folder = _free_address(), str(tmp_path_factory.mktemp("minio"))
+    console = ("--console-address", "127.0.0.1:0")
+    arguments = ("server", "--quiet", "--address", address, *console, folder)
+    environment = {
+        "MINIO_ROOT_USER": ACCESS_KEY,
+        "MINIO_ROOT_PASSWORD": SECRET_KEY,
+        "MINIO_UPDATE": "off",
+        "MINIO_CALLHOME_ENABLE": "off",
+    }
+    with _serving("minio", arguments, environment, f"http://{address}/minio/health/live"):
+        yield Minio(f"http://{address}")
+
+
+@pytest.fixture(scope="session")
+def versitygw_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
+    """Another S3 server, of other people: a versitygw over a folder."""
+    address, folder = _free_address(), str(tmp_path_factory.mktemp("versitygw"))
+    arguments = ("--port", address, "--health", "/health", "--quiet", "posix", folder)
+    environment = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}
+    with _serving("versitygw", arguments, environment, f"http://{address}/health"):
+        yield Minio(f"http://{address}")
+
+
+def _free_address() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    folder = str(tmp_path_factory.mktemp("minio"))
-    console = ("--console-address", "127.0.0.1:0")
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@contextmanager
+def _serving(
+    tool: str, arguments: Sequence[str], environment: Mapping[str, str], live: str
+) -> Iterator[None]:
+    command = [sys.executable, str(REPOSITORY / "tests/cluster/binaries.py"), tool]
+    binary = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     server = subprocess.Popen(
-        [binary, "server", "--quiet", "--address", address, *console, folder],
-        env={
-            **os.environ,
-            "MINIO_ROOT_USER": ACCESS_KEY,
-            "MINIO_ROOT_PASSWORD": SECRET_KEY,
-            "MINIO_UPDATE": "off",
-            "MINIO_CALLHOME_ENABLE": "off",
-        },
+        [binary, *arguments],
+        env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_until_live(f"http://{address}/minio/health/live", server)
-        yield Minio(f"http://{address}")
+        _wait_until_live(live, server)
+        yield
     finally:
         server.terminate()
         server.wait(20)
@@ -106,14 +129,24 @@ def _wait_until_live(url: str, server: subprocess.Popen[bytes]) -> None:
         except OSError:
             pass
         time.sleep(0.05)
-    pytest.fail(f"MinIO did not come up at {url}")
+    pytest.fail(f"the store did not come up at {url}")
 
 
 @pytest.fixture
 def s3(minio_server: Minio, monkeypatch: pytest.MonkeyPatch) -> S3Target:
     """A bucket of the test's own, with the worker's credentials in the environment."""
+    return _make_bucket(minio_server, monkeypatch)
+
+
+@pytest.fixture
+def second_s3(versitygw_server: Minio, monkeypatch: pytest.MonkeyPatch) -> S3Target:
+    """The same in the other S3 server."""
+    return _make_bucket(versitygw_server, monkeypatch)
+
+
+def _make_bucket(server: Minio, monkeypatch: pytest.MonkeyPatch) -> S3Target:
     bucket = f"test-{secrets.token_hex(6)}"
-    minio_server.client().make_bucket(bucket)
+    server.client().make_bucket(bucket)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-    return S3Target(endpoint=minio_server.endpoint, bucket=bucket, prefix="store/")
+    return S3Target(endpoint=server.endpoint, bucket=bucket, prefix="store/")

@@ -344,7 +344,8 @@ class _Translation:
     def _from_s3(self, error: Any) -> Exception:
         code, status = str(error.code), int(getattr(error.response, "status", 0) or 0)
         if code == "NoSuchKey":
-            return NotThere(f"there is no object {error.object_name!r} in {self._where}")
+            what = repr(error.object_name) if error.object_name else "of that key"  # not all say it
+            return NotThere(f"there is no object {what} in {self._where}")
         if code == "PreconditionFailed":
             return Replaced()
         if code == "InvalidRange":  # asked of an empty object
