@@ -11,8 +11,9 @@ from pydantic import Field
 
 from .base import Tolerant
 from .ending import SubjectRef
+from .output import IfExists
 from .steps import Step
-from .videojob import IfExists, Input, Limits
+from .videojob import Input, Limits
 from .videostore import AddressingStyle
 
 ORDER_VERSION: Literal[1] = 1

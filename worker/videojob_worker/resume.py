@@ -17,9 +17,9 @@ from pydantic import Field, ValidationError
 from videojob_api import names
 from videojob_api.base import Tolerant
 from videojob_api.manifest import Manifest
+from videojob_api.output import IfExists
 from videojob_api.status import OutputStatus, Warn
 from videojob_api.steps import Step
-from videojob_api.videojob import IfExists
 from videojob_api.work_order import LOCAL
 
 from . import __version__
