@@ -15,6 +15,7 @@ import pytest
 MARKER = b"this-film-is-marked-as-malware-by-the-tests-of-videojob"
 SIGNATURE = "VideoJob.Test.Marker"
 MAX_STREAM_BYTES = 1 << 20
+MAX_FILE_BYTES = MAX_STREAM_BYTES * 3 // 4
 
 
 @contextmanager
@@ -33,6 +34,7 @@ def clamd(folder: Path) -> Iterator[str]:
     (folder / "clamd.conf").write_text(
         f"Foreground yes\nTCPAddr 127.0.0.1\nTCPSocket {port}\n"
         f"DatabaseDirectory {folder}/signatures\nTemporaryDirectory {folder}\n"
+        f"MaxFileSize {MAX_FILE_BYTES}\nAlertExceedsMax yes\n"
         f"StreamMaxLength {MAX_STREAM_BYTES}\nMaxThreads 2\nFixStaleSocket yes\n"
     )
     with (folder / "log").open("w") as log:

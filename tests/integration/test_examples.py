@@ -74,3 +74,23 @@ def test_a_plan_for_programs(store: Path) -> None:
         assert stage["cpuSeconds"] > 0
     drawn = worker("plan", "35-quality", store, "--format", "mermaid")
     assert drawn.count("flowchart LR") == 2
+
+
+def test_what_is_there_already_is_not_made_again(store: Path, tmp_path: Path) -> None:
+    example = "41-go-on-where-it-stopped"
+    (store / "season-1").mkdir()
+    for episode in ("e01", "e02"):
+        shutil.copy(store / "uploads/bunny.mp4", store / f"season-1/{episode}.mp4")
+    worker("run", example, store)
+    results = store / "results/season-1"
+    made = {path: path.stat().st_mtime_ns for path in results.rglob("*") if path.is_file()}
+    assert results / "e01/.steps/web.json" in made
+    assert results / "e02/manifest.json" in made
+    listed = worker("run", example, store)
+    assert {path: path.stat().st_mtime_ns for path in results.rglob("*") if path.is_file()} == made
+    assert "results/season-1/e02/pictures/0001.jpg" in listed
+    os.utime(store / "season-1/e02.mp4")  # looks like another one, and is the same
+    worker("run", example, store)
+    changed = {p.name for p, before in made.items() if p.stat().st_mtime_ns != before}
+    assert "manifest.json" in changed
+    assert not [name for name in changed if name.endswith((".mp4", ".jpg", ".m3u8"))]

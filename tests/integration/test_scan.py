@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bad_inputs import make_film
-from clamav import MARKER, MAX_STREAM_BYTES, SIGNATURE, clamd
+from clamav import MARKER, MAX_FILE_BYTES, MAX_STREAM_BYTES, SIGNATURE, clamd
 from worker_pod import Pod
 
 from videojob_api.videojob import MalwareScan
@@ -61,8 +61,9 @@ def test_what_is_found_is_rejected_by_name(scanner: str, film: Path, stop: Stop,
     assert refusal.value.reason == "Infected"
 
 
-def test_a_film_too_large_for_the_scanner(scanner: str, film: Path, stop: Stop):
-    film.write_bytes(bytes(3 * MAX_STREAM_BYTES))
+@pytest.mark.parametrize("size", [MAX_FILE_BYTES + 1, 3 * MAX_STREAM_BYTES], ids=["file", "stream"])
+def test_a_film_too_large_for_the_scanner(scanner: str, film: Path, stop: Stop, size: int):
+    film.write_bytes(bytes(size))
     with pytest.raises(NotDoable, match="raise its StreamMaxLength"):
         scan(film, asked(scanner), stop)
     (warning,) = scan(film, asked(scanner, "Skip"), stop)
