@@ -18,7 +18,8 @@ from worker_pod import Pod
 from videojob_api.report import Result
 from videojob_api.work_order import S3Target
 from videojob_worker import __main__ as worker
-from videojob_worker import publish, run
+from videojob_worker import publish
+from videojob_worker import work as work_module
 from videojob_worker.storage import S3Storage
 
 pytestmark = [pytest.mark.ffmpeg, pytest.mark.minio]
@@ -56,7 +57,7 @@ def pod(tmp_path: Path, s3: S3Target, minio_server: Any) -> Pod:
 def counts(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """How many passes were run and results sent; sizes don't matter."""
     seen = {"passes": 0, "sent": 0}
-    real_pass, real_put = run.run_pass, S3Storage.put
+    real_pass, real_put = work_module.run_pass, S3Storage.put
 
     def run_pass(*arguments: Any) -> Any:
         seen["passes"] += 1
@@ -66,7 +67,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         real_put(self, key, *arguments, **named)
         seen["sent"] += "/." not in key and not key.endswith("manifest.json")
 
-    monkeypatch.setattr(run, "run_pass", run_pass)
+    monkeypatch.setattr(work_module, "run_pass", run_pass)
     monkeypatch.setattr(S3Storage, "put", put)
     monkeypatch.setattr(publish, "WORTH_ASKING_BYTES", 0)
     return seen
