@@ -24,7 +24,7 @@ from videojob_api.work_order import LOCAL
 
 from . import __version__
 from .errors import OutputExists, StorageRefused, WorkerError
-from .fetch import Source
+from .fetch import Source, hash_file
 from .log import say
 from .objects import NotThere
 from .outcome import Done, Findings, Task
@@ -77,7 +77,9 @@ def find_finished(task: Task) -> tuple[Manifest, str] | None:
         and manifest.source.etag == _etag(task)
         and item.sha256 in (None, manifest.source.sha256)
     )
-    whole = not find_failed(order.steps, manifest.warnings)
+    # What else the steps name may have changed, and was not looked at yet: the markers tell.
+    named = any(step.spec.assets for step in order.steps)
+    whole = not named and not find_failed(order.steps, manifest.warnings)
     if not (same_work and whole and _all_there(manifest.outputs, task)):
         return None
     say("all of it was done by an earlier attempt", manifest=key)
@@ -90,7 +92,7 @@ def completed_steps(task: Task, source: Source) -> Done:
     markers = {step.name: _read_marker(task, step.name) for step in steps}
     found = {name: marker for name, marker in markers.items() if marker is not None}
     if found:
-        digests = digest_steps(steps, source.sha256, _worker(task))
+        digests = digest_steps(steps, source.sha256, _worker(task), _assets(task))
         found = {
             name: marker
             for name, marker in found.items()
@@ -115,7 +117,8 @@ def mark_steps(task: Task, found: Findings, published: Sequence[OutputStatus]) -
     """Note that the steps which were left are finished, and join what was done before."""
     if found.source is None:
         raise WorkerError("steps were to be marked before there was an input")
-    digests = digest_steps(task.order.steps, found.source.sha256, _worker(task))
+    steps, sha256 = task.order.steps, found.source.sha256
+    digests = digest_steps(steps, sha256, _worker(task), _assets(task))
     failed = find_failed(task.order.steps, found.warnings)
     for step in found.done.rest:
         if step.name in failed:
@@ -134,15 +137,26 @@ def mark_steps(task: Task, found: Findings, published: Sequence[OutputStatus]) -
 
 
 def digest_steps(
-    steps: Sequence[Step], source_sha256: str, worker: Mapping[str, str]
+    steps: Sequence[Step],
+    source_sha256: str,
+    worker: Mapping[str, str],
+    assets: Mapping[str, str],
 ) -> dict[str, str]:
-    """What each step's results depend on, as one word for each."""
+    """What each step's results depend on, as one word for each.
+
+    Args:
+        steps: all of the order.
+        source_sha256: of the input.
+        worker: versions of the programs.
+        assets: what the steps need besides, by key, with its sha256.
+    """
     digests: dict[str, str] = {}
     taken_from = {step.from_ for step in steps}  # some steps publish only what nobody takes on
     for step in steps:
         above = [digests[name] for name in _above(step)]
         is_leaf = step.name not in taken_from
-        facts = [step.wire(), above, is_leaf, source_sha256, _versions(worker)]
+        needs = [assets.get(key) for key in step.spec.assets]
+        facts = [step.wire(), above, is_leaf, needs, source_sha256, _versions(worker)]
         text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         digests[step.name] = hashlib.sha256(text.encode()).hexdigest()
     return digests
@@ -200,6 +214,11 @@ def _versions(worker: Mapping[str, str]) -> list[str | None]:
 
 def _worker(task: Task) -> dict[str, str]:
     return {"version": __version__, **task.tools.versions()}
+
+
+def _assets(task: Task) -> dict[str, str]:
+    keys = {key for step in task.order.steps for key in step.spec.assets}
+    return {key: hash_file(task.scratch.asset(key)) for key in keys}
 
 
 def _is_ours(job: Mapping[str, Any], task: Task) -> bool:

@@ -57,7 +57,7 @@ def test_steps_above_count_all_the_way_up():
 
 def test_it_matters_whether_a_step_is_taken_on():
     """Some publish only what no other step is from."""
-    alone, taken = digest_steps(steps(WEB), "a", WORKER), digest_steps(ALL, "a", WORKER)
+    alone, taken = digest_steps(steps(WEB), "a", WORKER, {}), digest_steps(ALL, "a", WORKER, {})
     assert alone["web"] != taken["web"]
 
 
@@ -84,8 +84,8 @@ def test_it_matters_whether_a_step_is_taken_on():
 def test_results_depend_on(
     documents: tuple[dict[str, Any], ...], source: str, worker: dict[str, str], changed: set[str]
 ):
-    before = digest_steps(ALL, "a", WORKER)
-    after = digest_steps(steps(*documents), source, worker)
+    before = digest_steps(ALL, "a", WORKER, {})
+    after = digest_steps(steps(*documents), source, worker, {})
     assert {name for name in before if before[name] != after[name]} == changed
 
 
@@ -95,7 +95,7 @@ def test_subtitles_count_among_what_is_above():
     both = steps(words, film)
     assert choose_done(both, {"words": "then"}, "now") == []
     other = steps({**words, "transcribe": {"formats": ["VTT", "JSON"]}}, film)
-    before, after = (digest_steps(each, "a", WORKER)["web"] for each in (both, other))
+    before, after = (digest_steps(each, "a", WORKER, {})["web"] for each in (both, other))
     assert before != after
 
 
@@ -103,3 +103,10 @@ def test_a_step_that_failed_and_what_takes_from_it_are_not_done():
     warning = Warn(step="web", reason="StepFailed", message="no")
     assert find_failed(ALL, [warning]) == {"web", "sound"}
     assert find_failed(ALL, [warning.model_copy(update={"reason": "Other"})]) == set()
+
+
+def test_an_image_with_other_bytes_is_another_one():
+    marked = {**WEB["transcode"], "watermark": {"key": "logo.png"}}
+    (film,) = steps({"name": "web", "transcode": marked})
+    before, after = (digest_steps([film], "a", WORKER, {"logo.png": sha}) for sha in "xy")
+    assert before != after
