@@ -86,3 +86,5 @@ class WorkOrder(Tolerant):
     user_metadata: dict[str, str] = {}
     allowed_networks: list[str] = []
     """CIDRs that addresses in the steps may lead to though they are not public."""
+    seed: str = Field(default="", repr=False)
+    """What the run leaves to chance follows from it; the same for each attempt, and told to nobody."""

@@ -29,6 +29,7 @@ from .logs import configure_logging
 from .reconcile import reconcile
 from .reports import Reports
 from .resync import count_places, resync_forever
+from .seeds import ensure_seed_key
 from .settings import Settings
 from .web import build_health_app, build_tls, serving
 from .world import World
@@ -59,7 +60,9 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(cluster.close)
         pair = await _certificate(cluster, settings)
-        world = World(cluster, replace(settings, reports_ca_pem=pair.ca_pem if pair else ""))
+        seed_key = await ensure_seed_key(cluster, settings.namespace, settings.reports_secret)
+        ca_pem = pair.ca_pem if pair else ""
+        world = World(cluster, replace(settings, reports_ca_pem=ca_pem, seed_key=seed_key))
         METRICS.register(Census(world))
         health = build_health_app(world)
         await stack.enter_async_context(serving(health, settings.http_port))

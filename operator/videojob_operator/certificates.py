@@ -43,7 +43,7 @@ async def ensure_certificate(cluster: Cluster, namespace: str, secret: str, host
         body = await cluster.get_secret(namespace, secret)
         if (pair := read_pair(body, host, datetime.now(UTC))) is not None:
             return pair
-        data = build_secret_data(host, datetime.now(UTC))
+        data = {**(body.get("data") or {}), **build_secret_data(host, datetime.now(UTC))}
         try:
             body = await cluster.replace_secret({**body, "data": data})
         except Conflict:

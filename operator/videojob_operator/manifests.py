@@ -5,6 +5,7 @@ Pure. Called by the admission policy; nothing here reaches the cluster.
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 
 from videojob_api import names
@@ -180,7 +181,14 @@ def build_order(
         reports=reports,
         subject_refs=spec.subject_refs,
         user_metadata=spec.user_metadata,
+        seed=_seed(observed),
     )
+
+
+def _seed(observed: Observed) -> str:
+    """What the run leaves to chance; nothing where the operator has no key."""
+    key, run = observed.settings.seed_key, f"{observed.uid}\n{observed.run_id}"
+    return hmac.digest(key.encode(), run.encode(), "sha256").hex() if key else ""
 
 
 def _metadata(observed: Observed, name: str, number: int) -> dict[str, Any]:

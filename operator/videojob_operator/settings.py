@@ -6,7 +6,7 @@ Read once by ``__main__``; nothing else looks at the environment.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_network
 from typing import Any
 
@@ -50,6 +50,8 @@ class Settings:
     """Base URL that workers reach the reports endpoint by; empty switches reports off."""
     reports_ca_pem: str = ""
     """Filled in at start, when the certificate is known; not from the environment."""
+    seed_key: str = field(default="", repr=False)
+    """Filled in at start; what is left to chance in a run follows from it."""
     reports_port: int = 8443
     reports_secret: str = "videojob-reports"  # noqa: S105 (the name of a Secret)
     reports_auth: str = "TokenReview"
@@ -84,10 +86,10 @@ class Settings:
             ValueError: naming the variable, what it held and what it should hold.
         """
         values: dict[str, Any] = {}
-        for field in fields(cls):
-            variable = f"VIDEOJOB_{field.name.upper()}"
+        for each in fields(cls):
+            variable = f"VIDEOJOB_{each.name.upper()}"
             if (text := environment.get(variable)) is not None:
-                values[field.name] = _parse(variable, text, field.default)
+                values[each.name] = _parse(variable, text, each.default)
         if values.get("concurrency", 1) < 1:
             raise ValueError(
                 "VIDEOJOB_CONCURRENCY is 0; write how many to reconcile at once, say 20"

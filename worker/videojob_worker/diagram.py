@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .graph import Encoding, File, Graph, Pictures
-from .nodes import Decoded, Looped, Node
+from .nodes import Decoded, Looped, Node, Noise
 
 _MOST_OF_A_LIST = 4
 
@@ -106,6 +106,8 @@ def _add_node(diagram: Diagram, node: Node) -> str:
     if isinstance(node, Decoded):
         origin = node.file.name if node.file else "film"
         return diagram.add(node, f"{origin} #{node.index}", [])
+    if isinstance(node, Noise):
+        return diagram.add(node, describe(node), [])
     if isinstance(node, Looped):
         return diagram.add(node, f"{node.path.name}, looped", [])
     parents = [_add_node(diagram, parent) for parent in node.parents]

@@ -5,17 +5,25 @@ Called by ``steps.filtering``. Pure. What a step did not touch is copied, so pic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from videojob_api.steps import Preset, VideoCodec, VideoSettings, settle
 
 from .containers import ANYTHING, SOUND_FORMS, Form
 from .errors import NotDoable
 from .graph import Container, Encoding, File, Programme
-from .media import MediaInfo
+from .media import MediaInfo, VideoStream
 from .sounds import AudioCodec, AudioEncoding, Sound
-from .video import VideoCopy
+from .video import Picture, VideoCopy, VideoEncoding
 
 _SOUND_KBPS = 128
+_FINE = settle(VideoSettings(crf=18, preset=Preset.MEDIUM), VideoSettings())
+_FINE_AND_DEEP = settle(
+    VideoSettings(codec=VideoCodec.HEVC, crf=18, preset=Preset.MEDIUM, bit_depth=10),
+    VideoSettings(),
+)
+_GOP_SECONDS = 4
 _MP4_VIDEO = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video"})
 _MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})
 _WEBM = frozenset({"vp8", "vp9", "av1", "vorbis", "opus"})
@@ -42,20 +50,40 @@ def build_film(folder: Path, programme: Programme, media: MediaInfo) -> Film:
         media: the film that it came from.
 
     Raises:
-        NotDoable: if its pictures are not the film's own any more.
+        NotDoable: if an earlier step made its pictures smaller.
     """
     sounds = tuple(_keep(sound) for sound in programme.sounds)
     if programme.picture is None or media.video is None:
         form = _sound_form(sounds)
         return Film(File(folder / f"audio.{form.suffix}", form.container, sounds), form.mime_type)
-    if not programme.shows(media):
+    if programme.size != media.video.shown:
         raise NotDoable(
-            "The film can only be published as it came, and an earlier step changed its pictures: "
+            "The film can only be published in its own size, and an earlier step made it smaller: "
             "publish by a transcode, `from` this step."
         )
-    encodings: tuple[Encoding, ...] = (VideoCopy(media.video, programme.without_sei), *sounds)
-    form = _form({media.video.codec}, {sound.codec_name for sound in sounds}, media)
+    pictures: VideoCopy | VideoEncoding
+    if programme.shows(media):
+        pictures = VideoCopy(media.video, programme.without_sei)
+        codec = media.video.codec
+    else:
+        pictures = _encode(programme.picture, media.video)
+        codec = pictures.settings.codec.lower()
+    form = _form({codec}, {sound.codec_name for sound in sounds}, media)
+    encodings: tuple[Encoding, ...] = (pictures, *sounds)
     return Film(File(folder / f"film.{form.suffix}", form.container, encodings), form.mime_type)
+
+
+def _encode(picture: Picture, video: VideoStream) -> VideoEncoding:
+    """Pictures that were changed, so that little is lost; whoever wants them small transcodes."""
+    fine = _FINE if picture.form.bit_depth == 8 else _FINE_AND_DEEP
+    return VideoEncoding(
+        picture=picture,
+        size=picture.size.scaled_to_short(picture.size.short),
+        settings=fine,
+        form=replace(picture.form, hdr=fine.keeps_hdr and picture.form.hdr),
+        gop_seconds=_GOP_SECONDS,
+        frame_rate=None if video.variable else video.even_rate,
+    )
 
 
 def _keep(sound: Sound) -> AudioEncoding:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
+from hashlib import sha256
 from math import log10
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from .nodes import (
     Level,
     Mix,
     Node,
+    Noise,
     Pick,
     PickAt,
     Resample,
@@ -33,6 +35,7 @@ from .nodes import (
     Span,
     ToneMap,
     ToRgb,
+    noises_below,
     span_of,
 )
 from .sounds import AudioEncoding, Sound, steady
@@ -163,7 +166,7 @@ class Graph:
     """Everything that one pass makes. Steps only add to it."""
 
     media: MediaInfo
-    seed: bytes = b""
+    seed: bytes = field(default=b"", repr=False)
     """Whatever is left to chance follows from it: known to nobody who has only the results."""
     files: list[File] = field(default_factory=list)
     pictures: list[Pictures] = field(default_factory=list)
@@ -185,6 +188,10 @@ class Graph:
         if node not in self.levels and node not in self.unmeasured:
             self.unmeasured.append(node)
         return self.levels.get(node)
+
+    def seed_of(self, step: str) -> bytes:
+        """What a step leaves to chance: equal for equal jobs, and of no use for another step."""
+        return sha256(self.seed + step.encode()).digest()
 
     def add_file(self, file: File) -> None:
         """Have a file written."""
@@ -218,6 +225,11 @@ class Graph:
         ]
         made = (*filtered, *self.pictures, *self.readings)
         return (*(self.node_of(end) for end in made), *self.meters)
+
+    @property
+    def noises(self) -> tuple[Noise, ...]:
+        """All that has to be fed to the pass while it runs."""
+        return noises_below(self.ends)
 
     def node_of(self, end: Encoding | Pictures | Readings) -> Node:
         """What goes into an encoder, or becomes pictures; of what passes by all, the stream."""
@@ -326,7 +338,7 @@ class Graph:
             return 0
         picks = [p.pick for p in self.pictures]
         times = sum(len(pick.milliseconds) for pick in picks if isinstance(pick, PickAt))
-        only_times = not (self.encodings or self.readings or self.meters or self.images)
+        only_times = not (self.encodings or self.readings or self.meters or self.images or self.noises)
         only_times &= all(span_of(p.picture.node) == Span() for p in self.pictures)
         is_indexed = self.media.is_mp4_family or "matroska" in self.media.format_name.split(",")
         if not only_times or not is_indexed or any(isinstance(pick, Pick) for pick in picks):

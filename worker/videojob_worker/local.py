@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -169,6 +170,7 @@ def build_order(job: VideoJob, store: str) -> WorkOrder:
         subject_refs=job.spec.subject_refs,
         user_metadata=job.spec.user_metadata,
         allowed_networks=list(EVERYWHERE),
+        seed=secrets.token_hex(),
     )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from hashlib import sha256
 from math import log10
 from typing import Any
 
@@ -99,11 +98,6 @@ def mask(graph: Graph, sound: Sound, babble: Looped, ratio_db: float) -> Sound:
     headroom = round(max(0.0, highest - _HIGHEST_PEAK_DB), 2)
     mix = Mix(gain, ratio_db, headroom, sound.channels, sound.track.sample_rate)
     return replace(sound, node=Filtered(mix, (sound.node, babble)))
-
-
-def seed_of(graph: Graph, step: str) -> bytes:
-    """What a step leaves to chance: equal for equal jobs, and of no use for another step."""
-    return sha256(graph.seed + step.encode()).digest()
 
 
 def _raised(sound: Sound, gain_db: float) -> Node:

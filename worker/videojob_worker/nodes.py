@@ -8,11 +8,14 @@ A new filter is a dataclass here and its words there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
 from zlib import crc32
+
+from videojob_api.steps import CloakMethod
 
 from .media import Size
 
@@ -87,6 +90,11 @@ class Scale:
     """Another size of what is conformed already."""
 
     size: Size
+
+
+@dataclass(frozen=True)
+class Perturb:
+    """Noise, the second parent, over the brightness of pictures of the same size and depth."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +257,7 @@ Filter = (
     | ToneMap
     | Overlay
     | Scale
+    | Perturb
     | Resample
     | Pick
     | PickAt
@@ -289,6 +298,24 @@ class Looped:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """Pictures of noise, 4:2:0, that ``feeds`` makes while a pass reads them: they lie nowhere."""
+
+    path: Path
+    """A pipe."""
+    method: CloakMethod
+    bound: int
+    """No brightness is changed by more, in steps of the depth."""
+    size: Size
+    frame_rate: Fraction
+    """New noise so many times a second."""
+    seed: bytes = field(repr=False)
+    """Said to nobody: who knows it can take the noise out again."""
+    bit_depth: int = 8
+    is_audio: bool = False
+
+
+@dataclass(frozen=True)
 class Filtered:
     """What comes out of a filter."""
 
@@ -302,7 +329,18 @@ class Filtered:
         return self.parents[0].is_audio
 
 
-Node = Decoded | Looped | Filtered
+Node = Decoded | Looped | Noise | Filtered
+
+
+def noises_below(nodes: Iterable[Node]) -> tuple[Noise, ...]:
+    """All noise that goes into some nodes, each once."""
+    found: dict[Noise, None] = {}
+    for node in nodes:
+        if isinstance(node, Noise):
+            found[node] = None
+        elif isinstance(node, Filtered):
+            found |= dict.fromkeys(noises_below(node.parents))
+    return tuple(found)
 
 
 def meter_name(node: Node) -> str:

@@ -64,7 +64,7 @@ class Task:
     def seed(self, source: Source) -> bytes:
         """The same for each attempt at this input; not to be guessed from the results."""
         job = self.order.job
-        told = (job.uid, job.run_id, self.item.name, source.sha256)
+        told = (self.order.seed, job.uid, job.run_id, self.item.name, source.sha256)
         return sha256("\n".join(told).encode()).digest()
 
     def bench(self, media: MediaInfo) -> Workbench:

@@ -16,6 +16,7 @@ from videojob_api.reasons import RejectReason
 from videojob_api.status import MAX_MESSAGE, Warn
 
 from .errors import FFmpegFailed, Interrupted, NotDoable, Rejected
+from .feeds import feeding
 from .ffmpeg import MAX_LOG_BYTES, Tools
 from .loudness import describe_loudness
 from .outcome import classify
@@ -70,12 +71,13 @@ def run_pass(stage: Pass, tools: Tools, on_progress: Leg | None = None) -> PassR
             on_progress(progress.fraction, fps=progress.fps, speed=progress.speed)
 
     try:
-        completed = tools.run(
-            stage.argv,
-            timeout_seconds=stage.timeout_seconds,
-            on_stdout_line=take,
-            log_name=stage.name,
-        )
+        with feeding(stage.noises):
+            completed = tools.run(
+                stage.argv,
+                timeout_seconds=stage.timeout_seconds,
+                on_stdout_line=take,
+                log_name=stage.name,
+            )
     except FFmpegFailed as error:
         raise _explained(stage, error) from error
     lines = _lines(completed.log, completed.stderr_tail)

@@ -29,7 +29,7 @@ from .encoders import CPU, Device
 from .errors import NotDoable
 from .graph import Graph, Programme, seconds_of, source_programme
 from .media import MediaInfo
-from .nodes import Filtered, Level, Meter, Node, span_of
+from .nodes import Filtered, Level, Meter, Node, Noise, span_of
 from .outputs import PlannedOutput
 from .scratch import Scratch
 from .sounds import AudioEncoding
@@ -57,6 +57,8 @@ class Pass:
     """Video encodings with the numbers of their output and stream in the command."""
     folders: tuple[Path, ...]
     """Must exist before it runs."""
+    noises: tuple[Noise, ...]
+    """Must be fed to it while it runs."""
     decodes_all_frames: bool
     """False when it looks at key frames, or at sound alone."""
     reads_all: bool
@@ -306,6 +308,7 @@ def _build_pass(
                 ]
             )
         ),
+        noises=graph.noises,
         decodes_all_frames=graph.decodes_all_frames,
         expected_frames=_expected_frames(graph, encodings),
         reads_all=ends_at is None,

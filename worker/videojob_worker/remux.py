@@ -22,7 +22,7 @@ def find_hindrance(wanted: VideoEncoding, media: MediaInfo) -> str | None:
     if video is None:
         return "the film has no video"
     if not isinstance(wanted.picture.node, Decoded):
-        return "its pictures are changed on the way (trimmed, marked, deinterlaced or flattened)"
+        return "its pictures are changed on the way (trimmed, marked, cloaked, deinterlaced or flattened)"
     if _NAMES.get(video.codec) is not settings.codec:
         return f"the film's codec is {video.codec}"
     if video.coded != wanted.size or video.rotation or video.pixel_aspect != 1:

@@ -16,7 +16,8 @@ from ..base import Model, Name
 from .audio_mask import AudioMask, MaskLevel
 from .base import StepModel
 from .clean import Clean
-from .encoding import Settled, VideoCodec
+from .cloak import Cloak, CloakMethod
+from .encoding import Preset, Settled, VideoCodec, VideoSettings, settle
 from .extract_audio import AudioFormat, ExtractAudio
 from .loudness import Loudness
 from .quality import Metric, Quality
@@ -35,6 +36,8 @@ __all__ = [
     "AudioFormat",
     "AudioMask",
     "Clean",
+    "Cloak",
+    "CloakMethod",
     "ExtractAudio",
     "Loudness",
     "MaskLevel",
@@ -42,6 +45,7 @@ __all__ = [
     "OnError",
     "Packaging",
     "PictureFormat",
+    "Preset",
     "Quality",
     "Rendition",
     "Scenes",
@@ -56,7 +60,9 @@ __all__ = [
     "Transcribe",
     "TranscriptFormat",
     "VideoCodec",
+    "VideoSettings",
     "check_steps",
+    "settle",
 ]
 
 KINDS: dict[str, type[StepModel]] = {
@@ -68,6 +74,7 @@ KINDS: dict[str, type[StepModel]] = {
     "audioMask": AudioMask,
     "clean": Clean,
     "transcribe": Transcribe,
+    "cloak": Cloak,
 }
 """The kinds by their keys in a manifest; each is a field of ``Step`` too."""
 
@@ -109,6 +116,7 @@ class Step(Model):
     audio_mask: AudioMask | None = None
     clean: Clean | None = None
     transcribe: Transcribe | None = None
+    cloak: Cloak | None = None
     on_error: OnError = Field(
         default=OnError.FAIL,
         description="Continue: if this step fails, the input goes on without it, and a warning says "

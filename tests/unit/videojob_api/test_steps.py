@@ -27,6 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "audioMask": {},
     "clean": {},
     "transcribe": {},
+    "cloak": {},
 }
 
 
@@ -76,7 +77,13 @@ def test_pictures_are_counted_in_exactly_one_way(thumbnails: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     "kind",
     [
-        {"cloak": {}},
+        {"cloak": {"epsilon": 0.03}},
+        {"cloak": {"epsilon": 0.21}},
+        {"cloak": {"strength": 0.9}},
+        {"cloak": {"strength": 2.1}},
+        {"cloak": {"everyNFrames": 0}},
+        {"cloak": {"everyNFrames": 31}},
+        {"cloak": {"method": "Fog"}},
         {"transcode": {"renditions": []}},
         {"transcode": {"renditions": [{"height": 0}]}},
         {"transcode": {"renditions": [{"height": 63}]}},

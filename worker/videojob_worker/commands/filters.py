@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 from functools import singledispatchmethod
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,10 @@ from ..nodes import (
     Mix,
     Mixdown,
     Node,
+    Noise,
     OnGrid,
     Overlay,
+    Perturb,
     Pick,
     PickAt,
     Resample,
@@ -55,6 +58,7 @@ Stream = Any  # ffmpeg-python has no types
 _DEBUG = 48
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 _FINE_HZ = 192_000
+_NEVER_A_FRAME = Fraction(2, 1000)
 
 
 _BT709 = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709"}
@@ -111,6 +115,8 @@ class Wiring:
             return (self._files[node.file] if node.file else self._film)[str(node.index)]
         if isinstance(node, Looped):
             return ffmpeg.input(input_url(node.path), f="wav", stream_loop=-1)
+        if isinstance(node, Noise):
+            return _noise(node)
         if isinstance(node.filter, Meter):
             return self._meter(node)
         return self._apply(node.filter, *(self._take(parent) for parent in node.parents))
@@ -216,6 +222,13 @@ class Wiring:
         return stream.filter("scale", wanted.size.width, wanted.size.height, flags="bicubic")
 
     @_apply.register
+    def _(self, wanted: Perturb, stream: Stream, noise: Stream) -> Stream:
+        # Adds the noise and takes its middle away; colours (planes 1 and 2) pass as they are.
+        # Noise has no end; where it stops though, the film shall not go on without it.
+        modes = {"c0_mode": "grainmerge", "c1_mode": "normal", "c2_mode": "normal"}
+        return ffmpeg.filter([stream, noise], "blend", shortest=1, **modes)
+
+    @_apply.register
     def _(self, wanted: Resample, stream: Stream) -> Stream:
         return stream.filter("fps", fps=str(wanted.frame_rate), start_time=0)
 
@@ -319,3 +332,19 @@ def _ends(cut: Cut | CutSound) -> dict[str, str]:
 def _shifted(start: Fraction) -> str:
     """So that time begins where the stretch does, in pictures and sound alike."""
     return f"PTS-{float(start):.6f}/TB"
+
+
+def _noise(noise: Noise) -> Stream:
+    """Pictures from a second before the film on, and never at the time of a frame.
+
+    So no frame is without noise, and none gets the next one for a rounding error.
+    """
+    early = ceil(noise.frame_rate) / noise.frame_rate + _NEVER_A_FRAME
+    return ffmpeg.input(
+        input_url(noise.path),
+        f="rawvideo",
+        pixel_format="yuv420p" if noise.bit_depth == 8 else f"yuv420p{noise.bit_depth}le",
+        video_size=(noise.size.width, noise.size.height),
+        framerate=str(noise.frame_rate),
+        itsoffset=f"{-float(early):.6f}",
+    )

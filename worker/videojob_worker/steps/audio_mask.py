@@ -13,7 +13,7 @@ from videojob_api.steps import AudioMask, MaskLevel, Step
 
 from ..errors import NotDoable
 from ..graph import Graph, Programme, seconds_of
-from ..loudness import mask, seed_of
+from ..loudness import mask
 from ..nodes import Looped
 from ..scratch import Scratch
 from . import handles
@@ -44,7 +44,7 @@ class AudioMaskKind(FilterKind):
         """Every track with babble as loud as its own loudness asks for."""
         if self._ratio_db is None:
             return programme
-        self._seed = seed_of(graph, self.name)
+        self._seed = graph.seed_of(self.name)
         lengths = [float(seconds_of(sound.node, graph.media)) for sound in programme.sounds]
         self._seconds = min(_MAX_BANK_SECONDS, max(lengths, default=0.0))
         babble = Looped(self._bank)

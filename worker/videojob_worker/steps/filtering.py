@@ -1,6 +1,6 @@
 """What filter steps have in common: they change the programme, and publish it only as a leaf.
 
-The base of ``audio_mask`` and ``clean``; it handles no model itself.
+The base of ``audio_mask``, ``clean`` and ``cloak``; it handles no model itself.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class FilterKind(StepKind):
         return Finished(tuple(self._produced(output, bench) for output in self._planned))
 
     def _produced(self, output: PlannedOutput, bench: Workbench) -> Produced:
-        size = output.copy.size if output.copy else None
+        shown = output.copy or output.video
+        size = shown.size if shown else None
         return Produced(
             path=output.path,
             step=self.name,

@@ -1,0 +1,185 @@
+"""cloak: the noise is in every frame, as strong as was asked, new when it should be, and nowhere else."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from dataclasses import replace
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import media_bench
+import numpy as np
+import pytest
+from assets import AAC, SMALL, X264, Clip, Clips, tone
+from media_bench import MP4, Bench
+
+from videojob_worker import noise
+from videojob_worker.errors import Unverified
+from videojob_worker.feeds import feeding
+from videojob_worker.ffmpeg import Tools
+from videojob_worker.sandbox import Sandbox
+from videojob_worker.scratch import Scratch, open_scratch
+from videojob_worker.stop import Stop
+
+pytestmark = pytest.mark.ffmpeg
+
+GRAY = "-f lavfi -i color=gray:size=320x180:rate=25:duration=2"
+STILL = Clip("still.mp4", f"{GRAY} {tone(2)} {X264} {AAC}")
+LONG = Clip("long.mp4", f"{GRAY.replace('duration=2', 'duration=12')} {X264}")
+LATE = Clip("late.mp4", f"{tone(3)} -itsoffset 0.7 {GRAY} {X264} {AAC}")
+UNEVEN = Clip("uneven.mkv", f"{GRAY} -vf 'select=not(mod(n\\,3))+lt(n\\,9)' -fps_mode vfr {X264}")
+ODD = Clip("odd.mp4", f"{GRAY} -bf 3 -c:v libx264 -pix_fmt yuv444p -r 30000/1001")
+Frames = np.ndarray[Any, np.dtype[np.int16]]
+
+
+@pytest.fixture
+def bench(scratch: Scratch, tools: Tools) -> Bench:
+    return Bench(scratch, tools)
+
+
+def cloak(method: str = "Gabor", **spec: Any) -> dict[str, Any]:
+    return {"name": "protect", "cloak": {"method": method, "epsilon": 0.08, **spec}}
+
+
+def look(path: Path, size: tuple[int, int] = (320, 180)) -> Frames:
+    """The brightness of every frame."""
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:v", "-fps_mode", "passthrough"]
+    form = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-"]
+    raw = subprocess.run([*command, *form], capture_output=True, check=True).stdout
+    width, height = size
+    frames = np.frombuffer(raw, np.uint8).reshape(-1, width * height * 3 // 2)
+    return frames[:, : width * height].reshape(-1, height, width).astype(np.int16)
+
+
+def noise_of(made: Path, source: Path) -> Frames:
+    return look(made) - look(source)
+
+
+def likeness(noise: Frames) -> list[float]:
+    """How much the noise of each frame is that of the frame before."""
+    flat = noise.reshape(len(noise), -1)
+    return [float(np.corrcoef(a, b)[0, 1]) for a, b in pairwise(flat)]
+
+
+@pytest.mark.parametrize(
+    ("method", "deviation"), [("Noise", 11.5), ("Perlin", 14.0), ("Gabor", 17.3)]
+)
+def test_every_frame_is_protected_and_each_tenth_anew(
+    method: str, deviation: float, clips: Clips, bench: Bench
+) -> None:
+    made, warnings = bench.make(clips.path(STILL), cloak(method))
+    assert warnings == []
+    film = made["protect/film.mp4"]
+    assert (film.width, film.height, film.mime_type) == (320, 180, "video/mp4")
+    noise = noise_of(film.path, clips.path(STILL))
+    assert len(noise) == 50
+    assert abs(noise).max() <= 20 + 8  # 0.08 of 255, and what the encoder makes of it
+    assert noise.std(axis=(1, 2)) == pytest.approx(deviation, rel=0.06)
+    assert [n for n, like in enumerate(likeness(noise), start=1) if like < 0.9] == [10, 20, 30, 40]
+
+
+def test_strength_and_interval_are_as_asked(clips: Clips, bench: Bench) -> None:
+    step = cloak(epsilon=0.04, strength=1.5, everyNFrames=7)
+    made, _ = bench.make(clips.path(STILL), step)
+    noise = noise_of(made["protect/film.mp4"].path, clips.path(STILL))
+    assert noise.std(axis=(1, 2)) == pytest.approx(17.3 * 15 / 20, rel=0.06)
+    anew = [n for n, like in enumerate(likeness(noise), start=1) if like < 0.9]
+    assert anew == [7, 14, 21, 28, 35, 42, 49]
+
+
+def test_colours_stay(clips: Clips, bench: Bench) -> None:
+    made, _ = bench.make(clips.path(STILL), cloak())
+    command = ["ffmpeg", "-v", "error", "-i", str(made["protect/film.mp4"].path)]
+    form = ["-vf", "extractplanes=u", "-f", "rawvideo", "-"]
+    colour = subprocess.run([*command, *form], capture_output=True, check=True).stdout
+    assert np.frombuffer(colour, np.uint8).astype(int) == pytest.approx(128, abs=1)
+
+
+@pytest.mark.parametrize("clip", [LATE, UNEVEN, ODD], ids=lambda clip: str(clip.name))
+def test_no_frame_is_without_however_it_is_timed(clip: Clip, clips: Clips, bench: Bench) -> None:
+    """The encoder's own loss is small against it."""
+    path = clips.path(clip)
+    made, _ = bench.make(path, cloak())
+    seen = look(made["protect/film.mp4"].path)
+    assert len(seen) == len(look(path))
+    assert (seen - 126).std(axis=(1, 2)).min() > 15
+
+
+def test_all_that_is_made_of_it_is_protected_and_nothing_else(clips: Clips, bench: Bench) -> None:
+    protected = {**MP4, "from": "protect"}
+    poster = {"name": "poster", "from": "protect", "thumbnails": {"count": 2, "width": 320}}
+    plain = {**MP4, "name": "plain"}
+    made, _ = bench.make(clips.path(STILL), cloak(), protected, poster, plain)
+    assert set(made) == {"web/90p.mp4", "plain/90p.mp4", "poster/0001.jpg", "poster/0002.jpg"}
+    assert look(made["web/90p.mp4"].path, (160, 90)).std() > 10
+    assert look(made["poster/0001.jpg"].path).std() > 10
+    assert look(made["plain/90p.mp4"].path, (160, 90)).std() < 2
+
+
+def test_a_retry_makes_equal_bytes(
+    clips: Clips, bench: Bench, stop: Stop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one thread: x264 with several is not the same twice where it reaches its cap."""
+    monkeypatch.setattr(media_bench, "BUDGET", replace(media_bench.BUDGET, threads=1))
+    made, _ = bench.make(clips.path(SMALL), cloak())
+    with open_scratch(bench.scratch.root.parent) as other:
+        again = Bench(other, Tools(other, Sandbox(other.root, threads=2), stop))
+        same, _ = again.make(clips.path(SMALL), cloak())
+        films = [made["protect/film.mp4"].path, same["protect/film.mp4"].path]
+        assert films[0].read_bytes() == films[1].read_bytes()
+
+
+def test_another_seed_makes_other_noise(
+    clips: Clips, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = bench.make(clips.path(STILL), cloak())
+    first = look(made["protect/film.mp4"].path)
+    monkeypatch.setattr(media_bench, "SEED", b"another secret")
+    made, _ = bench.make(clips.path(STILL), cloak())
+    both = np.stack([first[:10], look(made["protect/film.mp4"].path)[:10]]).reshape(2, -1)
+    assert abs(np.corrcoef(both)[0, 1]) < 0.1
+
+
+def test_the_seed_stands_in_no_log_and_no_noise_is_left(clips: Clips, bench: Bench) -> None:
+    _, stage, _ = bench.run(clips.path(STILL), cloak())
+    (noise,) = stage.noises
+    texts = [path.read_bytes() for path in bench.scratch.logs.iterdir()]
+    assert b"work/protect/noise" in b"".join(texts)
+    for secret in (noise.seed, noise.seed.hex().encode(), media_bench.SEED):
+        assert not any(secret in text for text in texts)
+    assert not noise.path.exists()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("feed")]
+
+
+def test_memory_does_not_grow_with_the_film(clips: Clips, bench: Bench, tools: Tools) -> None:
+    used = []
+    for clip in (STILL, LONG):
+        _, plan = bench.plan(clips.path(clip), cloak(everyNFrames=1))
+        (stage,) = plan.passes
+        for folder in stage.folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        with feeding(stage.noises):
+            used.append(tools.run(stage.argv, timeout_seconds=60).max_rss_bytes)
+    assert used[1] < used[0] * 1.1
+
+
+def test_noise_that_ends_too_early_does_not_pass_for_a_film(
+    clips: Clips, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = noise.planes
+    monkeypatch.setattr(noise, "planes", lambda wanted: islice(whole(wanted), 5))
+    with pytest.raises(Unverified):
+        bench.make(clips.path(STILL), cloak())
+
+
+def test_what_keeps_noise_from_being_made_is_told(
+    clips: Clips, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(wanted: object) -> None:
+        raise MemoryError("no room for noise")
+
+    monkeypatch.setattr(noise, "planes", fail)
+    with pytest.raises(MemoryError, match="no room for noise"):
+        bench.make(clips.path(STILL), cloak())

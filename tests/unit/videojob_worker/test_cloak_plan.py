@@ -1,0 +1,91 @@
+"""The plan of a cloak: one noise for all that is made of it, in the same pass."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+import pytest
+from media_builders import BUDGET, SCRATCH, a_film, a_step, a_video, mp4, option, the_pass
+
+from videojob_worker.diagram import build_diagram
+from videojob_worker.graph import Container
+from videojob_worker.media import Size
+from videojob_worker.plan import build_plan
+
+CLOAK = a_step("protect", cloak={"epsilon": 0.08})
+WEB = a_step("web", **{"from": "protect"}, transcode={"renditions": [{"height": 720}]})
+POSTER = a_step("poster", **{"from": "protect"}, thumbnails={"count": 3})
+
+
+def test_renditions_and_pictures_share_one_noise() -> None:
+    stage = the_pass(CLOAK, mp4("plain", 1080), WEB, POSTER)
+    argv = stage.argv
+    text = " ".join(argv)
+    assert text.count("blend=c0_mode=grainmerge:c1_mode=normal:c2_mode=normal:shortest=1") == 1
+    assert text.count("-f rawvideo") == 1
+    assert option(argv, "-framerate") == ["5/2"]
+    assert option(argv, "-video_size") == ["1920x1080"]
+    assert option(argv, "-i") == ["file:/s/source", "file:/s/work/protect/noise"]
+    (noise,) = stage.noises
+    assert (noise.bound, noise.size, noise.frame_rate) == (20, Size(1920, 1080), Fraction(5, 2))
+
+
+def test_the_seed_is_neither_in_the_command_nor_in_the_plan() -> None:
+    seed = bytes(range(65, 97))
+    plan = build_plan([CLOAK, WEB], a_film(), SCRATCH, BUDGET, seed=seed)
+    (noise,) = plan.passes[0].noises
+    told = repr(plan) + " ".join(build_diagram(plan.passes[0].graph).boxes.values())
+    assert "Noise noise, method gabor, bound 20, 1920x1080, frame rate 5/2, bit depth 8" in told
+    for secret in (seed, noise.seed):
+        assert repr(secret)[2:-1] not in told
+        assert secret.hex() not in told
+
+
+def test_each_step_has_noise_of_its_own() -> None:
+    other = a_step("other", cloak={"epsilon": 0.08})
+    first, second = the_pass(CLOAK, other).noises
+    assert first.path != second.path
+    assert first.seed != second.seed
+
+
+def test_a_leaf_encodes_the_pictures_finely_and_copies_the_sound() -> None:
+    stage = the_pass(CLOAK)
+    assert option(stage.argv, "-c:v:0") == ["libx264"]
+    assert option(stage.argv, "-crf:v:0") == ["18"]
+    assert option(stage.argv, "-c:a:0") == ["copy"]
+    (output,) = stage.outputs
+    assert (output.path.name, output.file.container) == ("film.mp4", Container.FASTSTART_MP4)
+
+
+def test_a_leaf_of_a_webm_is_an_mp4() -> None:
+    film = a_film(video=a_video(codec="vp9"), format_name="matroska,webm")
+    (output,) = the_pass(CLOAK, film=film).outputs
+    assert output.file.container is Container.FASTSTART_MP4
+
+
+def test_noise_is_made_for_what_viewers_see() -> None:
+    portrait = a_film(video=a_video(rotation=90, pixel_format="yuv422p10le"))
+    stage = the_pass(CLOAK, film=portrait)
+    text = " ".join(stage.argv)
+    assert stage.noises[0].size == Size(1080, 1920)
+    assert text.index("format=yuv420p") < text.index("blend=")
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"everyNFrames": 4}, "every 4 frames"),
+        ({"epsilon": 0.1, "strength": 1.5}, "amplitude of 0.15"),
+        ({"epsilon": 0.2, "everyNFrames": 1}, "every 1 frames .* and an amplitude of 0.20"),
+    ],
+)
+def test_it_warns_where_files_grow_much(spec: dict[str, float], told: str) -> None:
+    plan = build_plan([a_step("protect", cloak=spec)], a_film(), SCRATCH, BUDGET)
+    (warning,) = plan.warnings
+    assert (warning.step, warning.reason) == ("protect", "BitrateExplodes")
+    assert re.search(told, warning.message)
+
+
+def test_the_default_is_no_reason_to_warn() -> None:
+    assert build_plan([a_step("p", cloak={})], a_film(), SCRATCH, BUDGET).warnings == ()
