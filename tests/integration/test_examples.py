@@ -16,7 +16,7 @@ from assets import SCENES, Clips
 pytestmark = pytest.mark.ffmpeg
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-MEASURING = ("33-thumbnails", "34-scenes", "35-quality")
+LOCAL = ("33-thumbnails", "34-scenes", "35-quality", "40-cloak")
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def worker(command: str, example: str, store: Path, *more: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("example", MEASURING)
+@pytest.mark.parametrize("example", LOCAL)
 def test_an_example_makes_what_its_readme_lists(example: str, store: Path) -> None:
     worker("run", example, store)
     readme = (EXAMPLES / example / "README.md").read_text()
@@ -54,7 +54,7 @@ def test_an_example_makes_what_its_readme_lists(example: str, store: Path) -> No
         assert (store / at_source_size).stat().st_size > 0, key
 
 
-@pytest.mark.parametrize("example", MEASURING)
+@pytest.mark.parametrize("example", LOCAL)
 def test_a_plan_is_shown_and_nothing_is_made(example: str, store: Path) -> None:
     text = worker("plan", example, store)
     assert "bunny: video/mp4 320x180, 8 s" in text

@@ -1,0 +1,39 @@
+"""The example of cloak, as it stands in the repository, on the cluster; and who is told its seed."""
+
+from __future__ import annotations
+
+import json
+
+import bucket
+import places
+import yaml
+from minio import Minio
+from on_cluster import Kubectl
+
+from videojob_api import names
+
+MADE = {"web/480p.mp4", "poster/0001.jpg", "poster/0002.jpg", "clouds/film.mp4"}
+
+
+def test_the_example_makes_what_its_readme_says_and_tells_nobody_its_seed(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    path = places.REPOSITORY / "examples" / "40-cloak" / "videojob.yaml"
+    body = yaml.safe_load(path.read_text())
+    place = f"results/{kube.namespace}/bunny/"
+    body["spec"]["output"]["prefix"] = f"results/{kube.namespace}/"
+    kube.apply(body)
+    status = kube.wait_end("cloak", seconds=180)
+    assert status["phase"] == "Succeeded", status
+    assert {output["key"].removeprefix(place) for output in status["outputs"]} == MADE
+    assert not status.get("warnings")
+    (job,) = kube.items("jobs")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    (order,) = (json.loads(e["value"]) for e in container["env"] if e["name"] == names.ENV_ORDER)
+    assert len(order["seed"]) == 64
+    told = [json.dumps(kube.get("videojob", "cloak")).encode()]
+    for each in media.list_objects(bucket.BUCKET, prefix=place, recursive=True):
+        if not each.object_name.endswith((".mp4", ".jpg")):
+            told.append(media.get_object(bucket.BUCKET, each.object_name).read())
+    assert len(told) > 3  # the manifest, the commands and a log at least
+    assert not any(order["seed"].encode() in text for text in told)
