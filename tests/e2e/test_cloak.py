@@ -12,7 +12,10 @@ from on_cluster import Kubectl
 
 from videojob_api import names
 
-MADE = {"web/480p.mp4", "poster/0001.jpg", "poster/0002.jpg", "clouds/film.mp4"}
+MADE = {
+    *("protect/cloak-report.json", "protect/cloak-report.md"),
+    *("web/480p.mp4", "poster/0001.jpg", "poster/0002.jpg", "clouds/film.mp4"),
+}
 
 
 def test_the_example_makes_what_its_readme_says_and_tells_nobody_its_seed(

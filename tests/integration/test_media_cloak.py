@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 from dataclasses import replace
@@ -183,3 +184,23 @@ def test_what_keeps_noise_from_being_made_is_told(
     monkeypatch.setattr(noise, "planes", fail)
     with pytest.raises(MemoryError, match="no room for noise"):
         bench.make(clips.path(STILL), cloak())
+
+
+def test_a_report_says_what_it_costs_and_no_more(clips: Clips, bench: Bench) -> None:
+    made, _ = bench.make(clips.path(SMALL), cloak(report=True))
+    assert set(made) == {
+        "protect/film.mp4",
+        "protect/cloak-report.json",
+        "protect/cloak-report.md",
+    }
+    told = json.loads(made["protect/cloak-report.json"].path.read_text())
+    assert told["control"]["PSNR"]["mean"] > 32
+    assert 22 < told["cloaked"]["PSNR"]["mean"] < 28  # 0.08 of 255 in most of the brightness
+    assert told["control"]["SSIM"]["mean"] > told["cloaked"]["SSIM"]["mean"]
+    assert told["bitrateTimes"] == pytest.approx(
+        told["cloaked"]["kbps"] / told["control"]["kbps"], abs=0.02
+    )
+    assert "no classifier" in told["labels"]["unavailable"]
+    text = made["protect/cloak-report.md"].path.read_text()
+    assert "| codec only |" in text
+    assert "does not protect" in text

@@ -237,6 +237,9 @@ def _contribute(
             warnings.append(kind.warn("StepLeftOut", str(error)))
         else:
             kinds.append(kind)
+            for late in kind.afterwards:
+                late.contribute(graph_of(late), taken)
+                kinds.append(late)
     return tuple(kinds), (*warnings, *(warning for kind in kinds for warning in kind.warnings))
 
 

@@ -12,6 +12,7 @@ from videojob_worker.diagram import build_diagram
 from videojob_worker.graph import Container
 from videojob_worker.media import Size
 from videojob_worker.plan import build_plan
+from videojob_worker.steps.cloak_report import build_text
 
 CLOAK = a_step("protect", cloak={"epsilon": 0.08})
 WEB = a_step("web", **{"from": "protect"}, transcode={"renditions": [{"height": 720}]})
@@ -89,3 +90,35 @@ def test_it_warns_where_files_grow_much(spec: dict[str, float], told: str) -> No
 
 def test_the_default_is_no_reason_to_warn() -> None:
     assert build_plan([a_step("p", cloak={})], a_film(), SCRATCH, BUDGET).warnings == ()
+
+
+def test_a_report_compares_two_trials_in_a_pass_after() -> None:
+    asked = a_step("protect", cloak={"epsilon": 0.08, "report": True})
+    plan = build_plan([asked, WEB], a_film(), SCRATCH, BUDGET)
+    making, comparing = plan.passes
+    assert [o.path.name for o in making.outputs] == ["control.mp4", "cloaked.mp4", "720p.mp4"]
+    assert comparing.steps == ("protect-report",)
+    assert comparing.noises == ()  # with the film as it was before
+    trials = [e for e, _, _ in making.encodings if e.settings.crf == 23 and e.size == Size(1280, 720)]
+    assert len({e.picture for e in trials}) == 2
+    assert len(build_plan([CLOAK, WEB], a_film(), SCRATCH, BUDGET).passes) == 1
+
+
+def test_a_report_tells_both_and_what_is_not_known() -> None:
+    measured = {"kbps": 100.0, "PSNR": {"mean": 40.25}, "SSIM": {"mean": 0.98}}
+    text = build_text(
+        {
+            "cloak": {"method": "Gabor", "epsilon": 0.08, "strength": 1.0, "everyNFrames": 10},
+            "comparedAt": {"width": 1280, "height": 720},
+            "control": measured,
+            "cloaked": {**measured, "kbps": 450.0},
+            "bitrateTimes": 4.5,
+            "labels": {"unavailable": "no classifier"},
+            "doesNotProtectFrom": ["Eyes."],
+        }
+    )
+    assert "| codec only | 100 | 40.2 | 0.980 |" in text
+    assert "| cloaked | 450 |" in text
+    assert "4.5 times the bitrate" in text
+    assert "**Labels**: no classifier." in text
+    assert "- Eyes." in text

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from videojob_api.steps import Cloak, Step
+from videojob_api.steps import Cloak, Step, VideoSettings, settle
 
 from ..errors import NotDoable
-from ..graph import Graph, Programme
+from ..graph import Container, File, Graph, Programme
+from ..media import VideoStream
 from ..nodes import PLAIN, Filtered, Noise, Perturb
+from ..outputs import PlannedOutput
 from ..scratch import Scratch
-from ..video import Picture
+from ..video import Picture, VideoEncoding
 from . import handles
+from .cloak_report import CloakReportKind, Trial
 from .filtering import FilterKind
 
+_TRIAL = settle(VideoSettings(), VideoSettings())
+_TRIAL_HEIGHT, _TRIAL_GOP_SECONDS = 720, 4
 _COSTLY_BOUND = 0.12
 _COSTLY_INTERVAL = 5
 
@@ -32,7 +37,8 @@ class CloakKind(FilterKind):
         spec = step.spec
         if not isinstance(spec, Cloak):
             raise NotDoable(f"Step {step.name!r} is no cloak.")
-        self._spec = spec
+        self._step, self._spec, self._scratch = step, spec, scratch
+        self._trials: tuple[Trial, ...] = ()
 
     def change(self, graph: Graph, programme: Programme) -> Programme:
         """The pictures in the size that they count as, and noise over them."""
@@ -53,7 +59,35 @@ class CloakKind(FilterKind):
             seed=graph.seed_of(self.name),
         )
         node = Filtered(Perturb(), (picture.node, noise))
-        return replace(programme, picture=Picture(node, picture.size, conformed=True))
+        cloaked = Picture(node, picture.size, conformed=True)
+        if self._spec.report:
+            self._plan_trials(graph, picture, cloaked, video)
+        return replace(programme, picture=cloaked)
+
+    def outputs(self) -> tuple[PlannedOutput, ...]:
+        """The film, if this is a leaf, and what is made to be measured."""
+        return (*super().outputs(), *(trial.output for trial in self._trials))
+
+    def _plan_trials(
+        self, graph: Graph, before: Picture, cloaked: Picture, video: VideoStream
+    ) -> None:
+        """The same rendition with the noise and without, as a transcode would make it."""
+        size = before.size.scaled_to_short(min(before.size.short, _TRIAL_HEIGHT))
+        for name, picture in (("control", before), ("cloaked", cloaked)):
+            encoding = VideoEncoding(
+                picture=picture,
+                size=size,
+                settings=_TRIAL,
+                form=PLAIN,
+                gop_seconds=_TRIAL_GOP_SECONDS,
+                frame_rate=video.even_rate if not video.variable else None,
+            )
+            file = File(self.work / f"{name}.mp4", Container.FASTSTART_MP4, (encoding,))
+            graph.add_file(file)
+            output = PlannedOutput(self.name, file, "video/mp4")
+            self._trials += (Trial(name, output, encoding),)
+        report = CloakReportKind(self._step, self._spec, self._scratch, before, self._trials)
+        self.afterwards = (report,)
 
     def _warn_of_cost(self) -> None:
         spec = self._spec
