@@ -77,7 +77,8 @@ def build_mermaid(diagram: Diagram) -> str:
 def describe(value: Any) -> str:
     """A value by its type and its fields: ``Scale 1280x720``, ``Pick rate 1/10, centred``."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(value).__name__)
-    words = [_field(f.name, getattr(value, f.name)) for f in fields(value)]
+    # What a value keeps out of its own words is a secret here too.
+    words = [_field(f.name, getattr(value, f.name)) for f in fields(value) if f.repr]
     return " ".join([name, ", ".join(filter(None, words))]).strip()
 
 

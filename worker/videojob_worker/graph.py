@@ -338,7 +338,9 @@ class Graph:
             return 0
         picks = [p.pick for p in self.pictures]
         times = sum(len(pick.milliseconds) for pick in picks if isinstance(pick, PickAt))
-        only_times = not (self.encodings or self.readings or self.meters or self.images or self.noises)
+        only_times = not (
+            self.encodings or self.readings or self.meters or self.images or self.noises
+        )
         only_times &= all(span_of(p.picture.node) == Span() for p in self.pictures)
         is_indexed = self.media.is_mp4_family or "matroska" in self.media.format_name.split(",")
         if not only_times or not is_indexed or any(isinstance(pick, Pick) for pick in picks):

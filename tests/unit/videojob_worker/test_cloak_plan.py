@@ -73,6 +73,57 @@ def test_noise_is_made_for_what_viewers_see() -> None:
     assert text.index("format=yuv420p") < text.index("blend=")
 
 
+def test_pictures_at_given_times_read_the_noise_through_from_its_beginning() -> None:
+    stage = the_pass(CLOAK, a_step("at", **{"from": "protect"}, thumbnails={"atSeconds": [5, 9]}))
+    assert option(stage.argv, "-i") == ["file:/s/source", "file:/s/work/protect/noise"]
+    assert "-ss" not in stage.argv
+
+
+def test_what_is_cloaked_is_never_copied() -> None:
+    remuxed = a_step(
+        "web",
+        **{"from": "protect"},
+        transcode={"remux": "WhenPossible", "packaging": "MP4", "renditions": [{"height": 1080}]},
+    )
+    (encoding, _, _), *_ = the_pass(CLOAK, remuxed).encodings
+    assert encoding.picture.conformed
+    clean = a_step("bare", **{"from": "protect"}, clean={})
+    (output,) = the_pass(CLOAK, clean).outputs
+    assert output.copy is None
+    assert output.video is not None
+
+
+def test_noise_goes_on_over_a_stretch() -> None:
+    """Whether the film is cut before the noise or after, the pass expects the stretch."""
+    spec = {
+        "trim": {"startSeconds": 4, "endSeconds": 9},
+        "packaging": "MP4",
+        "renditions": [{"height": 1080}],
+    }
+    before = the_pass(a_step("cut", transcode=spec), a_step("p", **{"from": "cut"}, cloak={}))
+    after = the_pass(CLOAK, a_step("cut", **{"from": "protect"}, transcode=spec))
+    for stage in (before, after):
+        assert len(stage.noises) == 1
+        assert {stage.expected_seconds} == {Fraction(5)}
+
+
+def test_a_film_of_high_range_is_tone_mapped_before_the_noise() -> None:
+    bright = a_film(
+        video=a_video(
+            codec="hevc",
+            pixel_format="yuv420p10le",
+            transfer="smpte2084",
+            primaries="bt2020",
+            matrix="bt2020nc",
+        )
+    )
+    plan = build_plan([CLOAK], bright, SCRATCH, BUDGET)
+    assert [w.reason for w in plan.warnings] == ["ToneMapped"]
+    text = " ".join(plan.passes[0].argv)
+    assert text.index("tonemap") < text.index("blend=")
+    assert "libx264" in text
+
+
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
@@ -99,7 +150,9 @@ def test_a_report_compares_two_trials_in_a_pass_after() -> None:
     assert [o.path.name for o in making.outputs] == ["control.mp4", "cloaked.mp4", "720p.mp4"]
     assert comparing.steps == ("protect-report",)
     assert comparing.noises == ()  # with the film as it was before
-    trials = [e for e, _, _ in making.encodings if e.settings.crf == 23 and e.size == Size(1280, 720)]
+    trials = [
+        e for e, _, _ in making.encodings if e.settings.crf == 23 and e.size == Size(1280, 720)
+    ]
     assert len({e.picture for e in trials}) == 2
     assert len(build_plan([CLOAK, WEB], a_film(), SCRATCH, BUDGET).passes) == 1
 
