@@ -119,6 +119,37 @@ def test_all_that_is_made_of_it_is_protected_and_nothing_else(clips: Clips, benc
     assert look(made["plain/90p.mp4"].path, (160, 90)).std() < 2
 
 
+def test_noise_goes_on_over_a_stretch_cut_before_it_or_after(clips: Clips, bench: Bench) -> None:
+    spec = {"packaging": "MP4", "trim": {"startSeconds": 0.5, "endSeconds": 1.5}}
+    cut = {"name": "cut", "transcode": {**spec, "renditions": [{"height": 180}]}}
+    made, _ = bench.make(
+        clips.path(STILL),
+        *(cut, {**cloak(), "from": "cut"}),
+        *({**cloak(), "name": "whole"}, {**cut, "name": "after", "from": "whole"}),
+    )
+    assert set(made) == {"cut/180p.mp4", "protect/film.mp4", "after/180p.mp4"}
+    assert look(made["cut/180p.mp4"].path).std() < 2
+    for name in ("protect/film.mp4", "after/180p.mp4"):
+        seen = look(made[name].path)
+        assert len(seen) == 25
+        assert (seen - 126).std(axis=(1, 2)).min() > 14
+
+
+def test_pictures_at_times_alone_are_protected(clips: Clips, bench: Bench) -> None:
+    asked = {"name": "at", "from": "protect", "thumbnails": {"times": [0.2, 1.2], "width": 320}}
+    made, _ = bench.make(clips.path(STILL), cloak(), asked)
+    assert set(made) == {"at/0001.jpg", "at/0002.jpg"}
+    assert all(look(picture.path).std() > 10 for picture in made.values())
+
+
+def test_a_copy_that_is_allowed_is_not_made_of_what_is_cloaked(clips: Clips, bench: Bench) -> None:
+    wanted = {"packaging": "MP4", "remux": "WhenPossible", "renditions": [{"height": 180}]}
+    made, _ = bench.make(
+        clips.path(STILL), cloak(), {"name": "web", "from": "protect", "transcode": wanted}
+    )
+    assert look(made["web/180p.mp4"].path).std() > 10
+
+
 def test_a_retry_makes_equal_bytes(
     clips: Clips, bench: Bench, stop: Stop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

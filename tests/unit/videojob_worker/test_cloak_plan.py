@@ -74,7 +74,7 @@ def test_noise_is_made_for_what_viewers_see() -> None:
 
 
 def test_pictures_at_given_times_read_the_noise_through_from_its_beginning() -> None:
-    stage = the_pass(CLOAK, a_step("at", **{"from": "protect"}, thumbnails={"atSeconds": [5, 9]}))
+    stage = the_pass(CLOAK, a_step("at", **{"from": "protect"}, thumbnails={"times": [5, 9]}))
     assert option(stage.argv, "-i") == ["file:/s/source", "file:/s/work/protect/noise"]
     assert "-ss" not in stage.argv
 
