@@ -107,6 +107,15 @@ def test_noise_goes_on_over_a_stretch() -> None:
         assert {stage.expected_seconds} == {Fraction(5)}
 
 
+def test_a_leaf_of_a_stretch_keeps_the_depth_that_it_has() -> None:
+    spec = {"trim": {"startSeconds": 4}, "packaging": "MP4", "renditions": [{"height": 1080}]}
+    cut = a_step("cut", transcode=spec)
+    deep = a_film(video=a_video(codec="hevc", pixel_format="yuv420p10le"))
+    stage = the_pass(cut, a_step("bare", **{"from": "cut"}, clean={}), film=deep)
+    codecs = {e.settings.codec: e.form.bit_depth for e, _, _ in stage.encodings}
+    assert codecs == {"H264": 8, "HEVC": 10}
+
+
 def test_a_film_of_high_range_is_tone_mapped_before_the_noise() -> None:
     bright = a_film(
         video=a_video(
