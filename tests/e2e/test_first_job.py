@@ -13,6 +13,8 @@ import yaml
 from minio import Minio
 from on_cluster import Kubectl, a_videojob, published
 
+from videojob_api.names import PRIVATE_FOLDERS
+
 OPERATOR = "system:serviceaccount:videojob-system:"
 EXAMPLE = places.REPOSITORY / "examples" / "01-first-job" / "videojob.yaml"
 
@@ -75,7 +77,7 @@ def test_it_succeeds_and_every_object_is_as_its_status_states(
     }
     stated = {output["key"] for output in status["outputs"]} | {f"{prefix}bunny/manifest.json"}
     extra = published(media, prefix) - stated
-    assert all("/.logs/" in key for key in extra), extra
+    assert all(key.split("/")[-2] in PRIVATE_FOLDERS for key in extra), extra
 
 
 def test_its_whole_life_costs_three_status_writes_two_events_and_nothing_at_rest(

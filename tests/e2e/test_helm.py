@@ -87,5 +87,5 @@ def test_an_operator_of_one_namespace_needs_no_right_in_the_cluster(
     assert taken > 0, f"no report was let in by the cluster's public keys: {reports}"
     assert metrics['videojob_operator_finished_total{phase="Succeeded"}'] == 1
     assert metrics['videojob_operator_reconcile_total{result="error"}'] == 0
-    refused = [name for name in reports if 'result="4' in name]
+    refused = [name for name, count in reports.items() if 'result="4' in name and count]
     assert refused == [], "the worker's own reports were refused"
