@@ -190,13 +190,13 @@ WEB = {
 
 def test_words_become_a_track_of_an_mp4_and_nothing_else_changes(make: Make, talk: Path) -> None:
     plain = {"name": "plain", "transcode": {k: v for k, v in _SPEC.items() if k != "subtitlesFrom"}}
-    finished = make(talk, words(language="en-GB"), WEB, plain)
+    finished = make(_spoken_in("deu", talk), words(language="en-GB"), WEB, plain)
     paths = {file.step: file.path for file in finished.produced if file.path.suffix == ".mp4"}
     assert finished.warnings == ()
     streams = _streams(paths["web"])
-    assert [(s["codec_name"], s.get("tags", {}).get("language")) for s in streams][2] == (
-        *("mov_text", "eng"),
-    )
+    assert [(s["codec_name"], s.get("tags", {}).get("language")) for s in streams] == [
+        *(("h264", "und"), ("aac", "deu"), ("mov_text", "eng"))
+    ]
     assert _packets(paths["web"], "v") == _packets(paths["plain"], "v")
     assert _packets(paths["web"], "a") == _packets(paths["plain"], "a")
     shown = subprocess.run(
@@ -232,6 +232,15 @@ def test_a_film_goes_without_subtitles_that_could_not_be_made(make: Make, clips:
     assert [file.name for file in finished.produced] == ["90p.mp4"]
     reasons = sorted(warning.reason for warning in finished.warnings)
     assert reasons == ["StepFailed", "SubtitlesMissing"]
+
+
+def _spoken_in(language: str, film: Path) -> Path:
+    """The film with a language named for its sound."""
+    named = film.with_stem(f"{film.stem}-{language}")
+    tag = f"language={language}"
+    argv = ["ffmpeg", "-v", "error", "-y", "-i", str(film), "-c", "copy", "-metadata:s:a:0", tag]
+    subprocess.run([*argv, str(named)], check=True)
+    return named
 
 
 def _streams(path: Path) -> list[dict[str, Any]]:

@@ -26,7 +26,8 @@ def build_captioned(
     """
     film = ffmpeg.input(input_url(movie), f="mov")
     text = ffmpeg.input(input_url(words), f="webvtt")
-    options = {"c": "copy", "c:s": "mov_text", "map_metadata": -1, "movflags": "+faststart"}
+    options = {"c": "copy", "c:s": "mov_text", "movflags": "+faststart"}
+    options["map_metadata:g"] = "-1"  # of the whole only: the tracks keep their languages
     options |= {
         "fflags": "+bitexact",
         "f": "mp4",
