@@ -157,9 +157,11 @@ class Reports:
 
     def _without_claims(self, key: Key, report: Report) -> Report:
         """The report without outputs that are not its input's; each such claim is counted."""
+        if report.result is None:  # nearly always: no manifest is parsed for a percent
+            return report
         body = self._world.cache.videojob(key)
         spec, _ = parse_spec(body) if body else (None, "")
-        if spec is None or report.result is None:
+        if spec is None:
             return report
         result = keep_own_outputs(spec, report.index, report.result)
         metrics.CLAIMS_DROPPED.inc(len(report.result.outputs) - len(result.outputs))
