@@ -18,6 +18,7 @@ from videojob_api.report import Report
 from videojob_api.status import VideoJobStatus
 from videojob_operator.cluster import Body, Cluster
 from videojob_operator.errors import ClusterError, Conflict, Gone
+from videojob_operator.fence import Fence
 from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
 from videojob_operator.settings import Settings
@@ -41,6 +42,7 @@ class FakeCluster(Cluster):
     """Objects by plural, namespace and name; every request is remembered."""
 
     def __init__(self) -> None:
+        self.fence = Fence()
         self.objects: dict[tuple[str, str, str], Body] = {}
         self.requests: list[tuple[str, str]] = []
         self.failures: list[ClusterError] = []

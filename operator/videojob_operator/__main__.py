@@ -13,6 +13,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import kopf
@@ -82,9 +83,11 @@ async def _run_parts(world: World, stop: asyncio.Event) -> None:
     work = functools.partial(reconcile, world=world)
     if settings.read_workloads:
         watch_workloads()
+    parts: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait(), name="stop")]
+    if settings.leader_elect:  # first: the lease runs while places are counted
+        parts.append(asyncio.create_task(hold_lease(world), name="lease"))
     await count_places(world)
-    parts = [
-        asyncio.create_task(stop.wait(), name="stop"),
+    parts += [
         asyncio.create_task(
             kopf.operator(
                 registry=REGISTRY,
@@ -101,8 +104,6 @@ async def _run_parts(world: World, stop: asyncio.Event) -> None:
         asyncio.create_task(world.queue.run(work, settings.concurrency), name="queue"),
         asyncio.create_task(resync_forever(world), name="resync"),
     ]
-    if settings.leader_elect:
-        parts.append(asyncio.create_task(hold_lease(world), name="lease"))
     if settings.reports_url:
         parts.append(asyncio.create_task(_watch_certificate(world), name="certificate"))
     done, rest = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)

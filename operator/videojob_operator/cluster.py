@@ -19,6 +19,7 @@ from videojob_api import names
 from videojob_api.videojob import TemplateKind
 
 from .errors import ClusterError, Conflict, Forbidden, Gone, Invalid
+from .fence import Fence
 
 Body = dict[str, Any]
 
@@ -42,8 +43,9 @@ def _custom(plural: str, namespace: str, name: str = "") -> str:
 class Cluster:
     """A connection to the API server with the operator's own identity."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, fence: Fence) -> None:
         self._api = api
+        self.fence = fence
 
     @classmethod
     async def connect(cls) -> Cluster:
@@ -55,9 +57,16 @@ class Cluster:
             await config.load_kube_config(client_configuration=configuration)
         configuration.connection_pool_maxsize = 100
         configuration.retries = 1
+        fence = Fence()
+        configuration.trace_configs = [fence.build_trace()]
         api = client.ApiClient(configuration)
         api.user_agent = "videojob-operator"
-        return cls(api)
+        return cls(api, fence)
+
+    @property
+    def server(self) -> str:
+        """The API server's address, as a URL."""
+        return str(self._api.configuration.host)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -5,6 +5,7 @@
     ├── Gone                404: not there (any more)
     ├── Invalid             400, 422: it will never be accepted as it is; trying again is no use
     ├── Forbidden           401, 403: rights are missing, or a quota is used up; never swallowed
+    ├── FormerLeaderError   not even sent: another replica may lead by now
     └── JobRefusedError     a worker's Job can't be made; told on the resource
 
 Raised by ``cluster``; ``reconcile`` lets them pass, the queue tries the key again.
@@ -35,6 +36,10 @@ class Invalid(ClusterError):
 
 class Forbidden(ClusterError):
     """The operator may not do that; its chart's RBAC is the place to look."""
+
+
+class FormerLeaderError(ClusterError):
+    """This replica can't be sure to lead any more, so it changes nothing."""
 
 
 class JobRefusedError(ClusterError):

@@ -9,6 +9,7 @@ belong to the event loop.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import kopf
@@ -27,9 +28,14 @@ _WORKER_PODS = {names.LABEL_UID: kopf.PRESENT}
 
 
 @kopf.on.login(registry=REGISTRY)
-def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """The pod's service account, or the kubeconfig of whoever runs the operator by hand."""
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+def login(memo: World, **kwargs: Any) -> kopf.ConnectionInfo | None:
+    """The pod's service account, or the kubeconfig of whoever runs the operator by hand.
+
+    At the address that all else is asked at: in a pod, kopf would take the cluster's DNS name for it
+    and disregard the address that Kubernetes has told the pod.
+    """
+    found = kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+    return found and dataclasses.replace(found, server=memo.cluster.server)
 
 
 @kopf.on.event(names.GROUP, names.VERSION, "videojobs", registry=REGISTRY)

@@ -1,7 +1,7 @@
 """Leadership: one Lease; whoever holds it reconciles, the others wait warm.
 
 Used only when the chart runs several replicas. Losing the lease ends the process: there is no state to
-save, and nothing can then be written by a former leader.
+save. Until it has ended, the fence keeps it from writing: it closes before the lease runs out.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 _DURATION_SECONDS = 10
 _RENEW_SECONDS = 2
+_SURE_SECONDS = _DURATION_SECONDS - 2 * _RENEW_SECONDS
+"""How long after asking for the lease it is surely ours: others wait for longer than that."""
 
 
 class LeaseLostError(Exception):
@@ -39,7 +41,7 @@ async def lead(world: World, stop: asyncio.Event) -> None:
             # By our own clock alone: clocks of replicas may differ.
             free = not lease["spec"].get("holderIdentity")
             if free or time.monotonic() - since > _DURATION_SECONDS:
-                await world.cluster.put_lease(_held(lease, world))
+                await _take(lease, world)
                 log.info("leading")
                 return
         except Gone:
@@ -58,17 +60,16 @@ async def hold_lease(world: World) -> None:
     Raises:
         LeaseLostError: as soon as this replica can't be sure to lead.
     """
-    renewed = time.monotonic()
+    fence = world.cluster.fence
     try:
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
-            left = renewed + _DURATION_SECONDS - 2 * _RENEW_SECONDS - time.monotonic()
+            left = fence.open_until - time.monotonic()
             try:
                 async with asyncio.timeout(left):  # no answer is as bad as a refusal
                     await _renew(world)
-                renewed = time.monotonic()
             except (ClusterError, TimeoutError) as error:
-                if time.monotonic() - renewed > _DURATION_SECONDS - 2 * _RENEW_SECONDS:
+                if time.monotonic() >= fence.open_until:
                     raise LeaseLostError("the lease could not be renewed in time") from error
     except asyncio.CancelledError:
         await _release(world)
@@ -79,7 +80,14 @@ async def _renew(world: World) -> None:
     lease = await world.cluster.get_lease(world.settings.namespace, world.settings.lease)
     if (holder := lease["spec"].get("holderIdentity")) != world.settings.pod_name:
         raise LeaseLostError(f"{holder} leads now")
+    await _take(lease, world)
+
+
+async def _take(lease: dict[str, Any], world: World) -> None:
+    """Write that this replica leads, and move the fence; time counts from before the question."""
+    asked = time.monotonic()
     await world.cluster.put_lease(_held(lease, world))
+    world.cluster.fence.open_until = asked + _SURE_SECONDS
 
 
 async def _release(world: World) -> None:

@@ -15,6 +15,7 @@ from kubernetes.aio.client import ApiException
 
 from videojob_operator.cluster import Body, Cluster, _as_ours
 from videojob_operator.errors import ClusterError, Conflict, Forbidden, Gone, Invalid
+from videojob_operator.fence import Fence
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ class Answering:
 
 
 async def ask(answering: Answering, **query: str) -> Body:
-    return await Cluster(cast("Any", answering)).request("GET", "/version", query=query)
+    return await Cluster(cast("Any", answering), Fence()).request("GET", "/version", query=query)
 
 
 async def test_a_request_carries_our_identity_and_its_query() -> None:

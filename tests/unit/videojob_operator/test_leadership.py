@@ -202,3 +202,18 @@ async def test_a_standby_bears_errors_and_stops_when_told(cluster: FakeCluster) 
         stop.set()
         await soon(waiting)
     assert holder(cluster) == "a"
+
+
+@in_virtual_time
+async def test_the_fence_closes_before_another_may_take_the_lease(cluster: FakeCluster) -> None:
+    assert cluster.fence.open_until == float("inf"), "a replica alone has no end"
+    a = a_replica(cluster, "a")
+    await soon(lead(a, asyncio.Event()))
+    assert cluster.fence.open_until == pytest.approx(now() + 6)
+    async with meanwhile(hold_lease(a)):
+        await asyncio.sleep(60)
+        renewed_at = now()
+        assert now() + 4 <= cluster.fence.open_until <= now() + 6
+        cluster.failures = [ClusterError("down", 500)] * 1000
+        await asyncio.sleep(10)
+    assert cluster.fence.open_until <= renewed_at + 6
