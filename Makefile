@@ -48,6 +48,7 @@ lint: setup ## Style, types, import rules, generated files
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@cd tests/cluster && $(CURDIR)/$(BIN)/mypy --config-file= --strict --untyped-calls-exclude=kubernetes *.py
+	@cd tests/scale && MYPYPATH=../cluster:../../operator $(CURDIR)/$(BIN)/mypy --config-file= --strict *.py
 	@$(BIN)/lint-imports --no-cache | tail -n 2
 	@$(BIN)/python -m videojob_api.schema --check crds
 	@$(BIN)/python -m videojob_api.schema --check charts/videojob/files/crds
@@ -107,3 +108,8 @@ demo: setup ## From nothing to a finished video, on a real cluster
 .PHONY: bench
 bench: cluster ## How fast it is, as tables
 	@PYTHONPATH=tests/cluster $(BIN)/python tests/bench/latency.py
+
+.PHONY: scale
+scale: setup ## How it stands up to 10,000 VideoJobs (JOBS=1000 PARTS="line latency" for less)
+	@VIDEOJOB_CLUSTER=scale PYTHONPATH=tests/cluster $(BIN)/python tests/scale/scale.py \
+	  --jobs $(or $(JOBS),10000) $(PARTS)

@@ -76,6 +76,7 @@ TOOLS = {
         {"promtool": "github.com/prometheus/prometheus/cmd/promtool"}, 120, tags="remove_all_sd"
     ),
     "kind": Tool({"kind": "sigs.k8s.io/kind"}, 60),
+    "kwok": Tool({"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, 130),
 }
 
 

@@ -42,6 +42,8 @@ _KUBECONFIG_USERS = {
     "kube-controller-manager": ("system:kube-controller-manager", None),
     "kube-scheduler": ("system:kube-scheduler", None),
     "kube-proxy": ("system:kube-proxy", None),
+    "videojob-operator": ("videojob-operator", "system:masters"),
+    "kwok": ("kwok", "system:masters"),
     KUBELET: (f"system:node:{NODE_NAME}", "system:nodes"),
 }
 

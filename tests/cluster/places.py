@@ -16,8 +16,12 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vide
 BINARIES = CACHE / "bin"
 IMAGES = CACHE / "images"
 
+# Another control plane beside the tests' one (`make scale`) has files and ports of its own.
+INSTANCE = os.environ.get("VIDEOJOB_CLUSTER") or "cluster"
+_PORT_SHIFT = 0 if INSTANCE == "cluster" else 1000
+
 # Everything of a running cluster. `down` removes it all but the image store and the logs.
-STATE = CACHE / "cluster"
+STATE = CACHE / INSTANCE
 LOGS = STATE / "logs"
 PIDS = STATE / "pids"
 PKI = STATE / "pki"
@@ -46,14 +50,19 @@ DNS_SERVICE_ADDRESS = "10.96.0.10"
 DNS_DOMAIN = "cluster.local"
 
 # Far from the usual ones (6443, 2379, 10250 …), so that another cluster's parts don't clash.
-API_PORT = 16443
+API_PORT = 16443 + _PORT_SHIFT
 KUBELET_PORT = 16250
 LOCAL_PORTS = {
-    "etcd client": 16379,
-    "etcd peer": 16380,
-    "kube-controller-manager": 16257,
-    "kube-scheduler": 16259,
-    "kubelet health": 16248,
-    "kube-proxy health": 16256,
-    "kube-proxy metrics": 16249,
+    name: port + _PORT_SHIFT
+    for name, port in {
+        "etcd client": 16379,
+        "etcd peer": 16380,
+        "kube-controller-manager": 16257,
+        "kube-scheduler": 16259,
+        "kubelet health": 16248,
+        "kube-proxy health": 16256,
+        "kube-proxy metrics": 16249,
+        "kwok": 16247,
+        "operator": 16080,
+    }.items()
 }

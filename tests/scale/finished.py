@@ -1,0 +1,132 @@
+"""Many that have ended, and a restart among them: memory, rest, and how soon an operator is at work."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import control_plane
+from asking import show_progress, until_in_sync, until_ready
+from client import Body, Client, at_once, connected
+from control_plane import ControlPlane, ScaleError
+from loads import JOBS, VIDEOJOBS, build_videojob
+from measure import cpu_seconds, memory_mib, spending
+from outcome import Figure, Outcome
+from rich.progress import Progress
+
+from videojob_api import names
+from videojob_api.conditions import build_conditions, merge_conditions
+from videojob_api.status import Phase, VideoJobStatus
+
+_REST_SECONDS = 30
+
+
+async def measure_finished(jobs: int) -> Outcome:
+    """So many finished VideoJobs of 20 KB: memory, rest, and how soon an operator is at work again."""
+    with show_progress() as progress, control_plane.running() as plane:
+        bar = progress.add_task(f"{jobs:,} finished VideoJobs", total=jobs)
+        async with connected("admin") as client:
+            await at_once(lambda n: _finish_one(client, n, progress, bar), range(jobs), 32)
+            size = len(json.dumps(_finished_status("old-00000"), separators=(",", ":")))
+            print(f"  status of each: {size:,} bytes")
+            return await _watch_restart(client, plane, jobs)
+
+
+async def _watch_restart(client: Client, plane: ControlPlane, jobs: int) -> Outcome:
+    outcome = Outcome(f"{jobs:,} finished VideoJobs of 20 KB", ["", ""])
+    started = time.monotonic()
+    with control_plane.operator() as pid:
+        await client.request("POST", VIDEOJOBS, build_videojob("newcomer"))
+        made = asyncio.create_task(_time_of_job(client, "newcomer"))
+        await until_ready()
+        await until_in_sync(jobs)
+        in_sync = time.monotonic() - started
+        sync_cpu = cpu_seconds(pid)
+        new_job = await made - started
+        await _until_phase(client, "newcomer", "Succeeded")
+        await asyncio.sleep(10)
+        async with spending({"operator": pid}) as rest:
+            await asyncio.sleep(_REST_SECONDS)
+        now, peak = memory_mib(pid)
+    writes = rest.writes_of(control_plane.OPERATOR).total()
+    idle = 100 * rest.cpu_seconds["operator"] / rest.wall_seconds
+    scale = jobs / 10_000
+    outcome.figures = [
+        Figure("start to in sync", in_sync, 15, "s"),
+        Figure("CPU of that", sync_cpu, None, "s"),
+        Figure("start to a new VideoJob's Job", new_job, 8, "s"),
+        Figure("memory, steady", now, 220 if scale <= 1 else None, "MiB"),
+        Figure("memory, peak", peak, 300 if scale <= 1 else None, "MiB"),
+        Figure("CPU at rest", idle, 1, "% of a core"),
+        Figure(f"API writes in {_REST_SECONDS} s of rest", writes, 0, ""),
+    ]
+    return outcome
+
+
+async def _finish_one(client: Client, number: int, progress: Progress, bar: Any) -> None:
+    name = f"old-{number:05}"
+    await client.request("POST", VIDEOJOBS, build_videojob(name))
+    status = _finished_status(name)
+    await client.merge(f"{VIDEOJOBS}/{name}/status", {"status": status})
+    progress.advance(bar)
+
+
+def _finished_status(name: str) -> Body:
+    """A status of about 20 KB, as many renditions and pictures leave it."""
+    folder = f"results/{name}/film"
+    said, now = "All inputs succeeded.", "2026-01-01T00:00:00Z"
+    conditions = build_conditions(Phase.SUCCEEDED, "Succeeded", said, scheduled=True, stalled=False)
+    status = VideoJobStatus.model_validate(
+        {
+            "conditions": merge_conditions([], conditions, generation=1, now=now),
+            "observedGeneration": 1,
+            "runID": "00000000-1",
+            "attempt": 1,
+            "phase": "Succeeded",
+            "message": said,
+            "progress": {"percent": 100, "updatedAt": now},
+            "inputs": [{"name": "film", "state": "Succeeded", "percent": 100, "attempts": 1}],
+            "indexes": {"succeeded": "0"},
+            "inputCounts": {"total": 1, "succeeded": 1},
+            "outputs": [
+                {
+                    "name": f"stream-{n:03}.m4s",
+                    "input": "film",
+                    "step": "stream",
+                    "key": f"{folder}/stream/a-folder-with-a-long-name-{n % 5}/stream-{n:03}.m4s"
+                    + "-" * 96,
+                    "bytes": 1_048_576 + n,
+                    "sha256": f"{n:064x}",
+                    "mimeType": "video/mp4",
+                    "width": 1920,
+                    "height": 1080,
+                    "durationSeconds": 6.0,
+                }
+                for n in range(50)
+            ],
+            "outputCount": 812,
+            "outputBytes": 812 << 20,
+            "acceptedAt": now,
+            "startedAt": now,
+            "finishedAt": now,
+        }
+    )
+    return status.wire()
+
+
+async def _time_of_job(client: Client, videojob: str) -> float:
+    async for _, seen in client.watch(JOBS):
+        if seen["metadata"]["labels"].get(names.LABEL_JOB) == videojob:
+            return time.monotonic()
+    raise ScaleError("the watch of Jobs ended")
+
+
+async def _until_phase(client: Client, name: str, phase: str) -> None:
+    async with asyncio.timeout(120):
+        while True:
+            body = await client.request("GET", f"{VIDEOJOBS}/{name}")
+            if body.get("status", {}).get("phase") == phase:
+                return
+            await asyncio.sleep(0.2)
