@@ -223,6 +223,7 @@ def a_world_with_a_videojob(inputs: int = 1, **spec: Any) -> tuple[StillWorld, K
     store = {"metadata": {"name": "media", "namespace": KEY.namespace}, "spec": {"s3": s3}}
     cluster.put("videostores", store)
     world.cache.put_videojob(cluster.put("videojobs", a_videojob_body(inputs, **spec)))
+    fake(world).put("namespaces", {"metadata": {"name": KEY.namespace, "namespace": ""}})
     return world, KEY
 
 

@@ -34,6 +34,7 @@ Policy = Callable[[Observed, datetime], Decision | None]
 
 POLICIES: tuple[Policy, ...] = (
     removal.decide_removal,  # being deleted, and its outputs first
+    removal.decide_with_namespace,  # all goes, and its Jobs must not keep it
     removal.decide_hold,  # outputs that go with it: nothing is made before that is ensured
     runs.decide_rerun,  # another runToken: everything begins anew
     finished.decide_finished,  # terminal: only the children are left to clear away

@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 _DURATION_SECONDS = 10
 _RENEW_SECONDS = 2
+_LOOK_SECONDS = 1
+"""How often one that waits looks: so long is nobody leading at most, past the lease."""
 _SURE_SECONDS = _DURATION_SECONDS - 2 * _RENEW_SECONDS
 """How long after asking for the lease it is surely ours: others wait for longer than that."""
 
@@ -51,7 +53,7 @@ async def lead(world: World, stop: asyncio.Event) -> None:
             pass  # another replica was faster
         except ClusterError as error:
             log.warning("can't read the lease", error=str(error))
-        await asyncio.sleep(_RENEW_SECONDS)
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def hold_lease(world: World) -> None:

@@ -34,6 +34,7 @@ from .facts import (
     parse_nodes,
     parse_waiting_pod,
 )
+from .namespaces import has_lost_pods, is_going
 from .observe_removal import observe_removal
 from .observed import Key, Nodes, Observed, Place, StoreMissing
 from .policies.admission import needs_job
@@ -108,6 +109,8 @@ async def observe(key: Key, world: World) -> Observed | None:
             if (hanging := parse_hanging_pod(pod)) is not None
         ),
     )
+    if has_lost_pods(uid, jobs, world) and await is_going(key.namespace, world):
+        observed = replace(observed, namespace_going=True)
     if observed.deleting and names.FINALIZER in observed.finalizers:
         return await observe_removal(observed, meta["deletionTimestamp"], world)
     if spec is None or not observed.is_accepted:

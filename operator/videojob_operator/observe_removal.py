@@ -12,7 +12,7 @@ from datetime import datetime
 from videojob_api import names
 
 from .clean_up_job import parse_clean_up
-from .errors import Forbidden, Gone
+from .namespaces import is_going
 from .observed import CleanUp, Observed, Removal
 from .policies.removal import wants_deletion
 from .stores import find_store
@@ -28,7 +28,7 @@ async def observe_removal(observed: Observed, since: str, world: World) -> Obser
         world: to ask.
     """
     namespace, uid = observed.key.namespace, observed.uid
-    going = await _is_going(namespace, world)
+    going = await is_going(namespace, world)
     removal = Removal(datetime.fromisoformat(since), going, workers=0)
     if observed.spec is None or going or not wants_deletion(observed):
         return replace(observed, removal=removal)
@@ -36,17 +36,6 @@ async def observe_removal(observed: Observed, since: str, world: World) -> Obser
     removal = replace(removal, workers=len(workers), clean_up=await _clean_up(observed, world))
     store = await find_store(observed.key, observed.spec.store_ref.name, world)
     return replace(observed, removal=removal, store=store)
-
-
-async def _is_going(namespace: str, world: World) -> bool:
-    """Whether the namespace is being deleted; no, where that may not be read: time is limited anyway."""
-    try:
-        body = await world.cluster.get_namespace(namespace)
-    except Gone:
-        return True
-    except Forbidden:
-        return False
-    return "deletionTimestamp" in body["metadata"]
 
 
 async def _clean_up(observed: Observed, world: World) -> CleanUp | None:

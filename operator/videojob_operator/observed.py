@@ -148,6 +148,8 @@ class Observed:
     """None when the manifest is not understood; then ``invalid`` says why."""
     invalid: str = ""
     deleting: bool = False
+    namespace_going: bool = False
+    """Whether its whole namespace is being deleted; asked only where a Job has lost a pod."""
     finalizers: tuple[str, ...] = ()
     removal: Removal | None = None
     deliveries: Mapping[str, Delivery] = field(default_factory=dict)

@@ -223,11 +223,21 @@ def test_reports_tell_the_way(pod: Pod, endpoint: ReportsServer):
     make_film(pod.folder / "store/film.mp4", seconds=12, size="1280x720")
     result = pod.run("film.mp4")
     assert result.exit_code == 0
-    assert Result.model_validate(endpoint.reports[-1]["result"]).outputs == result.outputs
     percents = [r["progress"]["percent"] for r in endpoint.reports if "progress" in r]
     assert percents == sorted(percents)
     assert percents
     assert endpoint.connections == 1
+    assert not any("result" in r for r in endpoint.reports), "the termination message says it"
+
+
+def test_a_list_too_long_for_the_termination_message_is_reported(pod: Pod, endpoint: ReportsServer):
+    make_film(pod.folder / "store/film.mp4", seconds=4)
+    pod.order["steps"] = [{"name": "pictures", "thumbnails": {"count": 80}}]
+    told = pod.run("film.mp4")
+    reported = Result.model_validate(endpoint.reports[-1]["result"])
+    assert 40 < len(told.outputs) < told.output_count == 80
+    assert told.outputs == reported.outputs[: len(told.outputs)]
+    assert len(reported.outputs) == 80
 
 
 def test_reports_that_never_arrive_change_nothing(pod: Pod, endpoint: ReportsServer):

@@ -63,11 +63,13 @@ def work_in_cluster(environment: Mapping[str, str], stop: Stop) -> int:
     result = build_result(order, item, found, error)
     if error is not None:
         say_error(str(result.message), reason=result.reason, exitCode=result.exit_code)
+    told = False
     try:
-        write_termination_message(result)
+        told = write_termination_message(result)
     except OSError as problem:  # the report and the exit code still tell
         say_error("the termination message could not be written", why=str(problem))
-    report.finish(result)
+    if not told:
+        report.finish(result)
     say("worker ends", state=result.state.value, **found.usage.wire())
     return result.exit_code
 

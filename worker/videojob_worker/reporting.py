@@ -2,7 +2,8 @@
 
 Made by ``cluster``, fed by ``run``; ``local`` shows the same on a terminal. A report is a
 convenience: none may delay or fail the job, so all sending is done by a thread of its own that
-keeps only the latest. The result's truth is the termination message, which is written here too.
+keeps only the latest. The result's truth is the termination message, which is written here too; it is
+reported only where that has no room for it.
 """
 
 from __future__ import annotations
@@ -174,9 +175,15 @@ class _Post:
         )
 
 
-def write_termination_message(result: Result) -> None:
-    """Leave the result where the kubelet looks for it; nowhere outside of a container."""
-    write_termination_text(result.to_termination_message())
+def write_termination_message(result: Result) -> bool:
+    """Leave the result where the kubelet looks for it (nowhere outside of a container).
+
+    Returns:
+        Whether it says all that a report could.
+    """
+    text = result.to_termination_message()
+    write_termination_text(text)
+    return len(Result.model_validate_json(text).outputs) == len(result.outputs)
 
 
 def write_termination_text(text: str) -> None:

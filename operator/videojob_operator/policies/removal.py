@@ -1,6 +1,7 @@
 """Removal: ``output.deletionPolicy: Delete`` deletes the outputs before the VideoJob goes.
 
-The one finalizer of ours. It never holds for more than five minutes, and never a namespace.
+The one finalizer of ours. It never holds for more than five minutes, and never a namespace; nor do our
+Jobs hold one.
 """
 
 from __future__ import annotations
@@ -71,6 +72,13 @@ def decide_removal(observed: Observed, now: datetime) -> Decision | None:
         or _without_clean_up(observed)
         or _clean_up(observed, removal, now, over)
     )
+
+
+def decide_with_namespace(observed: Observed, now: datetime) -> Decision | None:
+    """Delete the Jobs of a namespace that is going: they would keep their pods, and these the namespace."""
+    del now
+    jobs = tuple(DeleteJob.of(a) for a in (*observed.earlier, *observed.attempts) if not a.deleted)
+    return Decision(actions=jobs) if observed.namespace_going else None
 
 
 def _stop_workers(observed: Observed, removal: Removal, now: datetime) -> Decision | None:

@@ -31,6 +31,7 @@ def waiting_in_line() -> Situation:
             replace(a_videojob(), template=TemplateProblem("TemplateNotFound", "no")),
             "decide_template",
         ),
+        (replace(a_videojob().running(), namespace_going=True), "decide_with_namespace"),
         (a_videojob().running().with_succeeded(0), "decide_outcome"),
         (a_videojob().running().with_newest(deleted=True), "decide_clear"),
         (waiting_in_line(), "decide_queue"),
@@ -51,6 +52,7 @@ def test_each_situation_is_one_policys(situation: Situation, policy: str) -> Non
 def test_every_policy_is_one_that_a_test_above_names() -> None:
     assert [policy.__name__ for policy in POLICIES] == [
         "decide_removal",
+        "decide_with_namespace",
         "decide_hold",
         "decide_rerun",
         "decide_finished",

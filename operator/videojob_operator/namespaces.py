@@ -1,0 +1,39 @@
+"""Namespaces: whether one is being deleted. IO; asked by observe where it may matter.
+
+Kubernetes deletes the pods of a namespace first and its Jobs only when they have gone. A Job whose pod was
+deleted keeps the last failed one of an input until there is another in its place, and none may be made any
+more: unless somebody deletes the Job, the namespace stays for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .attempt import Attempt
+from .errors import Forbidden, Gone
+from .facts import is_owned_by
+from .world import World
+
+
+async def is_going(namespace: str, world: World) -> bool:
+    """Whether it is being deleted; no, where that may not be read."""
+    try:
+        body = await world.cluster.get_namespace(namespace)
+    except Gone:
+        return True
+    except Forbidden:
+        return False
+    return "deletionTimestamp" in body["metadata"]
+
+
+def has_lost_pods(uid: str, attempts: Iterable[Attempt], world: World) -> bool:
+    """Whether a Job that is to go on has a pod that was deleted, or has none though some have failed."""
+    for attempt in attempts:
+        if attempt.deleted or attempt.is_over:
+            continue
+        pods = [pod for pod in world.cache.pods_of(uid) if is_owned_by(pod, attempt.uid)]
+        if any("deletionTimestamp" in pod["metadata"] for pod in pods):
+            return True
+        if attempt.pods_failed and not pods:
+            return True
+    return False
