@@ -93,5 +93,6 @@ class Bench:
             finished = finish_pass(stage, Workbench(self.tools, media, result.tally.levels))
             named |= {f"{file.step}/{file.name}": file for file in finished.produced}
             warnings += finished.warnings
-            self.measured |= finished.measured
+            for step, facts in finished.measured.items():
+                self.measured[step] = {**self.measured.get(step, {}), **facts}
         return named, warnings

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import bucket
+import images
 import places
+import pytest
 import yaml
 from minio import Minio
-from on_cluster import Kubectl
+from on_cluster import Kubectl, published
 
 from videojob_api import names
 
@@ -40,3 +42,24 @@ def test_the_example_makes_what_its_readme_says_and_tells_nobody_its_seed(
             told.append(media.get_object(bucket.BUCKET, each.object_name).read())
     assert len(told) > 3  # the manifest, the commands and a log at least
     assert not any(order["seed"].encode() in text for text in told)
+
+
+@pytest.mark.large
+def test_gradients_are_computed_in_the_image_that_has_torch(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    images.ensure_loaded("worker-gpu")
+    path = places.REPOSITORY / "examples" / "42-cloak-gradient" / "videojob.yaml"
+    body = yaml.safe_load(path.read_text())
+    prefix = body["spec"]["output"]["prefix"] = f"results/{kube.namespace}/"
+    # The cluster says that it has a GPU, and has none; where it has, this is not asked for.
+    body["spec"]["accelerator"]["mode"] = "Off"
+    kube.apply(body)
+    status = kube.wait_end("cloak-gradient", seconds=300)
+    assert status["phase"] == "Succeeded", status
+    (job,) = kube.items("jobs")
+    assert job["metadata"]["annotations"]["videojob.dev/worker-flavour"] == "gpu"
+    manifest = media.get_object(bucket.BUCKET, f"{prefix}bunny/manifest.json").read()
+    told = json.loads(manifest)["measured"]["protect"]["gradient"]
+    assert told == {"surrogate": "EfficientNet-lite0", "device": "cpu", "reason": "NoCUDADevice"}
+    assert f"{prefix}bunny/web/480p.mp4" in published(media, prefix)

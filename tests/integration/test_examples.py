@@ -16,7 +16,7 @@ from assets import SCENES, Clips
 pytestmark = pytest.mark.ffmpeg
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-LOCAL = ("33-thumbnails", "34-scenes", "35-quality", "40-cloak")
+LOCAL = ("33-thumbnails", "34-scenes", "35-quality", "40-cloak", "42-cloak-gradient")
 
 
 @pytest.fixture
@@ -72,6 +72,11 @@ def test_a_plan_for_programs(store: Path) -> None:
         assert stage["graph"].startswith("flowchart LR\n")
         assert stage["memoryBytes"] > 1 << 20
         assert stage["cpuSeconds"] > 0
+    assert not any(stage["beside"] for stage in body["passes"])
+    (beside,) = json.loads(worker("plan", "42-cloak-gradient", store, "--format", "json"))[
+        "passes"
+    ][0]["beside"]
+    assert beside.endswith("/scratch/work/protect/noise.frames")
     drawn = worker("plan", "35-quality", store, "--format", "mermaid")
     assert drawn.count("flowchart LR") == 2
 

@@ -15,7 +15,7 @@ from videojob_api.steps.encoding import TRAITS
 from .budget import Budget
 from .errors import NotDoable
 from .graph import Graph, seconds_of
-from .nodes import Compare, Filtered, Node, WriteChanges
+from .nodes import Compare, Filtered, Node, Noise, WriteChanges
 from .sounds import AudioEncoding
 from .video import VideoCopy, VideoEncoding
 
@@ -33,12 +33,15 @@ _KEYFRAME_SHARE = 0.05
 _READING_NS_PER_PIXEL = {"WriteChanges": 0.6, "PSNR": 1.5, "SSIM": 2.0, "VMAF": 35.0}
 _READING_BYTES_PER_FRAME = {"WriteChanges": 140, "PSNR": 140, "SSIM": 90, "VMAF": 900}
 _SCALE_NS_PER_PIXEL = 2.0
+_GRADIENT_CPU_SECONDS = 0.45
 
 _BASE_BYTES = 60 << 20
 _BYTES_PER_PIXEL = 1.5
 _DECODER_FRAMES = 8
 _ENCODER_FRAMES = {VideoCodec.H264: 20, VideoCodec.HEVC: 80, VideoCodec.AV1: 150}
 _FRAMES_PER_THREAD = 2
+_GRADIENT_BYTES = 720 << 20
+"""torch, the network and what it keeps on the way; in the worker's own process."""
 
 
 def estimate_cpu_seconds(graph: Graph) -> float:
@@ -59,7 +62,16 @@ def estimate_cpu_seconds(graph: Graph) -> float:
             total += made * encoding.size.pixels * cost * 1e-9
         total += frames * _tone_mapped_pixels(graph) * _TONE_MAP_NS_PER_PIXEL * 1e-9
         total += frames * _reading_ns(graph) * 1e-9
+        for _ in _gradients(graph):
+            total += frames * media.video.coded.pixels * _DECODE_NS_PER_PIXEL * 1e-9
+        pictures = float(media.duration) * float(sum(n.frame_rate for n in _gradients(graph)))
+        total += pictures * _GRADIENT_CPU_SECONDS
     return max(0.1, total)
+
+
+def _gradients(graph: Graph) -> list[Noise]:
+    """Noise that is computed by a network, from the film decoded once more."""
+    return [noise for noise in graph.noises if noise.seen is not None]
 
 
 def _tone_mapped_pixels(graph: Graph) -> int:
@@ -116,7 +128,7 @@ def _reading_ns(graph: Graph) -> float:
 
 
 def estimate_memory(graph: Graph, threads: int) -> int:
-    """Resident bytes of the process at its peak, on the low side."""
+    """Resident bytes at the peak, of the process and of what is computed beside it; on the low side."""
     frames: float = 0
     if graph.media.video is not None and graph.needs_video:
         each = graph.media.video.coded.pixels * (_DECODER_FRAMES + _FRAMES_PER_THREAD * threads)
@@ -126,7 +138,10 @@ def estimate_memory(graph: Graph, threads: int) -> int:
             frames += encoding.size.pixels * kept * (1 if encoding.form.bit_depth == 8 else 2)
         compared = len(graph.other_inputs) * (_DECODER_FRAMES + _FRAMES_PER_THREAD * threads)
         frames += graph.media.video.coded.pixels * compared
-    return int(_BASE_BYTES + frames * _BYTES_PER_PIXEL)
+        shown = len(_gradients(graph)) * (_DECODER_FRAMES + _FRAMES_PER_THREAD * threads)
+        frames += graph.media.video.coded.pixels * shown
+    torch_bytes = _GRADIENT_BYTES if _gradients(graph) else 0
+    return int(_BASE_BYTES + torch_bytes + frames * _BYTES_PER_PIXEL)
 
 
 def affordable_threads(graph: Graph, budget: Budget) -> int:

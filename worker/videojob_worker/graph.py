@@ -161,6 +161,14 @@ class Readings:
     """Files with a line for each frame."""
 
 
+@dataclass(frozen=True)
+class RawFrames:
+    """Frames as bare pixels, for who reads the pipe meanwhile."""
+
+    path: Path
+    node: Node
+
+
 @dataclass
 class Graph:
     """Everything that one pass makes. Steps only add to it."""
@@ -171,6 +179,7 @@ class Graph:
     files: list[File] = field(default_factory=list)
     pictures: list[Pictures] = field(default_factory=list)
     readings: list[Readings] = field(default_factory=list)
+    frames: list[RawFrames] = field(default_factory=list)
     filters: frozenset[str] = frozenset()
     """Those of the wanted ones that not every ffmpeg has and this one does."""
     levels: Mapping[Node, Level] = field(default_factory=dict)
@@ -223,7 +232,7 @@ class Graph:
             for e in self.encodings
             if isinstance(e, VideoEncoding) or (isinstance(e, AudioEncoding) and not e.is_copy)
         ]
-        made = (*filtered, *self.pictures, *self.readings)
+        made = (*filtered, *self.pictures, *self.readings, *self.frames)
         return (*(self.node_of(end) for end in made), *self.meters)
 
     @property
@@ -231,7 +240,7 @@ class Graph:
         """All that has to be fed to the pass while it runs."""
         return noises_below(self.ends)
 
-    def node_of(self, end: Encoding | Pictures | Readings) -> Node:
+    def node_of(self, end: Encoding | Pictures | Readings | RawFrames) -> Node:
         """What goes into an encoder, or becomes pictures; of what passes by all, the stream."""
         if isinstance(end, VideoEncoding):
             return self._scaled(end)
@@ -241,7 +250,7 @@ class Graph:
             return end.sound.node
         if isinstance(end, SubtitleEncoding):
             return Decoded(end.track.index)
-        if isinstance(end, Readings):
+        if isinstance(end, Readings | RawFrames):
             return end.node
         video, hdr = self.media.video, end.picture.form.hdr
         rgb = ToRgb(end.size, peak_nits(video) if video and hdr else None)

@@ -9,9 +9,10 @@ A new filter is a dataclass here and its words there.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from zlib import crc32
 
@@ -312,7 +313,14 @@ class Noise:
     seed: bytes = field(repr=False)
     """Said to nobody: who knows it can take the noise out again."""
     bit_depth: int = 8
+    seen: Node | None = None
+    """Small pictures of the film at the same rate, where the noise follows from what is to be seen."""
     is_audio: bool = False
+
+    @property
+    def early(self) -> int:
+        """So many pictures come before the film begins: a second of them."""
+        return ceil(self.frame_rate)
 
 
 @dataclass(frozen=True)
@@ -341,6 +349,15 @@ def noises_below(nodes: Iterable[Node]) -> tuple[Noise, ...]:
         elif isinstance(node, Filtered):
             found |= dict.fromkeys(noises_below(node.parents))
     return tuple(found)
+
+
+def without_noise(node: Node) -> Node:
+    """The same pictures before any noise."""
+    if not isinstance(node, Filtered):
+        return node
+    if isinstance(node.filter, Perturb):
+        return without_noise(node.parents[0])
+    return replace(node, parents=tuple(without_noise(parent) for parent in node.parents))
 
 
 def meter_name(node: Node) -> str:

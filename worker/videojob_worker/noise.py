@@ -46,15 +46,10 @@ def planes(noise: Noise) -> Iterator[tuple[bytes, bytes]]:
     chroma is all middle.
     """
     chance = _chance(noise.seed, b"places")
-    middle = 1 << (noise.bit_depth - 1)
-    kind = np.dtype("u1") if noise.bit_depth == 8 else np.dtype("<u2")
     side = _side(noise.size)
     # So many that each picture has its own; made when they are first shown, kept while it runs.
-    tile = lru_cache(TILES)(
-        lambda number: np.rint(make_tile(noise, number, side) * noise.bound + middle).astype(kind)
-    )
-    half = -(-noise.size.width // 2) * -(-noise.size.height // 2)
-    chroma = np.full(2 * half, middle, kind).tobytes()
+    tile = lru_cache(TILES)(lambda number: _in_steps(noise, make_tile(noise, number, side)))
+    chroma = middle_chroma(noise)
     across, down = np.arange(noise.size.width), np.arange(noise.size.height)
     while True:
         number, right, below, mirrored, upset = (
@@ -63,6 +58,30 @@ def planes(noise: Noise) -> Iterator[tuple[bytes, bytes]]:
         columns = ((-across if mirrored else across) + right) % side
         rows = ((-down if upset else down) + below) % side
         yield tile(number).take(rows, axis=0).take(columns, axis=1).tobytes(), chroma
+
+
+def as_bytes(noise: Noise, plane: Plane) -> bytes:
+    """A plane within -1..1 as luma."""
+    return _in_steps(noise, plane).tobytes()
+
+
+def middle_chroma(noise: Noise) -> bytes:
+    """Both chromas of a picture: they change nothing."""
+    half = -(-noise.size.width // 2) * -(-noise.size.height // 2)
+    return np.full(2 * half, _middle(noise), _kind(noise)).tobytes()
+
+
+def _in_steps(noise: Noise, plane: Plane) -> Plane:
+    steps: Plane = np.rint(plane * noise.bound + _middle(noise)).astype(_kind(noise))
+    return steps
+
+
+def _middle(noise: Noise) -> int:
+    return 1 << (noise.bit_depth - 1)
+
+
+def _kind(noise: Noise) -> np.dtype[Any]:
+    return np.dtype("u1") if noise.bit_depth == 8 else np.dtype("<u2")
 
 
 def make_tile(noise: Noise, number: int, side: int) -> Plane:

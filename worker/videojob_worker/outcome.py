@@ -117,7 +117,8 @@ class Findings:
     def take(self, finished: Finished) -> tuple[Produced, ...]:
         """Note what became of a pass; the files that it made."""
         self.warnings += finished.warnings
-        self.measured |= finished.measured
+        for step, facts in finished.measured.items():
+            self.measured[step] = {**self.measured.get(step, {}), **facts}
         return finished.produced
 
     def adopt(self, manifest: Manifest, sha256: str) -> Manifest:
@@ -125,6 +126,12 @@ class Findings:
         self.facts, self.manifest_sha256 = manifest.source.facts, sha256
         self.outputs, self.warnings = manifest.outputs, manifest.warnings
         return manifest
+
+    @property
+    def computed_on_gpu(self) -> bool:
+        """Whether torch did: not every card that computes encodes."""
+        told = (facts.get("gradient") for facts in self.measured.values())
+        return any(gradient and gradient["device"] == "cuda" for gradient in told)
 
     @property
     def usage(self) -> Usage:
@@ -140,7 +147,7 @@ def build_manifest(task: Task, found: Findings) -> Manifest:
     """The manifest of a run whose objects are published."""
     if found.source is None or found.facts is None:
         raise WorkerError("a manifest was asked for before there was anything to tell")
-    used, reason = accelerator(task.order, found.device)
+    used, reason = accelerator(task.order, found)
     return Manifest(
         job=task.order.job.wire(),
         input=task.item.name,
@@ -169,7 +176,7 @@ def build_result(
     order: WorkOrder, item: OrderInput, found: Findings, error: BaseException | None
 ) -> Result:
     """How it ended, for the termination message and the last report."""
-    used, reason = accelerator(order, found.device)
+    used, reason = accelerator(order, found)
     result = Result(
         index=item.index,
         input=item.name,
@@ -225,11 +232,13 @@ def classify(error: BaseException) -> WorkerError:
     return crash
 
 
-def accelerator(order: WorkOrder, device: Device | None) -> tuple[str | None, str | None]:
+def accelerator(order: WorkOrder, found: Findings) -> tuple[str | None, str | None]:
     """Which accelerator was used, and why not where one was given."""
-    if order.accelerator is None or device is None:
+    if order.accelerator is None or found.device is None:
         return None, None
-    return (None if device.reason else order.accelerator), device.reason
+    if found.device.reason is None or found.computed_on_gpu:
+        return order.accelerator, None
+    return None, found.device.reason
 
 
 def _named(warnings: list[Warn], input_name: str) -> list[Warn]:

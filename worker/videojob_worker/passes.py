@@ -71,7 +71,7 @@ def run_pass(stage: Pass, tools: Tools, on_progress: Leg | None = None) -> PassR
             on_progress(progress.fraction, fps=progress.fps, speed=progress.speed)
 
     try:
-        with feeding(stage.noises):
+        with feeding(stage.feeds, tools):
             completed = tools.run(
                 stage.argv,
                 timeout_seconds=stage.timeout_seconds,

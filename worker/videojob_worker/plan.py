@@ -28,8 +28,9 @@ from .commands import build_command
 from .encoders import CPU, Device
 from .errors import NotDoable
 from .graph import Graph, Programme, seconds_of, source_programme
+from .looks import Feed, build_feeds
 from .media import MediaInfo
-from .nodes import Filtered, Level, Meter, Node, Noise, span_of
+from .nodes import Filtered, Level, Meter, Node, span_of
 from .outputs import PlannedOutput
 from .scratch import Scratch
 from .sounds import AudioEncoding
@@ -57,8 +58,8 @@ class Pass:
     """Video encodings with the numbers of their output and stream in the command."""
     folders: tuple[Path, ...]
     """Must exist before it runs."""
-    noises: tuple[Noise, ...]
-    """Must be fed to it while it runs."""
+    feeds: tuple[Feed, ...]
+    """What must be made while it runs."""
     decodes_all_frames: bool
     """False when it looks at key frames, or at sound alone."""
     reads_all: bool
@@ -84,6 +85,11 @@ class Pass:
     def may_fail(self) -> bool:
         """Whether the input goes on without it."""
         return bool(self.kinds) and all(kind.may_fail for kind in self.kinds)
+
+    @property
+    def commands(self) -> tuple[tuple[str, ...], ...]:
+        """All that is run at once: the pass, and what shows the film to who feeds it."""
+        return (self.argv, *(feed.look.argv for feed in self.feeds if feed.look))
 
     @property
     def film_input(self) -> int:
@@ -285,6 +291,7 @@ def _build_pass(
         ceil(media.duration * Fraction(3, 2)) + 60 if ends_at is None else ceil(ends_at) + 10
     )
     cpu_seconds = costs.estimate_cpu_seconds(graph)
+    timeout_seconds = 300 + 50 * cpu_seconds
     encodings = _numbered(graph)
     return Pass(
         name=_name(kinds),
@@ -311,7 +318,13 @@ def _build_pass(
                 ]
             )
         ),
-        noises=graph.noises,
+        feeds=build_feeds(
+            *(graph, scratch.source),
+            threads=threads,
+            max_seconds=max_seconds,
+            max_pixels=limits.max_pixels,
+            timeout_seconds=timeout_seconds,
+        ),
         decodes_all_frames=graph.decodes_all_frames,
         expected_frames=_expected_frames(graph, encodings),
         reads_all=ends_at is None,
@@ -319,7 +332,7 @@ def _build_pass(
             (seconds_of(node, media) for node in graph.ends), default=media.duration
         ),
         max_seconds=max_seconds,
-        timeout_seconds=300 + 50 * cpu_seconds,
+        timeout_seconds=timeout_seconds,
         weight=cpu_seconds,
         memory_bytes=costs.estimate_memory(graph, threads),
         scratch_bytes=costs.estimate_bytes(graph),

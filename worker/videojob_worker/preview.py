@@ -43,9 +43,10 @@ class Preview:
         else:
             self._print_text()
 
-    def command(self, stage: Pass) -> str:
-        """The pass as a shell would read it."""
-        return shlex.join(word.replace(str(self.scratch.root), _SCRATCH) for word in stage.argv)
+    def commands(self, stage: Pass) -> list[str]:
+        """The pass, and what runs beside it, as a shell would read them."""
+        root = str(self.scratch.root)
+        return [shlex.join(word.replace(root, _SCRATCH) for word in a) for a in stage.commands]
 
     def _body(self) -> dict[str, Any]:
         return {
@@ -60,7 +61,8 @@ class Preview:
                     "memoryBytes": stage.memory_bytes,
                     "scratchBytes": stage.scratch_bytes,
                     "timeoutSeconds": round(stage.timeout_seconds),
-                    "command": self.command(stage),
+                    "command": self.commands(stage)[0],
+                    "beside": self.commands(stage)[1:],
                     "graph": build_mermaid(build_diagram(stage.graph)),
                 }
                 for stage in self.plan.stages
@@ -91,7 +93,7 @@ class Preview:
             console.print()
             console.print(_build_tree(stage.name, build_diagram(stage.graph)))
             console.print()
-            console.print(self.command(stage))
+            console.print("\n\n".join(self.commands(stage)))
 
 
 def _build_tree(title: str, diagram: Diagram) -> Any:

@@ -54,6 +54,11 @@ class StepModel(Model):
         """The image that it needs."""
         return Flavour.BASE
 
+    @property
+    def gains_from_gpu(self) -> bool:
+        """Whether it is faster where there is a GPU."""
+        return False
+
     def secrets(self, step: str) -> tuple[SecretVariable, ...]:
         """What the worker must be told and nobody else, for a step of this name."""
         return ()

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from ..flavours import Flavour
 from .base import StepModel
 
 
@@ -19,17 +20,19 @@ class CloakMethod(StrEnum):
     NOISE = "Noise"
     PERLIN = "Perlin"
     GABOR = "Gabor"
+    GRADIENT = "Gradient"
 
 
 class Cloak(StepModel):
-    """Noise over the brightness of every frame, made from a secret seed of the job's own."""
+    """A perturbation of the brightness of every frame, from a secret seed of the job's own."""
 
     yields: ClassVar[bool] = True
 
     method: CloakMethod = Field(
         default=CloakMethod.GABOR,
         description="Gabor (stripes by chance; confuses most and shows most), Perlin (clouds and "
-        "rings) or Noise (each pixel by itself; the encoder removes much of it).",
+        "rings), Noise (each pixel by itself; the encoder removes much of it) or Gradient (computed "
+        "against a classifier from the film itself; needs the image's flavour gpu).",
     )
     epsilon: Annotated[float, Field(ge=0.04, le=0.2)] = Field(
         default=0.12,
@@ -47,3 +50,13 @@ class Cloak(StepModel):
         description="Measure what it costs: PSNR, SSIM and bitrate after encoding, beside the same "
         "film encoded alike without it; takes about as long again.",
     )
+
+    @property
+    def flavour(self) -> Flavour:
+        """Gradients are torch's."""
+        return Flavour.GPU if self.method is CloakMethod.GRADIENT else Flavour.BASE
+
+    @property
+    def gains_from_gpu(self) -> bool:
+        """Gradients are what GPUs are for."""
+        return self.method is CloakMethod.GRADIENT

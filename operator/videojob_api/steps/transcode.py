@@ -265,6 +265,11 @@ class Transcode(VideoSettings, StepModel):
     )
 
     @property
+    def gains_from_gpu(self) -> bool:
+        """Most GPUs encode."""
+        return True
+
+    @property
     def subtitles_of(self) -> str | None:
         """The transcribe step."""
         return self.subtitles_from

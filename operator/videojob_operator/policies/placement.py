@@ -67,8 +67,8 @@ def depends_on_nodes(wanted: Accelerator, steps: list[Step]) -> bool:
 
 
 def can_use_gpu(step: Step) -> bool:
-    """Whether a step runs faster on a GPU: encoding does; pictures and sound do not."""
-    return step.transcode is not None
+    """Whether a step runs faster on a GPU."""
+    return step.spec.gains_from_gpu
 
 
 def decide_placement(

@@ -18,6 +18,7 @@ TWO = Nodes({GPU: 2})
 NONE = Nodes({})
 OTHER = Nodes({"amd.com/gpu": 8})
 ENCODES = [{"name": "a", "transcode": {"renditions": [{"height": 360}]}}]
+COMPUTES = [{"name": "a", "cloak": {"method": "Gradient"}}]
 LOOKS = [{"name": "a", "thumbnails": {"count": 1}}, {"name": "b", "extractAudio": {}}]
 
 
@@ -30,6 +31,9 @@ LOOKS = [{"name": "a", "thumbnails": {"count": 1}}, {"name": "b", "extractAudio"
         ("Auto", ENCODES, None, False, None, "NodesUnknown"),
         ("Auto", ENCODES, NONE, True, GPU, "Assumed"),
         ("Auto", ENCODES, None, True, GPU, "Assumed"),
+        ("Auto", COMPUTES, TWO, False, GPU, "Offered"),
+        ("Auto", COMPUTES, NONE, False, None, "NoGPUNodes"),
+        ("Auto", [{"name": "a", "cloak": {}}], TWO, False, None, "NothingToGain"),
         ("Auto", LOOKS, TWO, False, None, "NothingToGain"),
         ("Auto", LOOKS, None, True, None, "NothingToGain"),
         ("Required", ENCODES, TWO, False, GPU, "Required"),

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 from media_builders import BUDGET, SCRATCH, a_film, a_step, a_video, mp4, option, the_pass
 
 from videojob_worker.diagram import build_diagram
+from videojob_worker.errors import NotDoable
 from videojob_worker.graph import Container
-from videojob_worker.media import Size
-from videojob_worker.plan import build_plan
+from videojob_worker.media import MediaInfo, Size
+from videojob_worker.nodes import Form, Noise
+from videojob_worker.plan import Pass, build_plan
 from videojob_worker.steps.cloak_report import build_text
 
 CLOAK = a_step("protect", cloak={"epsilon": 0.08})
 WEB = a_step("web", **{"from": "protect"}, transcode={"renditions": [{"height": 720}]})
 POSTER = a_step("poster", **{"from": "protect"}, thumbnails={"count": 3})
+
+
+def noises_of(stage: Pass) -> tuple[Noise, ...]:
+    return tuple(feed.noise for feed in stage.feeds)
 
 
 def test_renditions_and_pictures_share_one_noise() -> None:
@@ -28,14 +35,14 @@ def test_renditions_and_pictures_share_one_noise() -> None:
     assert option(argv, "-framerate") == ["5/2"]
     assert option(argv, "-video_size") == ["1920x1080"]
     assert option(argv, "-i") == ["file:/s/source", "file:/s/work/protect/noise"]
-    (noise,) = stage.noises
+    (noise,) = noises_of(stage)
     assert (noise.bound, noise.size, noise.frame_rate) == (20, Size(1920, 1080), Fraction(5, 2))
 
 
 def test_the_seed_is_neither_in_the_command_nor_in_the_plan() -> None:
     seed = bytes(range(65, 97))
     plan = build_plan([CLOAK, WEB], a_film(), SCRATCH, BUDGET, seed=seed)
-    (noise,) = plan.passes[0].noises
+    (noise,) = noises_of(plan.passes[0])
     told = repr(plan) + " ".join(build_diagram(plan.passes[0].graph).boxes.values())
     assert "Noise noise, method gabor, bound 20, 1920x1080, frame rate 5/2, bit depth 8" in told
     for secret in (seed, noise.seed):
@@ -45,7 +52,7 @@ def test_the_seed_is_neither_in_the_command_nor_in_the_plan() -> None:
 
 def test_each_step_has_noise_of_its_own() -> None:
     other = a_step("other", cloak={"epsilon": 0.08})
-    first, second = the_pass(CLOAK, other).noises
+    first, second = noises_of(the_pass(CLOAK, other))
     assert first.path != second.path
     assert first.seed != second.seed
 
@@ -69,7 +76,7 @@ def test_noise_is_made_for_what_viewers_see() -> None:
     portrait = a_film(video=a_video(rotation=90, pixel_format="yuv422p10le"))
     stage = the_pass(CLOAK, film=portrait)
     text = " ".join(stage.argv)
-    assert stage.noises[0].size == Size(1080, 1920)
+    assert noises_of(stage)[0].size == Size(1080, 1920)
     assert text.index("format=yuv420p") < text.index("blend=")
 
 
@@ -103,7 +110,7 @@ def test_noise_goes_on_over_a_stretch() -> None:
     before = the_pass(a_step("cut", transcode=spec), a_step("p", **{"from": "cut"}, cloak={}))
     after = the_pass(CLOAK, a_step("cut", **{"from": "protect"}, transcode=spec))
     for stage in (before, after):
-        assert len(stage.noises) == 1
+        assert len(noises_of(stage)) == 1
         assert {stage.expected_seconds} == {Fraction(5)}
 
 
@@ -116,21 +123,32 @@ def test_a_leaf_of_a_stretch_keeps_the_depth_that_it_has() -> None:
     assert codecs == {"H264": 8, "HEVC": 10}
 
 
-def test_a_film_of_high_range_is_tone_mapped_before_the_noise() -> None:
-    bright = a_film(
-        video=a_video(
-            codec="hevc",
-            pixel_format="yuv420p10le",
-            transfer="smpte2084",
-            primaries="bt2020",
-            matrix="bt2020nc",
-        )
-    )
-    plan = build_plan([CLOAK], bright, SCRATCH, BUDGET)
-    assert [w.reason for w in plan.warnings] == ["ToneMapped"]
-    text = " ".join(plan.passes[0].argv)
-    assert text.index("tonemap") < text.index("blend=")
-    assert "libx264" in text
+def a_deep_film(**more: str) -> MediaInfo:
+    return a_film(video=a_video(codec="hevc", pixel_format="yuv420p10le", **more))
+
+
+BRIGHT = {"transfer": "smpte2084", "primaries": "bt2020", "matrix": "bt2020nc"}
+
+
+@pytest.mark.parametrize("light", [{}, BRIGHT], ids=["SDR", "HDR"])
+def test_a_deep_film_keeps_its_depth_and_its_range(light: dict[str, str]) -> None:
+    """Noise of 10 bit, of the same share of the range; a leaf is HEVC, which keeps both."""
+    plan = build_plan([CLOAK], a_deep_film(**light), SCRATCH, BUDGET)
+    (stage,) = plan.passes
+    (noise,) = noises_of(stage)
+    assert plan.warnings == ()
+    assert (noise.bit_depth, noise.bound) == (10, 82)
+    assert option(stage.argv, "-pixel_format") == ["yuv420p10le"]
+    assert option(stage.argv, "-c:v:0") == ["libx265"]
+    assert "tonemap" not in " ".join(stage.argv)
+    (encoding, _, _) = stage.encodings[0]
+    assert encoding.form == Form(10, hdr=bool(light))
+
+
+def test_a_rendition_for_ordinary_screens_is_tone_mapped_after_the_noise() -> None:
+    stage = the_pass(CLOAK, WEB, film=a_deep_film(**BRIGHT))
+    text = " ".join(stage.argv)
+    assert text.index("blend=") < text.index("tonemap")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +176,7 @@ def test_a_report_compares_two_trials_in_a_pass_after() -> None:
     making, comparing = plan.passes
     assert [o.path.name for o in making.outputs] == ["control.mp4", "cloaked.mp4", "720p.mp4"]
     assert comparing.steps == ("protect-report",)
-    assert comparing.noises == ()  # with the film as it was before
+    assert noises_of(comparing) == ()  # with the film as it was before
     trials = [
         e for e, _, _ in making.encodings if e.settings.crf == 23 and e.size == Size(1280, 720)
     ]
@@ -184,3 +202,44 @@ def test_a_report_tells_both_and_what_is_not_known() -> None:
     assert "4.5 times the bitrate" in text
     assert "**Labels**: no classifier." in text
     assert "- Eyes." in text
+
+
+GRADIENT = a_step("protect", cloak={"method": "Gradient", "epsilon": 0.08})
+
+
+def test_gradients_see_the_film_through_a_process_of_their_own() -> None:
+    stage = the_pass(GRADIENT, WEB)
+    (feed,) = stage.feeds
+    assert feed.look is not None
+    text = " ".join(feed.look.argv)
+    assert option(feed.look.argv, "-i") == ["file:/s/source"]
+    # The middle frame of each ten, in the square that the network looks at.
+    assert "fps=fps=5/2:start_time=0" in text
+    assert "scale=224:224" in text
+    assert "format=rgb24" in text
+    assert text.endswith("-f rawvideo -fps_mode passthrough /s/work/protect/noise.frames")
+    assert option(feed.look.argv, "-max_pixels") == option(stage.argv, "-max_pixels")[:1]
+    assert all(feed.look is None for feed in the_pass(CLOAK, WEB).feeds)
+
+
+def test_gradients_do_not_see_the_noise_below_them() -> None:
+    over = a_step("over", **{"from": "protect"}, cloak={"method": "Gradient"})
+    stage = the_pass(CLOAK, over)
+    look = next(feed.look for feed in stage.feeds if feed.look)
+    assert "blend" not in " ".join(look.argv)
+    assert " ".join(stage.argv).count("blend=") == 2
+
+
+def test_gradients_see_what_is_bright_as_ordinary_screens_show_it() -> None:
+    (feed,) = the_pass(GRADIENT, film=a_deep_film(**BRIGHT)).feeds
+    assert feed.look is not None
+    assert "tonemap" in " ".join(feed.look.argv)
+
+
+def test_a_network_takes_memory_and_time_beside_the_pass() -> None:
+    plain, heavy = the_pass(CLOAK, WEB), the_pass(GRADIENT, WEB)
+    assert heavy.memory_bytes - plain.memory_bytes > 700 << 20
+    assert heavy.weight > plain.weight * 1.3
+    small = replace(BUDGET, memory_bytes=600 << 20)
+    with pytest.raises(NotDoable, match=r"need about .* of memory"):
+        build_plan([GRADIENT, WEB], a_film(), SCRATCH, small)

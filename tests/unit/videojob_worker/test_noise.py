@@ -15,7 +15,7 @@ from videojob_worker.media import Size
 from videojob_worker.nodes import Noise
 from videojob_worker.noise import Plane, make_tile, planes
 
-METHODS = list(CloakMethod)
+METHODS = [method for method in CloakMethod if method is not CloakMethod.GRADIENT]
 SIDE = 256
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import ffmpeg
 
 from ..encoders import CPU, Device
-from ..graph import Encoding, File, Graph, Pictures, Readings
+from ..graph import Encoding, File, Graph, Pictures, RawFrames, Readings
 from ..nodes import PickAt
 from ..sounds import AudioEncoding
 from ..video import VideoCopy, VideoEncoding
@@ -70,6 +70,7 @@ def build_command(
     outputs = [_build_output(group, graph, wiring, threads, device) for group in graph.groups]
     outputs += [_build_picture_output(picked, wiring, threads) for picked in graph.pictures]
     outputs += [_build_empty_output(readings, wiring) for readings in graph.readings]
+    outputs += [_build_raw_output(frames, wiring) for frames in graph.frames]
     outputs += [ffmpeg.output(wiring.meter(node), "-", f="null") for node in graph.meters]
     return _finish(outputs, threads)
 
@@ -157,6 +158,12 @@ def _build_sought(graph: Graph, source: Path, options: Options) -> list[Stream]:
             written = {**_PICTURE_OPTIONS, "frames:v": 1, "update": 1}
             outputs.append(ffmpeg.output(wiring.stream(alone), path, **written))
     return outputs
+
+
+def _build_raw_output(frames: RawFrames, wiring: Wiring) -> Stream:
+    """Bare pixels, frame by frame."""
+    stream = wiring.stream(frames)
+    return ffmpeg.output(stream, str(frames.path), f="rawvideo", fps_mode="passthrough")
 
 
 def _build_empty_output(readings: Readings, wiring: Wiring) -> Stream:

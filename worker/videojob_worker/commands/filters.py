@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 from functools import singledispatchmethod
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 import ffmpeg
 
-from ..graph import Encoding, Graph, Pictures, Readings, SubtitleEncoding
+from ..graph import Encoding, Graph, Pictures, RawFrames, Readings, SubtitleEncoding
 from ..media import PQ, SDR_WHITE_NITS
 from ..nodes import (
     Compare,
@@ -86,7 +85,7 @@ class Wiring:
         for node in graph.ends:
             self._count(node)
 
-    def stream(self, end: Encoding | Pictures | Readings) -> Stream:
+    def stream(self, end: Encoding | Pictures | Readings | RawFrames) -> Stream:
         """What goes into an encoder; to be asked for once."""
         if isinstance(end, VideoCopy):
             return self._film[str(end.stream.index)]
@@ -339,7 +338,7 @@ def _noise(noise: Noise) -> Stream:
 
     So no frame is without noise, and none gets the next one for a rounding error.
     """
-    early = ceil(noise.frame_rate) / noise.frame_rate + _NEVER_A_FRAME
+    early = noise.early / noise.frame_rate + _NEVER_A_FRAME
     return ffmpeg.input(
         input_url(noise.path),
         f="rawvideo",

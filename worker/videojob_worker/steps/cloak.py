@@ -6,17 +6,19 @@ Found by ``steps.kind_of``. It says what noise is wanted; ``feeds`` has it made 
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
-from videojob_api.steps import Cloak, Step, VideoSettings, settle
+from videojob_api.steps import Cloak, CloakMethod, Step, VideoSettings, settle
 
+from ..classifiers import SURROGATE, check_torch, choose_torch_device
 from ..errors import NotDoable
 from ..graph import Container, File, Graph, Programme
 from ..media import VideoStream
-from ..nodes import PLAIN, Filtered, Noise, Perturb
-from ..outputs import PlannedOutput
+from ..nodes import PLAIN, Filtered, Node, Noise, Perturb, Resample, ToRgb, without_noise
+from ..outputs import Finished, PlannedOutput
 from ..scratch import Scratch
-from ..video import Picture, VideoEncoding
-from . import handles
+from ..video import Picture, VideoEncoding, peak_nits
+from . import Workbench, handles
 from .cloak_report import CloakReportKind, Trial
 from .filtering import FilterKind
 
@@ -46,20 +48,21 @@ class CloakKind(FilterKind):
         if picture is None or programme.size is None or video is None:
             raise NotDoable(f"Step {self.name!r} needs video, and its source has none.")
         self._warn_of_cost()
-        if picture.form.hdr:
-            message = "Noise is made for ordinary screens, so the film was tone-mapped before it."
-            self.warnings.append(self.warn("ToneMapped", message))
-        picture = graph.resize(picture, programme.size, PLAIN)
+        picture = graph.resize(picture, programme.size, picture.form)
+        most = (1 << picture.form.bit_depth) - 1
+        rate = video.even_rate / self._spec.every_n_frames
         noise = Noise(
             path=self.work / "noise",
             method=self._spec.method,
-            bound=round(self._spec.epsilon * self._spec.strength * 255),
+            bound=round(self._spec.epsilon * self._spec.strength * most),
             size=picture.size,
-            frame_rate=video.even_rate / self._spec.every_n_frames,
+            frame_rate=rate,
             seed=graph.seed_of(self.name),
+            bit_depth=picture.form.bit_depth,
+            seen=self._seen(picture, rate, video) if self._follows else None,
         )
         node = Filtered(Perturb(), (picture.node, noise))
-        cloaked = Picture(node, picture.size, conformed=True)
+        cloaked = replace(picture, node=node)
         if self._spec.report:
             self._plan_trials(graph, picture, cloaked, video)
         return replace(programme, picture=cloaked)
@@ -67,6 +70,31 @@ class CloakKind(FilterKind):
     def outputs(self) -> tuple[PlannedOutput, ...]:
         """The film, if this is a leaf, and what is made to be measured."""
         return (*super().outputs(), *(trial.output for trial in self._trials))
+
+    def check_means(self, bench: Workbench) -> None:
+        """What gradients need must be there, before the film is worked on."""
+        if self._follows:
+            check_torch()
+
+    def finish(self, bench: Workbench) -> Finished:
+        """Say where the gradients were computed."""
+        finished = super().finish(bench)
+        if not self._follows:
+            return finished
+        device = choose_torch_device()
+        told = {"surrogate": SURROGATE.title, "device": device.name, "reason": device.reason}
+        return replace(finished, measured={self.name: {"gradient": told}})
+
+    @property
+    def _follows(self) -> bool:
+        """Whether the noise follows from the film."""
+        return self._spec.method is CloakMethod.GRADIENT
+
+    def _seen(self, picture: Picture, rate: Fraction, video: VideoStream) -> Node:
+        """The middle frame of each stretch with the same noise, as the classifier will see it."""
+        frames = Filtered(Resample(rate), (without_noise(picture.node),))
+        peak = peak_nits(video) if picture.form.hdr else None
+        return Filtered(ToRgb(SURROGATE.size, peak), (frames,))
 
     def _plan_trials(
         self, graph: Graph, before: Picture, cloaked: Picture, video: VideoStream
