@@ -1,4 +1,4 @@
-"""Addresses: which of them a URL that a tenant wrote may lead to.
+"""Addresses: which of them a URL that a tenant wrote may lead to, and what of it may be shown.
 
 Pure. Whoever connects on a tenant's behalf asks here about the very address that it connects to.
 """
@@ -41,6 +41,14 @@ def is_allowed(text: str, networks: Iterable[str]) -> bool:
     named = (address, *_embedded(address))
     allowed = [ip_network(network) for network in networks]
     return is_public(address) or any(one in network for one in named for network in allowed)
+
+
+def redact(url: str) -> str:
+    """The URL as it may be shown: a query can be a signature, and so a credential."""
+    shown, mark, _ = url.partition("?")
+    scheme, _, rest = shown.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}" + ("?…" if mark else "")
 
 
 def _embedded(address: Address) -> list[Address]:

@@ -100,3 +100,6 @@ def check_inside(key: str) -> str:
 
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+
+URL_PATTERN = r"^https?://[^\s/?#@]+([/?][^\s#]*)?$"
+"""No user or password, and no fragment."""

@@ -11,9 +11,8 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from .base import Model, Name
+from .base import URL_PATTERN, Model, Name
 
-_URL = r"^https?://[^\s/?#@]+([/?][^\s#]*)?$"
 _URL_SENTENCE = (
     "url must be a whole URL without a user or a password, such as https://hooks.example.com/videos"
 )
@@ -68,7 +67,7 @@ class Notify(Model):
             max_length=2048,
             json_schema_extra={
                 "x-kubernetes-validations": [
-                    {"rule": f"self.matches(r'{_URL}')", "message": _URL_SENTENCE}
+                    {"rule": f"self.matches(r'{URL_PATTERN}')", "message": _URL_SENTENCE}
                 ]
             },
         ),
@@ -89,7 +88,7 @@ class Notify(Model):
     @field_validator("url")
     @classmethod
     def _is_a_url(cls, url: str) -> str:
-        if not re.match(_URL, url):
+        if not re.match(URL_PATTERN, url):
             raise ValueError(_URL_SENTENCE)
         return url
 

@@ -19,7 +19,9 @@ MANIFEST_VERSION: Literal["videojob.dev/manifest/v1"] = "videojob.dev/manifest/v
 class ManifestSource(Tolerant):
     """The input as it was fetched."""
 
-    key: str
+    key: str | None = None
+    url: str | None = None
+    """Instead of a key; without its query, which may be a credential."""
     etag: str | None = None
     sha256: str
     facts: MediaFacts

@@ -57,6 +57,10 @@ class RejectReason(StrEnum):
     DAMAGED = "Damaged"
     ENCRYPTED = "Encrypted"
     NOT_FOUND = "NotFound"
+    ACCESS_DENIED = "AccessDenied"
+    """The server of its url refuses it; an object that a store refuses is waited for instead."""
+    ADDRESS_REFUSED = "AddressRefused"
+    """Its url leads to an address that is not public, and not allowed by the administrator."""
     CHECKSUM_MISMATCH = "ChecksumMismatch"
     INFECTED = "Infected"
 

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from .base import Model, Name, ObjectKey, Quantity, Sha256, check_inside
+from .base import Model, Name, Quantity
 from .ending import Notify, SubjectRef, Ttl, UserMetadata, check_metadata
+from .inputs import Input
 from .output import Output
 from .resources import Resources
 from .scheduling import Scheduling, Subdomain
@@ -32,32 +33,6 @@ class StoreRef(Model):
     """A VideoStore in the VideoJob's own namespace."""
 
     name: Name = Field(description="Name of the VideoStore.")
-
-
-class Input(Model):
-    """One video to work on."""
-
-    name: Name = Field(description="Unique in the job; the folder of this input's results.")
-    key: ObjectKey = Field(description="Object key in the store, below the store's prefix.")
-    sha256: Sha256 | None = Field(
-        default=None, description="Expected checksum; another one is Rejected ChecksumMismatch."
-    )
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                {
-                    "rule": "!self.key.contains('../')",
-                    "message": "key can't leave the store's prefix: write it without ../",
-                }
-            ]
-        }
-    )
-
-    @field_validator("key")
-    @classmethod
-    def _stays_inside(cls, key: str) -> str:
-        return check_inside(key)
 
 
 class OnUnavailable(StrEnum):

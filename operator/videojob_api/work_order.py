@@ -11,9 +11,10 @@ from pydantic import Field
 
 from .base import Tolerant
 from .ending import SubjectRef
+from .inputs import Input
 from .output import IfExists
 from .steps import Step
-from .videojob import Input, Limits
+from .videojob import Limits
 from .videostore import AddressingStyle
 
 ORDER_VERSION: Literal[1] = 1
@@ -85,6 +86,6 @@ class WorkOrder(Tolerant):
     """For the manifest, as is ``user_metadata``."""
     user_metadata: dict[str, str] = {}
     allowed_networks: list[str] = []
-    """CIDRs that addresses in the steps may lead to though they are not public."""
+    """CIDRs that addresses in inputs and steps may lead to though they are not public."""
     seed: str = Field(default="", repr=False)
     """What the run leaves to chance follows from it; the same for each attempt, and told to nobody."""

@@ -18,8 +18,11 @@ import places
 RELEASE = "videojob"
 NAMESPACE = "videojob-system"
 CHART = places.REPOSITORY / "charts" / "videojob"
-_RECEIVERS = f"notifications.allowCidrs={{{places.SERVICE_RANGE}}}"
-"""Receivers of notifications are Services here, whose addresses are not public."""
+_SERVICES = (
+    f"notifications.allowCidrs={{{places.SERVICE_RANGE}}}",
+    f"worker.allowCidrs={{{places.SERVICE_RANGE}}}",
+)
+"""Receivers of notifications and servers of films are Services here: their addresses are not public."""
 
 
 class DeployError(Exception):
@@ -47,7 +50,7 @@ def ensure(release: str = RELEASE, namespace: str = NAMESPACE, values: Sequence[
     """
     operator = images.ensure_loaded("operator")
     worker = images.ensure_loaded("worker")
-    settings = [*_image("image", operator), *_image("worker.image", worker), _RECEIVERS, *values]
+    settings = [*_image("image", operator), *_image("worker.image", worker), *_SERVICES, *values]
     for flavour in ("speech", "gpu"):  # built and loaded by the tests that need them
         settings += _image(f"worker.flavours.{flavour}", images.reference(f"worker-{flavour}"))
     command = ["helm", "upgrade", "--install", release, str(CHART)]

@@ -84,6 +84,18 @@ REFUSED: dict[str, tuple[Change, tuple[str, ...]]] = {
         lambda spec: spec["inputs"][0].update(key="a/../../b"),
         ("spec.inputs[0]", "can't leave the store's prefix"),
     ),
+    "a key and a url": (
+        lambda spec: spec["inputs"][0].update(url="https://example.com/a.mp4"),
+        ("spec.inputs[0]", "exactly one of key (an object in the store) and url"),
+    ),
+    "neither of them": (
+        lambda spec: spec["inputs"][0].pop("key"),
+        ("spec.inputs[0]", "exactly one of key (an object in the store) and url"),
+    ),
+    "a url with a password": (
+        lambda spec: spec.update(inputs=[{"name": "in", "url": "https://me:pw@example.com/a"}]),
+        ("spec.inputs[0].url", "without a user, a password or a fragment, such as https://"),
+    ),
     "two inputs of one name": (
         lambda spec: spec["inputs"].append({"name": "in0", "key": "b"}),
         ("spec.inputs[1]", "Duplicate value"),

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bucket
 import demo
+import minio_server
+import places
 import pytest
+import yaml
 from bad_inputs import BAD_INPUTS
 from minio import Minio
-from on_cluster import Kubectl, a_videojob, offered, published, upload
+from on_cluster import STORE_NAMESPACE, Kubectl, a_videojob, offered, published, upload
 
+from videojob_api.names import LABEL_JOB
+
+EXAMPLE = places.REPOSITORY / "examples" / "43-from-a-url" / "videojob.yaml"
 POSTER = [{"name": "poster", "thumbnails": {"count": 1}}]
 
 
@@ -47,6 +55,39 @@ def test_a_missing_object_is_rejected_by_its_key(kube: Kubectl, media: Minio) ->
     status = wait_rejected(kube, media, a_videojob("bad", "uploads/nowhere.mp4"))
     assert status["inputs"][0]["reason"] == "NotFound"
     assert "uploads/nowhere.mp4" in status["message"]
+
+
+def test_a_film_from_a_server_in_the_cluster(kube: Kubectl, media: Minio, clip: str) -> None:
+    """By a signed link to it, whose signature is shown nowhere; and by one that leads elsewhere."""
+    inside = Minio(
+        f"minio.{STORE_NAMESPACE}.svc:9000",
+        minio_server.ACCESS_KEY,
+        minio_server.SECRET_KEY,
+        secure=False,
+        region="us-east-1",
+    )
+    sha256 = hashlib.sha256(media.get_object(bucket.BUCKET, clip).read()).hexdigest()
+    link = inside.presigned_get_object(bucket.BUCKET, clip)
+    body = yaml.safe_load(EXAMPLE.read_text())
+    body["spec"]["output"]["prefix"] = prefix = f"results/{kube.namespace}/"
+    body["spec"]["inputs"][0] |= {"url": link, "sha256": sha256}
+    elsewhere = {"name": "elsewhere", "url": "http://169.254.169.254/latest/meta-data"}
+    gone = {"name": "gone", "url": link.split("?")[0] + ".not?" + link.split("?")[1]}
+    body["spec"]["inputs"] += [elsewhere, gone]
+    body["spec"]["maxFailedInputs"] = 2
+    kube.apply(body)
+    name = body["metadata"]["name"]
+    status = kube.wait_end(name)
+    assert status["phase"] == "Succeeded", status
+    reasons = {seen["name"]: seen.get("reason") for seen in status["inputs"]}
+    assert (reasons["bunny"], reasons["elsewhere"]) == (None, "AddressRefused")
+    assert reasons["gone"] == "AccessDenied", "its signature is not that key's"
+    manifest = media.get_object(bucket.BUCKET, f"{prefix}bunny/manifest.json").read().decode()
+    assert f'"url": "{link.split("?")[0]}?…"' in manifest
+    logs = kube.ok("logs", "--selector", f"{LABEL_JOB}={name}", "--tail=-1")
+    assert "worker ends" in logs
+    for text in (json.dumps(status), manifest, logs):
+        assert "X-Amz" not in text
 
 
 def test_one_bad_input_among_three_stops_nobody(kube: Kubectl, media: Minio, clip: str) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from videojob_api.inputs import Input
 from videojob_api.reasons import RejectReason
-from videojob_api.videojob import Input, Limits
+from videojob_api.videojob import Limits
 from videojob_api.work_order import S3Target
 from videojob_worker import fetch as fetching
 from videojob_worker.errors import Interrupted, NodeDiskFull, Rejected, StorageUnreachable

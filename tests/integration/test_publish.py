@@ -13,11 +13,12 @@ import pytest
 from videojob_api.work_order import S3Target
 from videojob_worker.errors import Interrupted, StorageUnreachable, Unverified
 from videojob_worker.folder import FolderStorage
+from videojob_worker.multipart import PART_BYTES
 from videojob_worker.outputs import Produced
 from videojob_worker.publish import Destination, publish, publish_logs
 from videojob_worker.scratch import Scratch
 from videojob_worker.stop import Stop
-from videojob_worker.storage import PART_BYTES, S3Storage
+from videojob_worker.storage import S3Storage
 
 HLS = "application/vnd.apple.mpegurl"
 

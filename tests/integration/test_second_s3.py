@@ -14,9 +14,10 @@ from worker_pod import Pod
 from videojob_api.work_order import S3Target
 from videojob_worker.errors import StorageRefused
 from videojob_worker.fetch import hash_file
+from videojob_worker.multipart import PART_BYTES
 from videojob_worker.objects import NotThere
 from videojob_worker.stop import Stop
-from videojob_worker.storage import PART_BYTES, S3Storage
+from videojob_worker.storage import S3Storage
 
 pytestmark = pytest.mark.minio
 

@@ -13,9 +13,10 @@ import pytest
 from videojob_api.videojob import Limits
 from videojob_api.work_order import FolderTarget, JobIdentity, S3Target, WorkOrder
 from videojob_worker.errors import Interrupted, NotDoable, StorageRefused, StorageUnreachable
+from videojob_worker.multipart import PART_BYTES
 from videojob_worker.objects import NotThere, Replaced, Storage
 from videojob_worker.stop import Stop
-from videojob_worker.storage import PART_BYTES, S3Storage, open_storage
+from videojob_worker.storage import S3Storage, open_storage
 
 
 def order(s3: S3Target | None = None, folder: FolderTarget | None = None) -> WorkOrder:

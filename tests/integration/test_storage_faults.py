@@ -19,16 +19,19 @@ from bad_inputs import make_film
 from fault_proxy import Fault, FaultProxy, fault_proxy
 from worker_pod import Pod
 
-from videojob_api.videojob import Input, Limits
+from videojob_api.inputs import Input
+from videojob_api.videojob import Limits
 from videojob_api.work_order import S3Target
 from videojob_worker import fetch as fetching
+from videojob_worker import multipart, storage
 from videojob_worker.errors import ScratchFull, StorageRefused, StorageUnreachable, WorkerError
 from videojob_worker.fetch import fetch, hash_file
+from videojob_worker.multipart import PART_BYTES
 from videojob_worker.outputs import Produced
 from videojob_worker.publish import Destination, publish
 from videojob_worker.scratch import Scratch
 from videojob_worker.stop import Stop
-from videojob_worker.storage import MAX_ATTEMPTS, PART_BYTES, S3Storage
+from videojob_worker.storage import MAX_ATTEMPTS, S3Storage
 
 pytestmark = pytest.mark.minio
 
@@ -234,6 +237,63 @@ def test_parts_that_could_not_be_removed_are_by_the_next_attempt(
     publishing.run()
     assert publishing.are_whole()
     assert publishing.parts_left() == 0
+
+
+@pytest.fixture
+def in_five_parts(
+    publishing: Publishing, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The larger file is of five parts, as small as S3 lets them be."""
+    part = 5 << 20
+    monkeypatch.setattr(multipart, "PART_BYTES", part)
+    monkeypatch.setattr(storage, "PART_BYTES", part)
+    publishing.items[1] = make(scratch, "b.mp4", 4 * part + 1000)
+
+
+def parts_sent(proxy: FaultProxy) -> int:
+    return sum("partNumber" in line for line in proxy.seen)
+
+
+@pytest.mark.parametrize(
+    ("fault", "sent"),
+    [
+        (Fault(*PUT, skip=2, cut_request_after=3_000_000), 6),
+        (Fault(*PUT, skip=1, times=3, answer=SLOW_DOWN), 8),
+        (Fault("POST", "uploadId", answer=SERVER_ERROR), 5),
+        (Fault("POST", "uploadId", answer=(200, "InternalError")), 5),
+        (Fault("POST", "uploadId", cut_answer_after=0), 5),
+        (Fault(*PUT, skip=4, answer=(404, "NoSuchUpload")), 10),
+    ],
+    ids=["cut", "503s", "500 to the end", "200 and an error", "answer lost", "upload gone"],
+)
+@pytest.mark.usefixtures("in_five_parts")
+def test_only_the_part_that_failed_is_sent_again(
+    publishing: Publishing, proxy: FaultProxy, fault: Fault, sent: int
+):
+    proxy.faults = [fault]
+    publishing.run()
+    assert fault.times == 0
+    assert publishing.are_whole()
+    assert publishing.parts_left() == 0
+    assert parts_sent(proxy) == sent
+
+
+@pytest.mark.usefixtures("in_five_parts")
+def test_a_part_that_never_arrives_leaves_none_of_the_others(
+    publishing: Publishing, proxy: FaultProxy
+):
+    proxy.faults = [Fault("PUT", "partNumber=3", times=ALWAYS, cut_request_after=9)]
+    with pytest.raises(StorageUnreachable, match="did not answer"):
+        publishing.run()
+    assert not publishing.is_there()
+    assert publishing.parts_left() == 0
+
+
+@pytest.mark.usefixtures("in_five_parts")
+def test_who_may_not_look_for_remains_can_still_send(publishing: Publishing, proxy: FaultProxy):
+    proxy.faults = [Fault("GET", "uploads", times=ALWAYS, answer=REFUSED)]
+    publishing.run()
+    assert publishing.are_whole()
 
 
 def test_attempts_have_an_end(publishing: Publishing, proxy: FaultProxy):

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from videojob_api.inputs import Input
 from videojob_api.steps import Step
-from videojob_api.videojob import Input, Limits
+from videojob_api.videojob import Limits
 
 from .errors import NotDoable, Rejected
 from .fetch import fetch

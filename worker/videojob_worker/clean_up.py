@@ -114,12 +114,11 @@ def read_manifest(key: str, store: Storage) -> Manifest:
         ValueError: if it is too large, changed meanwhile, or is no manifest.
     """
     info = store.stat(key)
-    if info.size_bytes > MAX_MANIFEST_BYTES:
-        raise ValueError(f"its manifest has {info.size_bytes} bytes")
+    size = info.size_bytes or 0
+    if size > MAX_MANIFEST_BYTES:
+        raise ValueError(f"its manifest has {size} bytes")
     try:
-        return Manifest.model_validate_json(
-            b"".join(store.read(key, info.etag, 0, info.size_bytes))
-        )
+        return Manifest.model_validate_json(b"".join(store.read(key, info.etag, 0, size)))
     except Replaced:
         raise ValueError("its manifest was replaced meanwhile") from None
     except ValidationError as error:

@@ -11,7 +11,7 @@
     ├── Unverified          47  output was made and is not what was planned
     ├── Interrupted        143  SIGTERM
     ├── StorageUnreachable   1  network, 5xx: may pass
-    ├── EndpointUnreachable  1  a server that a step asks: 429, 5xx, network; may pass
+    ├── EndpointUnreachable  1  a server that an input or a step names: 429, 5xx, network; may pass
     ├── ScannerUnavailable   1  the malware scanner does not answer: may pass
     └── FFmpegFailed         1  ffmpeg ended with an error that names no fault of the input
 
@@ -114,7 +114,7 @@ class Interrupted(WorkerError):
 
 
 class EndpointUnreachable(WorkerError):
-    """A server that a step asks did not answer as it should, after retries."""
+    """A server that an input or a step names did not answer as it should, after retries."""
 
     reason = FailReason.ENDPOINT_UNREACHABLE
 

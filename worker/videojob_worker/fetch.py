@@ -2,7 +2,7 @@
 
 The first stage of ``run``. Large objects come in ranges over several connections, each bound to the
 same ETag; the checksum is taken range by range as they arrive, while they are still in memory. It
-must not look into the file.
+must not look into the file, nor know whether it comes from a store or from the web.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videojob_api.base import parse_quantity
+from videojob_api.inputs import Input
 from videojob_api.reasons import RejectReason
-from videojob_api.videojob import Input, Limits
+from videojob_api.videojob import Limits
 
 from .errors import NodeDiskFull, Rejected, StorageUnreachable
-from .objects import CHUNK_BYTES, NotThere, ObjectInfo, Replaced, Storage
+from .objects import CHUNK_BYTES, NotThere, ObjectInfo, Origin, Replaced
 
 RANGE_BYTES = 8 << 20
 CONNECTIONS = 6
@@ -40,110 +41,136 @@ class Source:
 def fetch(
     wanted: Input,
     limits: Limits,
-    store: Storage,
+    origin: Origin,
     target: Path,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> Source:
     """Fetch the input to ``target``.
 
     Args:
-        wanted: key and, perhaps, the checksum it must have.
+        wanted: key or URL and, perhaps, the checksum it must have.
         limits: the largest size accepted.
-        store: where it is.
+        origin: where it is.
         target: the file to make.
         on_progress: is told the fraction done.
 
     Raises:
-        Rejected: NotFound, Empty, TooLarge or ChecksumMismatch.
+        Rejected: NotFound, Empty, TooLarge or ChecksumMismatch, or what ``Web`` raises.
         NodeDiskFull: if there is no room for it.
         StorageRefused: see ``Storage``.
         StorageUnreachable: likewise, or if the object is replaced again and again.
+        EndpointUnreachable: see ``Web``.
     """
     for _ in range(_ROUNDS):
-        info = _look(wanted, limits, store, target.parent)
+        info = _look(wanted, limits, origin, target.parent)
         try:
-            sha256 = _transfer(wanted.key, info, store, target, on_progress)
-        except Replaced:
+            sha256 = _transfer(wanted, info, limits, origin, target, on_progress)
+        except (Replaced, NotThere):  # the next look tells which
             continue
         if wanted.sha256 is not None and sha256 != wanted.sha256:
             raise Rejected(
                 RejectReason.CHECKSUM_MISMATCH,
-                f"{wanted.key} has the sha256 {sha256}, and {wanted.sha256} was asked for; upload "
+                f"{wanted.place} has the sha256 {sha256}, and {wanted.sha256} was asked for; upload "
                 "it again, or mend the checksum.",
             )
-        return Source(target, info.size_bytes, info.etag, sha256)
+        return Source(target, target.stat().st_size, info.etag, sha256)
     raise StorageUnreachable(
-        f"{wanted.key} was replaced {_ROUNDS} times while it was read; let its upload finish."
+        f"{wanted.place} was replaced {_ROUNDS} times while it was read; let its upload finish."
     )
 
 
-def _look(wanted: Input, limits: Limits, store: Storage, folder: Path) -> ObjectInfo:
+def _look(wanted: Input, limits: Limits, origin: Origin, folder: Path) -> ObjectInfo:
     try:
-        info = store.stat(wanted.key)
+        info = origin.stat(wanted.location)
     except NotThere as answer:
         raise Rejected(
-            RejectReason.NOT_FOUND, f"{wanted.key} was not found: {answer}; check the key."
+            RejectReason.NOT_FOUND,
+            f"{wanted.place} was not found: {answer}; check the {wanted.source_kind}.",
         ) from answer
-    if info.size_bytes == 0:
-        raise Rejected(
-            RejectReason.EMPTY, f"{wanted.key} is empty (0 bytes); upload the file again."
-        )
-    # Asked again of the fetched file by ``validate``; here, so that it is not even fetched.
-    most = int(parse_quantity(limits.max_bytes))
-    if info.size_bytes > most:
-        raise Rejected(
-            RejectReason.TOO_LARGE,
-            f"{wanted.key} has {info.size_bytes} bytes, and at most {most} ({limits.max_bytes}) "
-            "are accepted; raise limits.maxBytes if it is meant to be so large.",
-        )
+    if info.size_bytes is None:
+        return info
+    _check_size(wanted, info.size_bytes, limits)
     status = os.statvfs(folder)
     free = status.f_bavail * status.f_frsize
     if info.size_bytes > free:
         raise NodeDiskFull(
-            f"{wanted.key} has {info.size_bytes} bytes, and the disk has room for {free}."
+            f"{wanted.place} has {info.size_bytes} bytes, and the disk has room for {free}."
         )
     return info
 
 
+def _check_size(wanted: Input, size_bytes: int, limits: Limits, *, is_all: bool = True) -> None:
+    """Asked again of the fetched file by ``validate``; here, so that it is not even fetched."""
+    if size_bytes == 0:
+        raise Rejected(
+            RejectReason.EMPTY, f"{wanted.place} is empty (0 bytes); upload the file again."
+        )
+    most = int(parse_quantity(limits.max_bytes))
+    if size_bytes > most:
+        has = f"has {size_bytes} bytes" if is_all else "is larger"
+        raise Rejected(
+            RejectReason.TOO_LARGE,
+            f"{wanted.place} {has}, and at most {most} ({limits.max_bytes}) "
+            "are accepted; raise limits.maxBytes if it is meant to be so large.",
+        )
+
+
 def _transfer(
-    key: str, info: ObjectInfo, store: Storage, target: Path, on_progress: Callable[[float], None]
+    wanted: Input,
+    info: ObjectInfo,
+    limits: Limits,
+    origin: Origin,
+    target: Path,
+    on_progress: Callable[[float], None],
 ) -> str:
     """Copy the bytes and return their sha256 in hex."""
-    if store.copy_out(key, info.etag, target):
-        if target.stat().st_size != info.size_bytes:
+    key, size = wanted.location, info.size_bytes
+
+    def arrived(size_bytes: int) -> None:
+        if size_bytes:
+            _check_size(wanted, size_bytes, limits, is_all=False)
+        if size:
+            on_progress(min(1.0, size_bytes / size))
+
+    if origin.copy_out(key, info, target, arrived):
+        got = target.stat().st_size
+        if size not in (got, None):
             raise Replaced
+        _check_size(wanted, got, limits)
         on_progress(1.0)
         return hash_file(target)
+    if size is None:
+        raise StorageUnreachable(f"{wanted.place} does not say how large it is.")
     digest, done = hashlib.sha256(), 0
     descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        _preallocate(descriptor, info.size_bytes)
-        for offset, length in _arrivals(key, info, store, descriptor):
+        _preallocate(descriptor, size)
+        for offset, length in _arrivals(wanted, info.etag, size, origin, descriptor):
             _hash_range(digest, descriptor, offset, length)
             done += length
-            on_progress(done / info.size_bytes)
+            on_progress(done / size)
     finally:
         os.close(descriptor)
     return digest.hexdigest()
 
 
 def _arrivals(
-    key: str, info: ObjectInfo, store: Storage, descriptor: int
+    wanted: Input, etag: str, size_bytes: int, origin: Origin, descriptor: int
 ) -> Iterator[tuple[int, int]]:
     """Fetch all ranges, several at once, and yield each (offset, length) in order."""
-    starts = range(0, info.size_bytes, RANGE_BYTES)
-    ranges = [(start, min(RANGE_BYTES, info.size_bytes - start)) for start in starts]
+    starts = range(0, size_bytes, RANGE_BYTES)
+    ranges = [(start, min(RANGE_BYTES, size_bytes - start)) for start in starts]
 
     def fetch_range(offset: int, length: int) -> None:
         written = 0
-        for chunk in store.read(key, info.etag, offset, length):
+        for chunk in origin.read(wanted.location, etag, offset, length):
             view = memoryview(chunk)
             while view:
                 count = os.pwrite(descriptor, view, offset + written)
                 written, view = written + count, view[count:]
         if written != length:
             raise StorageUnreachable(
-                f"{key} came short: {written} bytes of {length} from offset {offset}."
+                f"{wanted.place} came short: {written} bytes of {length} from offset {offset}."
             )
 
     if len(ranges) == 1:

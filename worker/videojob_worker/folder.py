@@ -108,7 +108,9 @@ class FolderStorage:
         except OSError as error:
             raise _refused(path, error) from error
 
-    def copy_out(self, key: str, etag: str, target: Path) -> bool:
+    def copy_out(
+        self, key: str, info: ObjectInfo, target: Path, arrived: Callable[[int], None]
+    ) -> bool:
         """See ``Storage.copy_out``."""
         path = self._input(key)
         try:
@@ -120,7 +122,7 @@ class FolderStorage:
                 _clone(source.fileno(), copy.fileno(), self._check)
             except OSError as error:
                 raise _cannot_write(target, error) from error
-            if _info(os.fstat(source.fileno())).etag != etag:
+            if _info(os.fstat(source.fileno())).etag != info.etag:
                 raise Replaced
         return True
 

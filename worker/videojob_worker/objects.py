@@ -1,7 +1,8 @@
 """What every store of objects can do, whatever it is made of.
 
-Pure types: ``storage.py`` (S3) and ``folder.py`` (a mounted volume, a local folder) do it; ``fetch``
-and ``publish`` ask for it. Keys here are whole, the store's own prefix excepted.
+Pure types: ``storage.py`` (S3) and ``folder.py`` (a mounted volume, a local folder) do it, and
+``web.py`` the part that inputs need; ``fetch`` and ``publish`` ask for it. Keys here are whole, the
+store's own prefix excepted.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ CHUNK_BYTES = 1 << 20
 class ObjectInfo:
     """An object as it is now."""
 
-    size_bytes: int
+    size_bytes: int | None
+    """None where only its end will tell."""
     etag: str
-    """Changes whenever the bytes do."""
+    """Changes whenever the bytes do; empty where nothing tells that."""
 
 
 class NotThere(Exception):
@@ -31,8 +33,8 @@ class Replaced(Exception):
     """The object is no longer the one that the ETag names."""
 
 
-class Storage(Protocol):
-    """A store. Every method may raise StorageRefused, StorageUnreachable and Interrupted."""
+class Origin(Protocol):
+    """Where inputs come from, each by its key (or its URL)."""
 
     def stat(self, key: str) -> ObjectInfo:
         """Look at an object.
@@ -40,6 +42,34 @@ class Storage(Protocol):
         Raises:
             NotThere: if there is none.
         """
+
+    def read(self, key: str, etag: str, offset: int, length: int) -> Iterator[bytes]:
+        """Exactly ``length`` bytes of an object, in chunks.
+
+        Raises:
+            Replaced: if its ETag is another one by now.
+            NotThere: if it is gone.
+        """
+
+    def copy_out(
+        self, key: str, info: ObjectInfo, target: Path, arrived: Callable[[int], None]
+    ) -> bool:
+        """Put a private copy at ``target``, if reading ranges is worse, or impossible; else False.
+
+        Args:
+            key: the object.
+            info: as it was looked at.
+            target: the file to make.
+            arrived: is told the bytes so far, where they take time; what it raises ends it.
+
+        Raises:
+            Replaced: if its ETag is another one by now.
+            NotThere: if it is gone.
+        """
+
+
+class Storage(Origin, Protocol):
+    """A store. Every method may raise StorageRefused, StorageUnreachable and Interrupted."""
 
     def exists(self, key: str) -> bool:
         """Whether there is a result of this key already."""
@@ -52,20 +82,6 @@ class Storage(Protocol):
 
         Raises:
             NotThere: if there is none, or it is larger.
-        """
-
-    def read(self, key: str, etag: str, offset: int, length: int) -> Iterator[bytes]:
-        """Exactly ``length`` bytes of an object, in chunks.
-
-        Raises:
-            Replaced: if its ETag is another one by now.
-        """
-
-    def copy_out(self, key: str, etag: str, target: Path) -> bool:
-        """Put a private copy at ``target``, if that beats reading; False if it doesn't.
-
-        Raises:
-            Replaced: if its ETag is another one by now.
         """
 
     def put(

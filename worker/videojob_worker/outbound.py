@@ -1,20 +1,23 @@
 """Connections to addresses that a tenant wrote: only where the operator's settings let them lead.
 
-Used by what asks servers on a step's behalf. The name is resolved once, its address looked at, and
-that very address connected to, so that a name that changes its mind in between gains nothing. It must
-not follow a redirect.
+Used by what asks servers on a step's behalf, and by ``web`` for inputs. The name is resolved once, its
+address looked at, and that very address connected to, so that a name that changes its mind in between
+gains nothing. Proxies are not used. It must not follow a redirect.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from videojob_api.addresses import is_allowed
+from videojob_api.addresses import is_allowed, redact
 
 from .errors import NotDoable
 
@@ -23,6 +26,23 @@ if TYPE_CHECKING:
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 """For who runs a worker by hand: the machine is theirs."""
+
+
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""What a server answers when another try may help."""
+
+
+class Passing(Exception):
+    """It did not work this time."""
+
+    def __init__(self, message: str, wait_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+        """As the server asks."""
+
+
+class AddressRefused(NotDoable):
+    """The name has addresses, and none of them is allowed."""
 
 
 class Unresolved(Exception):
@@ -37,29 +57,38 @@ class Server:
     allowed: Sequence[str] = ()
     """Networks that may be reached though they are not public."""
 
-    def connect(self, *, connect_seconds: float, read_seconds: float) -> HTTPConnectionPool:
-        """A pool of connections to one of its addresses, to be used for one request.
+    def connect(
+        self, *, connect_seconds: float, read_seconds: float, connections: int = 1
+    ) -> HTTPConnectionPool:
+        """A pool of connections to one of its addresses, which stays that one as long as it is used.
 
         Raises:
-            NotDoable: if it has none that is allowed.
+            AddressRefused: if it has none that is allowed.
             Unresolved: if its name is not known just now.
         """
         import certifi
         import urllib3
 
-        url = urlsplit(self.url)
+        try:
+            url = urlsplit(self.url)
+            port = url.port
+        except ValueError as error:
+            raise NotDoable(f"{redact(self.url)} is no URL: {error}; mend it.") from error
         host, secure = url.hostname or "", url.scheme == "https"
-        port = url.port or (443 if secure else 80)
+        port = port or (443 if secure else 80)
         timeout = urllib3.Timeout(connect=connect_seconds, read=read_seconds)
         address = self._choose(host, port)
         headers = {"Host": url.netloc, "User-Agent": "videojob-worker"}
         if not secure:
-            return urllib3.HTTPConnectionPool(address, port, timeout=timeout, headers=headers)
+            return urllib3.HTTPConnectionPool(
+                address, port, timeout=timeout, headers=headers, maxsize=connections
+            )
         return urllib3.HTTPSConnectionPool(
             address,
             port,
             timeout=timeout,
             headers=headers,
+            maxsize=connections,
             server_hostname=host,
             assert_hostname=host,
             ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
@@ -74,7 +103,21 @@ class Server:
         for address in addresses:
             if is_allowed(address, self.allowed):
                 return address
-        raise NotDoable(
+        raise AddressRefused(
             f"{host} is at {addresses[0]}, which is not a public address, so it is refused; the "
             "operator's administrator can allow its network in the chart's worker.allowCidrs."
         )
+
+
+def parse_retry_after(text: str | None, now: datetime) -> float | None:
+    """Seconds to wait, from a number or a date; None if nothing, or nothing sensible, is said."""
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(text) - now).total_seconds()
+        except (TypeError, ValueError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

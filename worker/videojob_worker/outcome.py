@@ -37,7 +37,7 @@ from .errors import NodeDiskFull, OutOfMemory, Rejected, ScratchFull, WorkerErro
 from .fetch import Source
 from .ffmpeg import Tools
 from .media import MediaInfo
-from .objects import Storage
+from .objects import Origin, Storage
 from .outputs import Finished, Produced
 from .publish import Destination
 from .reporting import Reporter
@@ -76,6 +76,16 @@ class Task:
             environment=os.environ,
         )
         return Workbench(self.tools, media, means=means)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the input comes from."""
+        if self.item.url is None:
+            return self.store
+        from .web import Web
+
+        trusts_end = self.item.sha256 is not None
+        return Web(self.order.allowed_networks, self.stop, trusts_end=trusts_end)
 
     @property
     def destination(self) -> Destination:
@@ -154,7 +164,8 @@ def build_manifest(task: Task, found: Findings) -> Manifest:
         index=task.item.index,
         source=ManifestSource(
             key=task.item.key,
-            etag=found.source.etag,
+            url=task.item.place if task.item.url else None,
+            etag=found.source.etag or None,
             sha256=found.source.sha256,
             facts=found.facts,
         ),

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from videojob_api import names
 from videojob_api.base import Tolerant
-from videojob_api.manifest import Manifest
+from videojob_api.manifest import Manifest, ManifestSource
 from videojob_api.output import IfExists
 from videojob_api.status import OutputStatus, Warn
 from videojob_api.steps import Step
@@ -54,7 +54,7 @@ def find_finished(task: Task) -> tuple[Manifest, str] | None:
     Raises:
         OutputExists: if there is one of another run, and the order says to leave it alone.
     """
-    order, item, folder = task.order, task.item, task.destination.folder
+    order, folder = task.order, task.destination.folder
     key, strict = f"{folder}{names.MANIFEST_FILE}", order.if_exists is IfExists.FAIL
     body = _read(task, key, strict=strict)
     if body is None:
@@ -73,9 +73,7 @@ def find_finished(task: Task) -> tuple[Manifest, str] | None:
     same_work = (
         manifest.steps == [step.wire() for step in order.steps]
         and _versions(manifest.worker) == _versions(_worker(task))
-        and manifest.source.key == item.key
-        and manifest.source.etag == _etag(task)
-        and item.sha256 in (None, manifest.source.sha256)
+        and _is_same_source(manifest.source, task)
     )
     # What else the steps name may have changed, and was not looked at yet: the markers tell.
     named = any(step.spec.assets for step in order.steps)
@@ -233,9 +231,18 @@ def _counts(job: Mapping[str, Any], task: Task) -> bool:
     return task.order.if_exists is IfExists.SKIP or _is_ours(job, task)
 
 
+def _is_same_source(source: ManifestSource, task: Task) -> bool:
+    item = task.item
+    if (source.key or source.url) != item.place or item.sha256 not in (None, source.sha256):
+        return False
+    if item.url and "?" in item.url and item.sha256 is None:
+        return False  # what tells it from another file there is not in the manifest
+    return source.etag is not None and source.etag == _etag(task)
+
+
 def _etag(task: Task) -> str | None:
     try:
-        return task.store.stat(task.item.key).etag
+        return task.origin.stat(task.item.location).etag
     except NotThere:
         return None
 

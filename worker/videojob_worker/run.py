@@ -63,9 +63,9 @@ def prepare(task: Task, found: Findings) -> tuple[MediaInfo, Plan]:
     """All that comes before the work: have the input here, know it, accept it, and plan."""
     order, report, timings = task.order, task.report, found.timings
     report.begin(Stage.FETCHING)
-    with timings.stage("fetch", key=task.item.key):
+    with timings.stage("fetch", source=task.item.place):
         found.source = source = fetch(
-            task.item, order.limits, task.store, task.scratch.source, report.progress
+            task.item, order.limits, task.origin, task.scratch.source, report.progress
         )
     found.warnings += scan(source.path, order.limits.malware_scan, task.stop)
     budget = task.budget.less_scratch(source.size_bytes)

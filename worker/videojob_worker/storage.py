@@ -1,58 +1,41 @@
 """S3 as a store, and the choice of a store for a work order.
 
-The only module that knows minio and S3's errors; ``fetch`` and ``publish`` use it through
-``objects.Storage``. What a store answers becomes one of five things: an object, NotThere, Replaced,
-StorageRefused (a person must act) or StorageUnreachable (may pass; given up after retries).
+The only module that asks minio (what its errors mean is in ``s3_answers``); ``fetch`` and
+``publish`` use it through ``objects.Storage``. What a store answers becomes one of five things: an
+object, NotThere, Replaced, StorageRefused (a person must act) or StorageUnreachable (may pass; given
+up after retries).
 """
 
 from __future__ import annotations
 
-import io
 import os
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from videojob_api import names
 from videojob_api.clean_up import CleanUpOrder
 from videojob_api.videostore import AddressingStyle
 from videojob_api.work_order import S3Target, WorkOrder
 
-from .errors import NotDoable, StorageRefused, StorageUnreachable, WorkerError
+from .errors import NotDoable, StorageRefused, StorageUnreachable
+from .multipart import PART_BYTES, PARTS_AT_ONCE, send_in_parts
 from .objects import CHUNK_BYTES, NotThere, ObjectInfo, Replaced, Storage
+from .s3_answers import Passing, Translation, UploadGone
 from .stop import Stop
 
 if TYPE_CHECKING:
     from minio import Minio
 
 T = TypeVar("T")
-PART_BYTES = 16 << 20
-"""Size of a part of a multipart upload; so much of each file in transfer is held in memory."""
 MAX_ATTEMPTS = 5
 _SUM_HEADER = "x-amz-meta-sha256"
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _POOL_SIZE = 16
-
-_WHAT_TO_DO = {
-    "NoSuchBucket": "there is no such bucket; create it, or name another in the VideoStore",
-    "InvalidBucketName": "that is no bucket name; mend it in the VideoStore",
-    "InvalidAccessKeyId": "the access key is not known there; mend the VideoStore's Secret",
-    "SignatureDoesNotMatch": "the secret key is wrong; mend the VideoStore's Secret",
-    "AccessDenied": "access is denied; allow the VideoStore's credentials to read inputs and to "
-    "write results there",
-    "ExpiredToken": "the credentials have expired; renew the VideoStore's Secret",
-    "AuthorizationHeaderMalformed": "the region is not the bucket's; mend it in the VideoStore",
-    "PermanentRedirect": "the bucket is elsewhere; mend endpoint and region in the VideoStore",
-    "XMinioStorageFull": "the store is full; free space in it, or give it more",
-    "RequestTimeTooSkewed": "this node's clock and the store's differ; set the clock",
-}
-_MAY_PASS = ("SlowDown", "RequestTimeout", "ServiceUnavailable", "NoSuchUpload")
-
-
-class _Passing(Exception):
-    """A failure that may pass."""
 
 
 def open_storage(order: WorkOrder | CleanUpOrder, stop: Stop) -> Storage:
@@ -77,6 +60,8 @@ class S3Storage:
     def __init__(self, target: S3Target, environment: Any, stop: Stop) -> None:
         self._target = target
         self._stop = stop
+        self._room = threading.BoundedSemaphore(PARTS_AT_ONCE)
+        """For bodies in memory, over all files that are sent at the time."""
         self._sizes: dict[tuple[str, str], int] = {}
         """Of objects by key and ETag, as was said when they were looked at."""
         key, secret = (environment.get(n) for n in (names.ENV_ACCESS_KEY, names.ENV_SECRET_KEY))
@@ -92,8 +77,9 @@ class S3Storage:
 
         def look() -> ObjectInfo:
             found = self._client.stat_object(self._target.bucket, self._whole(key))
-            info = ObjectInfo(int(found.size or 0), f'"{found.etag}"')
-            self._sizes[key, info.etag] = info.size_bytes
+            size = int(found.size or 0)
+            info = ObjectInfo(size, f'"{found.etag}"')
+            self._sizes[key, info.etag] = size
             return info
 
         def ask_why() -> ObjectInfo:
@@ -156,14 +142,14 @@ class S3Storage:
                             self._stop.check()
                             offset += len(chunk)
                             if offset > end:
-                                raise _Passing("more bytes came than were asked for")
+                                raise Passing("more bytes came than were asked for")
                             yield chunk
                         if offset < end:
-                            raise _Passing("the answer ended early")
+                            raise Passing("the answer ended early")
                     finally:
                         response.close()
                         response.release_conn()
-            except _Passing as passing:
+            except Passing as passing:
                 failures = 1 if offset > start else failures + 1
                 if failures >= MAX_ATTEMPTS:
                     raise self._gave_up(passing) from passing
@@ -175,7 +161,9 @@ class S3Storage:
         if total.isdigit() and self._sizes.get((key, etag), int(total)) != int(total):
             raise Replaced
 
-    def copy_out(self, key: str, etag: str, target: Path) -> bool:
+    def copy_out(
+        self, key: str, info: ObjectInfo, target: Path, arrived: Callable[[int], None]
+    ) -> bool:
         """See ``Storage.copy_out``: a bucket can't."""
         return False
 
@@ -190,26 +178,29 @@ class S3Storage:
         sha256: str | None = None,
     ) -> None:
         """See ``Storage.put``; large files go in parts, and no part stays behind."""
-        headers: dict[str, Any] = {"Cache-Control": cache_control}
+        headers = {"Cache-Control": cache_control, "Content-Type": content_type}
         if sha256 is not None:
             headers[_SUM_HEADER] = sha256
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
 
-        def send() -> None:
-            with _Watched(source, check) as data:
-                if data.size_bytes > PART_BYTES:
-                    self._abort_uploads(self._whole(key))
-                self._client.put_object(
-                    self._target.bucket,
-                    self._whole(key),
-                    cast("BinaryIO", data),
-                    length=data.size_bytes,
-                    part_size=PART_BYTES if data.size_bytes > PART_BYTES else 0,
-                    num_parallel_uploads=1,  # a part still on its way would survive the abort
-                    content_type=content_type,
-                    metadata=headers,
-                )
+        def send_whole() -> None:
+            check()
+            with self._room:
+                body = source if isinstance(source, bytes) else source.read_bytes()
+                self._client._put_object(self._target.bucket, self._whole(key), body, {**headers})
 
-        self._ask(send)
+        def send_parts(file: Path) -> None:
+            try:
+                send_in_parts(_Parts(self, key, size, headers), file, self._room, check)
+            except UploadGone as gone:
+                raise Passing("its parts are gone") from gone
+
+        if isinstance(source, bytes) or size <= PART_BYTES:
+            self._ask(send_whole)
+        else:
+            with suppress(StorageRefused):  # who may write need not be allowed to look for remains
+                self._ask(lambda: self._abort_uploads(key))
+            self._ask(lambda: send_parts(source))
 
     def prepare(self, folder: str) -> None:
         """See ``Storage.prepare``; only an upload shows what a bucket refuses."""
@@ -236,15 +227,16 @@ class S3Storage:
     def tidy(self, folder: str) -> None:
         """See ``Storage.tidy``."""
 
-    def _abort_uploads(self, whole: str) -> None:
+    def _abort_uploads(self, key: str) -> None:
         """Remove the parts of an object that a killed worker has left, for nobody else will.
 
         Asked for one object at a time: MinIO lists uploads by whole keys only.
         """
-        bucket, client = self._target.bucket, self._client
+        bucket, client, whole = self._target.bucket, self._client, self._whole(key)
         for upload in client._list_multipart_uploads(bucket, prefix=whole).uploads:
             if upload.object_name == whole:
-                client._abort_multipart_upload(bucket, whole, str(upload.upload_id))
+                with suppress(UploadGone), self._translated():
+                    client._abort_multipart_upload(bucket, whole, str(upload.upload_id))
 
     def _get(self, key: str, headers: dict[str, str], offset: int, length: int) -> Any:
         # Ranges are written by hand: the client leaves out offset 0 of a length it is given.
@@ -266,22 +258,22 @@ class S3Storage:
 
         try:
             return attempt()
-        except _Passing:
+        except Passing:
             import tenacity  # only now: most runs never need it
 
             try:
                 return tenacity.Retrying(
-                    retry=tenacity.retry_if_exception_type(_Passing),
+                    retry=tenacity.retry_if_exception_type(Passing),
                     stop=tenacity.stop_after_attempt(MAX_ATTEMPTS - 1),
                     wait=tenacity.wait_random_exponential(0.2, max=5),
                     sleep=self._stop.sleep,
                     reraise=True,
                 )(attempt)
-            except _Passing as passing:
+            except Passing as passing:
                 raise self._gave_up(passing) from passing
 
-    def _translated(self) -> _Translation:
-        return _Translation(self._where())
+    def _translated(self) -> Translation:
+        return Translation(self._where())
 
     def _gave_up(self, passing: Exception) -> StorageUnreachable:
         return StorageUnreachable(
@@ -290,75 +282,46 @@ class S3Storage:
         )
 
 
-class _Watched(io.RawIOBase):
-    """A file or bytes to send, that gives way to whatever ``check`` raises."""
+class _Parts:
+    """The upload of one large object, as ``multipart`` wants it."""
 
-    def __init__(self, source: Path | bytes, check: Callable[[], None]) -> None:
-        self._file = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-        self._check = check
-        self.size_bytes = len(source) if isinstance(source, bytes) else source.stat().st_size
+    def __init__(
+        self, store: S3Storage, key: str, size_bytes: int, headers: dict[str, str]
+    ) -> None:
+        self._store, self._key, self._size_bytes, self._headers = store, key, size_bytes, headers
+        self._client, self._where = store._client, (store._target.bucket, store._whole(key))
 
-    def read(self, size: int = -1) -> bytes:
-        self._check()
-        return self._file.read(size)
+    def begin(self) -> str:
+        """See ``Upload.begin``."""
+        return self._client._create_multipart_upload(*self._where, {**self._headers})
 
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+    def send(self, upload: str, number: int, data: bytes) -> str:
+        """See ``Upload.send``; a part that fails is sent again, and not the whole."""
+        return self._store._ask(
+            lambda: self._client._upload_part(*self._where, data, None, upload, number)
+        )
 
+    def complete(self, upload: str, etags: list[str]) -> None:
+        """See ``Upload.complete``."""
+        from minio.datatypes import Part
 
-class _Translation:
-    """Turns the client's exceptions into ours."""
+        parts = [Part(number, etag) for number, etag in enumerate(etags, start=1)]
 
-    def __init__(self, where: str) -> None:
-        self._where = where
+        def ask() -> None:
+            answer = self._client._complete_multipart_upload(*self._where, upload, parts)
+            if not answer.etag:  # S3 may say 200, and then what went wrong
+                raise Passing("the parts were not joined")
 
-    def __enter__(self) -> None:
-        pass
+        try:
+            self._store._ask(ask)
+        except UploadGone:  # by a try whose answer was lost?
+            sha256 = self._headers.get(_SUM_HEADER)
+            if sha256 is None or not self._store.holds(self._key, self._size_bytes, sha256):
+                raise
 
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        if error is None or isinstance(error, (WorkerError, NotThere, Replaced, _Passing)):
-            return
-        import minio.error
-        import urllib3.exceptions
-
-        if isinstance(error, minio.error.S3Error):
-            raise self._from_s3(error) from error
-        if isinstance(error, minio.error.InvalidResponseError):
-            status = int(getattr(error, "_code", 0) or 0)
-            if status == 412:
-                raise Replaced from error
-            if 400 <= status < 500 and status not in (408, 429):
-                raise StorageRefused(
-                    f"What answers at {self._where} does not speak S3 (HTTP {status}); mend the "
-                    "endpoint in the VideoStore."
-                ) from error
-            raise _Passing(f"HTTP {status}") from error
-        if isinstance(error, urllib3.exceptions.SSLError):
-            raise StorageRefused(
-                f"The certificate of {self._where} is not trusted here ({error})."
-            ) from error
-        if isinstance(error, (urllib3.exceptions.HTTPError, minio.error.MinioException)):
-            raise _Passing(_short(error)) from error
-
-    def _from_s3(self, error: Any) -> Exception:
-        code, status = str(error.code), int(getattr(error.response, "status", 0) or 0)
-        if code == "NoSuchKey":
-            what = repr(error.object_name) if error.object_name else "of that key"  # not all say it
-            return NotThere(f"there is no object {what} in {self._where}")
-        if code == "PreconditionFailed":
-            return Replaced()
-        if code == "InvalidRange":  # asked of an empty object
-            return Replaced()
-        if code not in _WHAT_TO_DO and (status >= 500 or code in _MAY_PASS):
-            return _Passing(code)
-        what = _WHAT_TO_DO.get(code, f"it answers {code}: {error.message}")
-        return StorageRefused(f"The store refused ({code}): {self._where}: {what}.")
-
-
-def _short(error: Exception) -> str:
-    text = str(error)
-    return text.rpartition(": ")[2] if len(text) > 160 else text
+    def abort(self, upload: str) -> None:
+        """See ``Upload.abort``."""
+        self._store._ask(lambda: self._client._abort_multipart_upload(*self._where, upload))
 
 
 def _connect(target: S3Target, key: str, secret: str) -> Any:

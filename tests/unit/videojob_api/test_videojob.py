@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -34,6 +35,10 @@ def an_input(**changes: Any) -> dict[str, Any]:
     return {"name": "in", "key": "in.mp4", **changes}
 
 
+def a_link(url: str) -> dict[str, Any]:
+    return {"name": "in", "url": url}
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -49,7 +54,17 @@ def an_input(**changes: Any) -> dict[str, Any]:
         ({"inputs": [an_input(sha256="abc")]}, "should match pattern"),
         ({"inputs": [an_input(sha256="AB" * 32)]}, "should match pattern"),
         ({"inputs": [an_input(name="In")]}, "should match pattern"),
-        ({"inputs": [an_input(url="http://x")]}, "Extra inputs are not permitted"),
+        ({"inputs": [an_input(url="http://x")]}, "exactly one of key .* and url"),
+        ({"inputs": [{"name": "in"}]}, "exactly one of key .* and url"),
+        ({"inputs": [a_link("ftp://example.com/a.mp4")]}, "url must be a whole http or https URL"),
+        ({"inputs": [a_link("https://me:word@example.com/a")]}, "without a user, a password"),
+        ({"inputs": [a_link("https://me@example.com/a")]}, "without a user, a password"),
+        ({"inputs": [a_link("https://example.com/a#t=3")]}, "without a user.* or a fragment"),
+        ({"inputs": [a_link("https://example.com/a b.mp4")]}, "url must be a whole"),
+        ({"inputs": [a_link("https://bücher.example/a.mp4")]}, "URL in ASCII"),
+        ({"inputs": [a_link("https:///a.mp4")]}, "url must be a whole"),
+        ({"inputs": [a_link("/a.mp4")]}, "url must be a whole"),
+        ({"inputs": [a_link("https://example.com/" + "x" * 1792)]}, "at most 1792 characters"),
         ({"steps": []}, "at least 1 item"),
         ({"steps": [{"name": "s"}]}, "needs exactly one of transcode, thumbnails, extractAudio"),
         ({"steps": [{"name": "s", "from": "t", "extractAudio": {}}]}, "no earlier step"),
@@ -123,3 +138,32 @@ def test_a_scanner_has_a_host_and_a_port(address: str) -> None:
 def test_an_address_of_no_scanner_is_refused(address: str) -> None:
     with pytest.raises(ValidationError):
         MalwareScan(address=address)
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ({"key": "a/b?c.mp4"}, "a/b?c.mp4"),
+        ({"url": "https://example.com"}, "https://example.com"),
+        ({"url": "http://[2001:db8::1]:8080/a/b.mp4"}, "http://[2001:db8::1]:8080/a/b.mp4"),
+        ({"url": "https://e.example/a?X-Amz-Signature=secret"}, "https://e.example/a?…"),
+        ({"url": "https://e.example?token=secret@x/y"}, "https://e.example?…"),
+    ],
+)
+def test_a_source_is_shown_without_what_may_be_a_credential(
+    source: dict[str, str], shown: str
+) -> None:
+    (item,) = VideoJobSpec.model_validate(
+        a_manifest()["spec"] | {"inputs": [{"name": "in", **source}]}
+    ).inputs
+    assert item.place == shown
+    assert item.location == next(iter(source.values()))
+
+
+def test_five_hundred_of_the_longest_links_fit_into_a_config_map() -> None:
+    longest = "https://example.com/" + "x" * (1792 - 20)
+    inputs = [
+        {"name": "x" * 57 + f"{n:06d}", "url": longest, "sha256": "0" * 64} for n in range(500)
+    ]
+    spec = VideoJobSpec.model_validate(a_manifest()["spec"] | {"inputs": inputs})
+    assert len(json.dumps(spec.wire()["inputs"])) < (1 << 20) - 30_000

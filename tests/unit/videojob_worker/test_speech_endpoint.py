@@ -9,7 +9,8 @@ import pytest
 
 from videojob_api.steps import SpeechEndpoint
 from videojob_worker.errors import NotDoable
-from videojob_worker.speech.endpoint import EndpointRecogniser, parse_answer, parse_retry_after
+from videojob_worker.outbound import parse_retry_after
+from videojob_worker.speech.endpoint import EndpointRecogniser, parse_answer
 from videojob_worker.speech.languages import language_code
 from videojob_worker.stop import Stop
 

@@ -7,11 +7,9 @@ as the server's Retry-After asks. The key is read from the environment when it i
 from __future__ import annotations
 
 import json
-import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,7 +17,7 @@ from videojob_api.base import parse_quantity
 from videojob_api.steps import SpeechEndpoint
 
 from ..errors import EndpointUnreachable, NotDoable
-from ..outbound import Server, Unresolved
+from ..outbound import PASSING, Passing, Server, Unresolved, parse_retry_after
 from ..stop import Stop
 from .languages import language_code
 from .recording import RATE, wav_bytes
@@ -37,7 +35,6 @@ _HEADER_BYTES = 4096
 _CONNECT_SECONDS = 10.0
 _MAX_ANSWER_BYTES = 64 << 20
 _LONGEST_WAIT_SECONDS = 120.0
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _TODO = {
     400: "check that the model knows response_format verbose_json, as whisper-1 does",
     401: "check the API key in the Secret that endpoint.secretRef names",
@@ -45,15 +42,6 @@ _TODO = {
     404: "check endpoint.url (/audio/transcriptions is added to it) and endpoint.model",
     413: "lower endpoint.maxBytes to what the server takes",
 }
-
-
-class _Passing(Exception):
-    """It did not work this time."""
-
-    def __init__(self, message: str, wait_seconds: float | None = None) -> None:
-        super().__init__(message)
-        self.wait_seconds = wait_seconds
-        """As the server asks."""
 
 
 class EndpointRecogniser:
@@ -107,20 +95,20 @@ class EndpointRecogniser:
 
         def wait(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
-            asked = error.wait_seconds if isinstance(error, _Passing) else None
+            asked = error.wait_seconds if isinstance(error, Passing) else None
             if asked is not None:
                 return min(asked, _LONGEST_WAIT_SECONDS)
             return float(tenacity.wait_random_exponential(1, max=30)(state))
 
         try:
             answer = tenacity.Retrying(
-                retry=tenacity.retry_if_exception_type(_Passing),
+                retry=tenacity.retry_if_exception_type(Passing),
                 stop=tenacity.stop_after_attempt(MAX_ATTEMPTS),
                 wait=wait,
                 sleep=self._stop.sleep,
                 reraise=True,
             )(lambda: self._ask(fields))
-        except _Passing as error:
+        except Passing as error:
             raise EndpointUnreachable(
                 f"{self._spec.url} did not answer as it should, tried {MAX_ATTEMPTS} times ({error})."
                 " Is it up, and can this pod reach it?"
@@ -149,7 +137,7 @@ class EndpointRecogniser:
 
         Raises:
             NotDoable: if trying again could not help.
-            _Passing: if it may.
+            Passing: if it may.
         """
         import urllib3
 
@@ -178,14 +166,14 @@ class EndpointRecogniser:
                 f"The certificate of {self._spec.url} is not trusted: {error}."
             ) from error
         except (urllib3.exceptions.HTTPError, Unresolved) as error:
-            raise _Passing(str(error)[-200:]) from error
+            raise Passing(str(error)[-200:]) from error
         return self._read(response.status, response.headers, data)
 
     def _read(self, status: int, headers: Mapping[str, str], data: bytes) -> dict[str, Any]:
         said = data[:300].decode(errors="replace").strip()
-        if status in _PASSING:
+        if status in PASSING:
             asked = parse_retry_after(headers.get("Retry-After"), datetime.now(UTC))
-            raise _Passing(f"HTTP {status}: {said}", asked)
+            raise Passing(f"HTTP {status}: {said}", asked)
         if status != 200:
             todo = _TODO.get(status, "check endpoint.url: redirects are not followed")
             raise NotDoable(f"{self._spec.url} answered {status}: {said!r}; {todo}.")
@@ -211,20 +199,6 @@ def _longest_seconds(spec: SpeechEndpoint) -> float:
             f"{_SHORTEST_SECONDS:g} s of sound."
         )
     return seconds
-
-
-def parse_retry_after(text: str | None, now: datetime) -> float | None:
-    """Seconds to wait, from a number or a date; None if nothing, or nothing sensible, is said."""
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text) - now).total_seconds()
-        except (TypeError, ValueError):
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def parse_answer(answer: Mapping[str, Any], seconds: float) -> Heard:
