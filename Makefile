@@ -88,8 +88,14 @@ test-e2e: deploy ## The whole on the local cluster
 test: lint test-unit test-integration test-chart test-e2e ## Everything: lint, unit, integration, chart, end to end
 
 .PHONY: test-full
-test-full: test ## The same, and what takes an image of several GB
+test-full: test ## The same, and what takes minutes or an image of several GB
+	@$(PYTEST) -q -m long tests/integration
 	@$(PYTEST) -q -m large tests/e2e
+
+.PHONY: fuzz
+fuzz: setup ## Bad files without end: SEED=… FIRST=… COUNT=…, or REPLAY=a file that was kept
+	@PYTHONPATH=tests $(BIN)/python -m corpus.fuzz $(if $(SEED),--seed $(SEED)) \
+	  $(if $(FIRST),--first $(FIRST)) $(if $(COUNT),--count $(COUNT)) $(if $(REPLAY),--replay $(REPLAY))
 
 # ---- the cluster
 

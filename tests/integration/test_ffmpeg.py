@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from videojob_worker.errors import FFmpegFailed, Interrupted, NotDoable, OutOfMemory, ScratchFull
+from videojob_worker.errors import (
+    FFmpegFailed,
+    Interrupted,
+    NotDoable,
+    OutOfMemory,
+    SaidTooMuch,
+    ScratchFull,
+)
 from videojob_worker.ffmpeg import ChildFailed, Tools, _headline
 from videojob_worker.sandbox import Sandbox
 from videojob_worker.scratch import Scratch
@@ -62,7 +69,7 @@ def test_full_pipes_on_both_sides_never_block(tools: Tools, scratch: Scratch):
 
 
 def test_too_much_stdout_is_an_error(tools: Tools):
-    with pytest.raises(FFmpegFailed, match="more than 1000 bytes"):
+    with pytest.raises(SaidTooMuch, match="more than 1000 bytes"):
         tools.run(["ffprobe", "-codecs"], timeout_seconds=20, max_stdout_bytes=1000)
 
 
@@ -165,6 +172,15 @@ def test_too_little_address_space_is_told(scratch: Scratch, stop: Stop):
     source = ["-f", "lavfi", "-i", "color=s=8192x8192:d=1"]
     with pytest.raises(OutOfMemory):
         small.run(["ffmpeg", *source, "-c:v", "libx264", "out/a.mp4"], timeout_seconds=60)
+
+
+def test_a_file_that_asks_for_more_than_it_may_is_not_out_of_memory(tools: Tools):
+    """The container has room: it is the child that was given a bound, for this command alone."""
+    source = ["-f", "lavfi", "-i", "color=s=4096x4096:d=1"]
+    argv = ["ffmpeg", *source, "-c:v", "rawvideo", "-f", "null", "-"]
+    with pytest.raises(ChildFailed):
+        tools.run(argv, timeout_seconds=60, data_bytes=100 << 20)
+    assert tools.run(argv, timeout_seconds=60).max_rss_bytes > 100 << 20
 
 
 def test_a_full_scratch_is_told(scratch: Scratch, stop: Stop):

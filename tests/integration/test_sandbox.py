@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from videojob_worker import sandbox
+from videojob_worker.ffmpeg import Tools
 from videojob_worker.sandbox import Sandbox, landlock_abi
 from videojob_worker.scratch import Scratch
+from videojob_worker.syscalls import ARCHITECTURES, DENIED
 
 pytestmark = pytest.mark.ffmpeg
 PYTHON = Path(sys.executable).resolve()
@@ -119,6 +122,19 @@ FORBIDDEN = {
 }
 
 
+FORBIDDEN |= {
+    # what the standard library itself can do
+    "signal the worker by a file": "import fcntl; fcntl.fcntl(1, fcntl.F_SETOWN, os.getppid())",
+    "choose the signal": "import fcntl; fcntl.fcntl(1, 10, 9)",
+    "another's limit": "import resource; resource.prlimit(os.getppid(), 7, (0, 0))",
+    "change a mode": "os.chmod('source', 0o4755)",
+    "change an owner": "os.chown('source', 12345, 12345)",
+    "change a time": "os.utime('source', (0, 0))",
+    "set an attribute": "os.setxattr('source', 'user.x', b'x')",
+    "become another": "os.setuid(12345)",
+    "a device": "os.mknod('out/null', 0o20666, os.makedev(1, 3))",
+    "a new root": "os.chroot('out')",
+}
 REFUSALS = (
     "PermissionError",
     "OSError: [Errno 38]",
@@ -134,6 +150,21 @@ def test_forbidden_calls_fail(scratch: Scratch, name: str):
     assert ended.startswith(REFUSALS), ended
 
 
+def test_every_call_on_the_list_fails(scratch: Scratch):
+    """All of them on the real kernel, as its own numbers; what it does not have at all is no danger."""
+    numbers = ARCHITECTURES[os.uname().machine].numbers
+    asked = {name: numbers[name] for name in DENIED if name in numbers}
+    code = f"""
+    passed = []
+    for name, number in {asked!r}.items():
+        ctypes.set_errno(0)
+        if libc.syscall(number, 0, 0, 0, 0, 0, 0) >= 0 or ctypes.get_errno() not in (1, 13):
+            passed.append(name)
+    print(len(passed), passed)
+    """
+    assert attempt(scratch, code) == "0 []"
+
+
 @pytest.mark.parametrize("program", ["/bin/true", str(PYTHON)])
 def test_another_program_is_never_started(scratch: Scratch, program: str):
     assert attempt(scratch, f"os.execv({program!r}, [{program!r}])") == "SIGSYS"
@@ -142,6 +173,34 @@ def test_another_program_is_never_started(scratch: Scratch, program: str):
 @pytest.mark.skipif(not X86, reason="x32 is a thing of x86-64")
 def test_the_other_calling_convention_is_closed(scratch: Scratch):
     assert attempt(scratch, "call(0x40000000 + 41, 2, 1, 0)") == "SIGSYS"
+
+
+@needs_landlock
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/dev", "/dev/tty", "/dev/ptmx", "/dev/mem", "/dev/kmsg", "/dev/shm", "/dev/fuse"),
+        *("/proc", "/proc/1/environ", "/proc/self/mem", "/sys", "/sys/fs/cgroup", "/run", "/var"),
+    ],
+)
+def test_no_device_and_nothing_of_the_kernel_can_be_opened(scratch: Scratch, path: str):
+    if not Path(path).exists():
+        pytest.skip(f"there is no {path} here")
+    assert attempt(scratch, "os.open(sys.argv[1], os.O_RDONLY)", path).startswith("PermissionError")
+
+
+@needs_landlock
+def test_nothing_is_carried_out_of_the_scratch_folder(scratch: Scratch, tmp_path: Path):
+    scratch.source.write_bytes(b"film")
+    outside = str(tmp_path / "outside")
+    for code in (
+        "os.rename('source', sys.argv[1])",
+        "os.mkdir(sys.argv[1])",
+        "open(sys.argv[1], 'w')",
+        "open('/dev/shm/left', 'w')",
+    ):
+        assert attempt(scratch, code, outside).startswith("PermissionError"), code
+    assert sorted(tmp_path.iterdir()) == [scratch.root]
 
 
 @needs_landlock
@@ -189,6 +248,26 @@ def test_the_worker_keeps_its_secrets_even_without_landlock(scratch: Scratch, fi
         timeout=60,
     )
     assert "PermissionError" in done.stdout, done
+
+
+def test_without_landlock_all_else_still_holds_and_it_is_said(
+    scratch: Scratch, tools: Tools, monkeypatch: pytest.MonkeyPatch
+):
+    """A kernel may have none: then the manifest says so, and nothing else is given up."""
+    monkeypatch.setattr(sandbox, "landlock_abi", lambda: 0)
+    assert tools.versions()["landlock"] == "unavailable"
+    assert tools.versions()["seccomp"] == "on"
+    assert attempt(scratch, "print(open('/etc/passwd').read(4))") == "root"
+    assert attempt(scratch, "os.fork()").startswith("PermissionError")
+    assert attempt(scratch, "libc.socket(2, 1, 0) < 0 or print('a socket')") == ""
+
+
+def test_memory_for_one_command_can_be_bounded(scratch: Scratch):
+    box = Sandbox(scratch.root, readable=(Path(sys.base_prefix),), memory_bytes=4 << 30)
+    argv = [str(PYTHON), "-I", "-S", "-c", "bytes(512 << 20)"]
+    for most, ended in ((256 << 20, 1), (None, 0)):
+        command = box.wrap(PYTHON, argv, timeout_seconds=20, data_bytes=most)
+        assert subprocess.run(command, env={}, cwd=scratch.root, timeout=60).returncode == ended
 
 
 def test_a_file_has_a_largest_size(scratch: Scratch):

@@ -92,6 +92,7 @@ def _check_frames(
             continue
         allowed = tolerated_frames(decoded, video.frame_rate)
         if abs(decoded - frames) > allowed:
+            source.check_times(video)
             raise Unverified(
                 f"Of {decoded} decoded frames, {frames} are in the {encoding.size} rendition; at "
                 f"most {allowed} may be missing."

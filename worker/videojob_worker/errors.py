@@ -14,6 +14,7 @@
     ├── EndpointUnreachable  1  a server that an input or a step names: 429, 5xx, network; may pass
     ├── ScannerUnavailable   1  the malware scanner does not answer: may pass
     └── FFmpegFailed         1  ffmpeg ended with an error that names no fault of the input
+        └── SaidTooMuch      1  or said more than is taken from it
 
 Raised anywhere in this package; ``outcome.build_result`` turns one into an exit code and a message,
 for ``__main__`` in a pod and for ``local`` without one.
@@ -123,3 +124,7 @@ class FFmpegFailed(WorkerError):
     """ffmpeg or ffprobe ended with an error."""
 
     reason = FailReason.FFMPEG_FAILED
+
+
+class SaidTooMuch(FFmpegFailed):
+    """ffmpeg or ffprobe wrote more than is taken from it, and was stopped."""

@@ -19,7 +19,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .errors import FFmpegFailed, NodeDiskFull, NotDoable, OutOfMemory, ScratchFull, WorkerError
+from .errors import (
+    FFmpegFailed,
+    NodeDiskFull,
+    NotDoable,
+    OutOfMemory,
+    SaidTooMuch,
+    ScratchFull,
+    WorkerError,
+)
 from .sandbox import Sandbox, describe
 from .scratch import Scratch
 from .stop import Stop
@@ -84,6 +92,7 @@ class Tools:
         cwd: Path | None = None,
         on_stdout_line: Callable[[str], None] | None = None,
         max_stdout_bytes: int = 16 << 20,
+        data_bytes: int | None = None,
         log_name: str | None = None,
         check: bool = True,
     ) -> Completed:
@@ -95,11 +104,14 @@ class Tools:
             cwd: working folder; the scratch folder by default.
             on_stdout_line: is given each line of stdout; nothing is collected then.
             max_stdout_bytes: most that is collected of stdout.
+            data_bytes: most memory that it may write to. A child that says that this was too little
+                has failed like any other, for it is the file that asked for so much.
             log_name: keeps the whole of stderr in the scratch folder's logs, under this name.
             check: whether an exit code other than 0 is an error.
 
         Raises:
             FFmpegFailed: the child failed (with ``exit_code_child``), or ran past its limit.
+            SaidTooMuch: it wrote more than is collected.
             OutOfMemory: the child was killed for memory, or says that it had too little.
             ScratchFull: the child had no room to write.
             Interrupted: we were told to stop; the child is gone.
@@ -110,7 +122,7 @@ class Tools:
         self._note(argv, cwd)
         log = self._scratch.logs / f"{log_name}.log" if log_name else None
         child = _Child(
-            self._sandbox.wrap(path, argv, timeout_seconds=timeout_seconds),
+            self._sandbox.wrap(path, argv, timeout_seconds=timeout_seconds, data_bytes=data_bytes),
             cwd or self._scratch.root,
             log,
         )
@@ -136,7 +148,7 @@ class Tools:
             exit_code=ended,
         )
         if ended != 0:
-            _raise_for(argv[0], completed, check=check)
+            _raise_for(argv[0], completed, check=check, is_bounded=data_bytes is not None)
         return completed
 
     def versions(self) -> dict[str, str]:
@@ -168,12 +180,13 @@ def find_program(name: str) -> Path:
     return Path(path)
 
 
-def _raise_for(name: str, ended: Completed, *, check: bool) -> None:
+def _raise_for(name: str, ended: Completed, *, check: bool, is_bounded: bool) -> None:
     """Tell why a child that didn't end well did so; with ``check=False``, only what is ours."""
     tail, code = ended.stderr_tail, ended.exit_code
     if code == _SETUP_FAILED and "videojob-sandbox:" in tail:
         raise WorkerError(f"{name} could not be put in its sandbox.", log_tail=tail)
-    if code == -signal.SIGKILL or any(words in tail for words in _SAYS_NO_MEMORY):
+    says_no_memory = not is_bounded and any(words in tail for words in _SAYS_NO_MEMORY)
+    if code == -signal.SIGKILL or says_no_memory:
         raise OutOfMemory(
             f"{name} ran out of memory (it used {ended.max_rss_bytes >> 20} MiB); raise "
             "resources.limits.memory, or ask for fewer or smaller renditions.",
@@ -212,7 +225,7 @@ class _Collected:
     def take(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if self._size > self._limit:
-            raise FFmpegFailed(f"{self._name} wrote more than {self._limit} bytes; stopped.")
+            raise SaidTooMuch(f"{self._name} wrote more than {self._limit} bytes; stopped.")
         self._parts.append(chunk)
 
     def close(self) -> None:

@@ -66,6 +66,20 @@ class Source:
         self._check_sound()
         self._check_end(movies)
 
+    def check_times(self, video: VideoStream) -> None:
+        """Check that each picture has a time of its own: for when some were left out.
+
+        Raises:
+            Rejected: if more than a few share one.
+        """
+        extent = self._extent(video.index)
+        if extent.repeated > tolerated_frames(extent.count, video.frame_rate):
+            raise Rejected(
+                RejectReason.DAMAGED,
+                f"Of the film's {extent.count} pictures, {extent.repeated} have the time of another "
+                "one, and would never be seen. Export it again, and upload that.",
+            )
+
     def shown_until(self, video: VideoStream) -> Fraction:
         """When the last picture has been shown, counted from the film's beginning."""
         return self._extent(video.index).last - self._beginning + 1 / video.frame_rate
@@ -161,7 +175,7 @@ class Source:
         encodings = [e for output in self._stage.outputs for e in output.audio]
         for track in dict.fromkeys(e.track for e in encodings if not e.is_copy):
             read = self._tally.read.get(track.index)
-            if read is None or not read.packets:
+            if read is None or not (read.packets or self._stage.reads_all):
                 continue
             if read.samples == 0:
                 raise self._rejected("all sound")

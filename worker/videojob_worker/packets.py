@@ -14,6 +14,7 @@ ENTRIES = (
     "packet=stream_index,pts_time,dts_time,duration_time,flags:packet_side_data=side_data_type"
 )
 _MAX_TIMES = 3000
+_MAX_DISTINCT = 100_000
 _UNEVEN_SHARE = 0.01
 _JITTER_SECONDS = 0.0021
 """Times are rounded to milliseconds in some containers."""
@@ -130,6 +131,9 @@ class Extent:
     """Discarded packets, and those before the first key frame: no decoder shows them."""
     count: int = 0
     """All of its packets."""
+    repeated: int = 0
+    """Packets with the time of another one, of the first 100,000 that are to be shown."""
+    _times: set[Fraction] = field(default_factory=set)
     _shown: int = 0
     _first_key: Fraction | None = None
     _has_key: bool = False
@@ -151,6 +155,9 @@ class Extent:
         if time is not None:
             self.begin = time if self._shown == 1 else min(self.begin, time)
             self.last = max(self.last, time)
+            if self._shown <= _MAX_DISTINCT:
+                self.repeated += time in self._times
+                self._times.add(time)
             self.end = max(self.end, time + (packet.duration or 0))
 
 

@@ -17,7 +17,7 @@ from videojob_api.status import MAX_MESSAGE, Warn
 
 from .errors import FFmpegFailed, Interrupted, NotDoable, Rejected
 from .feeds import feeding
-from .ffmpeg import MAX_LOG_BYTES, Tools
+from .ffmpeg import MAX_LOG_BYTES, ChildFailed, Tools
 from .loudness import describe_loudness
 from .outcome import classify
 from .outputs import Finished
@@ -35,7 +35,11 @@ _FAULTS_OF_THE_INPUT = (
     "Error submitting packet to decoder",
     "Error during demuxing",
     "moov atom not found",
+    "Input contains (near) NaN/+-Inf",
 )
+_COMPLAINT = re.compile(r"^\[([\w,]+) @ 0x[0-9a-f]+\] \[(?:error|fatal)\]", re.MULTILINE)
+_ALSO_ENCODERS = frozenset({"aac", "flac", "png", "mjpeg", "ac3", "eac3"})
+_ALSO_MUXERS = frozenset({"mp3", "ogg", "flac", "wav", "w64", "asf", "aac", "ac3", "eac3", "amr"})
 _LACKING = re.compile(r"Unknown encoder '(\w+)'|No such filter: '(\w+)'")
 _FAULT_OF_A_COPY = "Could not write header"
 
@@ -161,7 +165,7 @@ def _explained(stage: Pass, error: FFmpegFailed) -> FFmpegFailed | NotDoable | R
             "project's image, or an ffmpeg that has it.",
             log_tail=tail,
         )
-    if not any(words in tail for words in _FAULTS_OF_THE_INPUT):
+    if not any(words in tail for words in _FAULTS_OF_THE_INPUT) and not _is_upset(stage, error):
         return error
     return Rejected(
         RejectReason.DAMAGED,
@@ -169,6 +173,20 @@ def _explained(stage: Pass, error: FFmpegFailed) -> FFmpegFailed | NotDoable | R
         "again, and upload that.",
         log_tail=tail,
     )
+
+
+def _is_upset(stage: Pass, error: FFmpegFailed) -> bool:
+    """Whether ffmpeg gave up after the film's own demuxer or decoder had complained.
+
+    What fails then differs with each way to be damaged: an encoder that gets sound of another form,
+    a filter that can't be set up again. A whole film upsets neither.
+    """
+    if not isinstance(error, ChildFailed) or error.exit_code_child < 0:
+        return False
+    media = stage.graph.media
+    codecs = {stream.codec for stream in (media.video, *media.audio) if stream is not None}
+    names = (codecs - _ALSO_ENCODERS) | ({media.format_name} - _ALSO_MUXERS)
+    return any(name in names for name in _COMPLAINT.findall(error.log_tail or ""))
 
 
 def _lines(log: Path | None, tail: str) -> Iterator[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from videojob_api.reasons import RejectReason
 from videojob_api.videojob import Limits
 
 from . import refusals
-from .errors import FFmpegFailed, Rejected
+from .errors import FFmpegFailed, Rejected, SaidTooMuch
 from .media import (
     HDR_TRANSFERS,
     NO_CODEC,
@@ -31,7 +32,7 @@ from .media import (
 )
 from .packets import ENTRIES, Extents, PacketMeter
 from .structure import find_cut
-from .whitelists import input_options, input_url
+from .whitelists import input_options, input_url, opening_bytes
 
 if TYPE_CHECKING:
     from .ffmpeg import Completed, Tools
@@ -65,11 +66,11 @@ def probe(source: Path, tools: Tools, limits: Limits) -> MediaInfo:
         raise Rejected(
             RejectReason.EMPTY, "The file has 0 bytes. Check how it was uploaded, and do it again."
         )
-    options = _input_options(limits)
-    completed, barred = _describe(source, tools, options)
+    prober = _Prober(source, tools, limits)
+    completed = _describe(prober)
     cut = find_cut(source)
     document = json.loads(completed.stdout or b"{}") if completed.exit_code == 0 else {}
-    video = choose_video(document.get("streams", ()))
+    video, barred = choose_video(document.get("streams", ())), prober.barred
     is_barred = video is not None and video.get("index") in barred
     has_no_size = video is not None and not video.get("width") and not is_barred
     if not document.get("streams") or has_no_size:
@@ -83,10 +84,8 @@ def probe(source: Path, tools: Tools, limits: Limits) -> MediaInfo:
             stream["barred"] = barred[stream["index"]]
     document["barred"] = barred
     if video is not None and video.get("color_transfer") in HDR_TRANSFERS:
-        sides = _look_at_first_frame(video, source, tools, (*options, *_exempt(barred)))
-        document["first_frame"] = sides
-    meter = _measure_packets(document, source, tools, (*options, *_exempt(barred)))
-    return parse_probe(document, size_bytes, meter)
+        document["first_frame"] = _look_at_first_frame(video, prober)
+    return parse_probe(document, size_bytes, _measure_packets(document, prober))
 
 
 def measure(source: Path, media: MediaInfo, tools: Tools, limits: Limits) -> Extents:
@@ -96,51 +95,65 @@ def measure(source: Path, media: MediaInfo, tools: Tools, limits: Limits) -> Ext
         FFmpegFailed: if it can't be read to its end.
     """
     extents = Extents()
-    command = (
-        *("ffprobe", "-v", "error", *_input_options(limits), *_exempt(dict(media.barred))),
-        *("-show_entries", ENTRIES, "-of", "csv", "-i", input_url(source)),
-    )
-    tools.run(command, timeout_seconds=_reading_seconds(source), on_stdout_line=extents.feed)
+    prober = _Prober(source, tools, limits, dict(media.barred))
+    prober.run("-show_entries", ENTRIES, on_line=extents.feed)
     return extents
 
 
-def _describe(
-    source: Path, tools: Tools, options: tuple[str, ...]
-) -> tuple[Completed, dict[int, str]]:
-    """What ffprobe describes, and which streams have a codec that is not accepted.
+@dataclass(frozen=True)
+class _Prober:
+    """ffprobe, for one untrusted file."""
+
+    source: Path
+    tools: Tools
+    limits: Limits
+    barred: dict[int, str] = field(default_factory=dict)
+    """Streams whose codec is not accepted, with its name: opened, never decoded."""
+
+    def run(self, *words: str, on_line: Callable[[str], None] | None = None) -> Completed:
+        """Ask for something: as JSON, which may fail, or as lines of CSV, which must not."""
+        pairs = [*input_options(self.limits.max_pixels).items()]
+        pairs += [(f"codec_whitelist:{index}", name) for index, name in self.barred.items()]
+        options = tuple(word for name, value in pairs for word in (f"-{name}", str(value)))
+        form = ("-of", "csv" if on_line else "json", "-i", input_url(self.source))
+        return self.tools.run(
+            ("ffprobe", "-v", "error" if on_line else "warning", *options, *words, *form),
+            timeout_seconds=_TIMEOUT_SECONDS
+            + self.source.stat().st_size / _SLOWEST_BYTES_PER_SECOND,
+            on_stdout_line=on_line,
+            data_bytes=opening_bytes(self.limits.max_pixels),
+            check=on_line is not None,
+        )
+
+
+def _describe(prober: _Prober) -> Completed:
+    """What ffprobe describes; notes which streams have a codec that is not accepted.
 
     ffprobe gives up at the first of them. Told their numbers, it opens those decoders too, but
     still decodes nothing with them.
     """
-    barred: dict[int, str] = {}
     while True:
-        exempt = _exempt(barred)
-        argv = ("ffprobe", "-v", "warning", *options, *exempt, "-show_format", "-show_streams")
-        completed = tools.run(
-            (*argv, "-of", "json", "-i", input_url(source)),
-            timeout_seconds=_TIMEOUT_SECONDS,
-            check=False,
-        )
+        try:
+            completed = prober.run("-show_format", "-show_streams")
+        except SaidTooMuch as error:
+            raise Rejected(
+                RejectReason.DAMAGED,
+                "The file says more about itself, in tags, than anybody reads. Export it without "
+                "them, and upload that.",
+                log_tail=error.log_tail,
+            ) from error
         found = refusals.find_barred(completed.stderr_tail) if completed.exit_code else None
-        if found is None or found[0] in barred or len(barred) >= _MAX_BARRED:
-            return completed, barred
-        barred[found[0]] = found[1]
+        if found is None or found[0] in prober.barred or len(prober.barred) >= _MAX_BARRED:
+            return completed
+        prober.barred[found[0]] = found[1]
 
 
-def _look_at_first_frame(
-    video: Document, source: Path, tools: Tools, options: tuple[str, ...]
-) -> list[Any]:
+def _look_at_first_frame(video: Document, prober: _Prober) -> list[Any]:
     """What a frame itself says of high dynamic range; few containers repeat it."""
-    argv = ("ffprobe", "-v", "error", *options, "-select_streams", str(video["index"]))
-    frame = ("-read_intervals", "%+#1", "-show_entries", "frame=pts:frame_side_data_list")
-    command = (*argv, *frame, "-of", "json", "-i", input_url(source))
-    completed = tools.run(command, timeout_seconds=_TIMEOUT_SECONDS, check=False)
+    chosen = ("-select_streams", str(video["index"]), "-read_intervals", "%+#1")
+    completed = prober.run(*chosen, "-show_entries", "frame=pts:frame_side_data_list")
     frames = json.loads(completed.stdout or b"{}").get("frames", ())
     return [side for frame in frames[:1] for side in frame.get("side_data_list", ())]
-
-
-def _exempt(barred: Mapping[int, str]) -> tuple[str, ...]:
-    return tuple(w for i, name in barred.items() for w in (f"-codec_whitelist:{i}", name))
 
 
 def parse_probe(document: Document, size_bytes: int, meter: PacketMeter) -> MediaInfo:
@@ -192,14 +205,7 @@ def choose_video(streams: Sequence[Document]) -> Document | None:
     return next(iter(default or found), None)
 
 
-def _input_options(limits: Limits) -> tuple[str, ...]:
-    pairs = input_options(limits.max_pixels).items()
-    return tuple(word for name, value in pairs for word in (f"-{name}", str(value)))
-
-
-def _measure_packets(
-    document: Document, source: Path, tools: Tools, options: tuple[str, ...]
-) -> PacketMeter:
+def _measure_packets(document: Document, prober: _Prober) -> PacketMeter:
     """Look at the packets of the first seconds; at all of them if the length is not said.
 
     Recordings that were streamed into a file (as browsers do) do not say how long they are, and
@@ -216,10 +222,8 @@ def _measure_packets(
         interval = ("-read_intervals", f"%+{_SAMPLE_SECONDS}")
         sample = ("-select_streams", str(chosen["index"]), *interval)
     for extent in dict.fromkeys((sample, ())):
-        argv = ("ffprobe", "-v", "error", *options)
-        command = (*argv, *extent, "-show_entries", ENTRIES, "-of", "csv", "-i", input_url(source))
         try:
-            tools.run(command, timeout_seconds=_reading_seconds(source), on_stdout_line=meter.feed)
+            prober.run(*extent, "-show_entries", ENTRIES, on_line=meter.feed)
         except FFmpegFailed as error:
             raise Rejected(
                 RejectReason.DAMAGED,
@@ -229,10 +233,6 @@ def _measure_packets(
         if meter.count:
             break
     return meter
-
-
-def _reading_seconds(source: Path) -> float:
-    return _TIMEOUT_SECONDS + source.stat().st_size / _SLOWEST_BYTES_PER_SECOND
 
 
 def _said_duration(form: Document) -> Fraction | None:

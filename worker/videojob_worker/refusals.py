@@ -11,7 +11,7 @@ from videojob_api.reasons import RejectReason
 from videojob_api.videojob import Limits
 
 from .errors import Rejected
-from .validate import too_many_pixels
+from .validate import too_many_pixels, too_many_streams
 from .whitelists import FORMATS_IN_WORDS
 
 HEAD_BYTES = 512
@@ -19,6 +19,8 @@ MAX_TAIL = 4096
 _TOO_LARGE = re.compile(r"Picture size (\d+x\d+) exceeds")
 _CODEC = re.compile(r"Codec \((\S+)\) not on whitelist")
 _BARRED = re.compile(r"Could not open codec for input stream (\d+)")
+_TOO_MANY_STREAMS = "Number of streams exceeds max_streams"
+_ASKS_FOR_MEMORY = ("Cannot allocate memory", "Out of memory", "bad_alloc")
 _LIST = re.compile(r"(not on whitelist) '[^'\n]*'?")
 _FORMAT = re.compile(r"\[(\S+) @ [^\]]*\](?: \[\w+\])? Format not on whitelist")
 _LOOKS_LIKE = (
@@ -54,8 +56,16 @@ def explain(stderr: str, head: bytes, cut: str | None, limits: Limits) -> Reject
             f"The file has a stream of codec {match[1]}, which is not accepted. Export it as H.264 "
             "with AAC.",
         )
+    elif _TOO_MANY_STREAMS in stderr:
+        refusal = too_many_streams("more than 1000")
     elif cut is not None:
         refusal = ends_early(cut)
+    elif any(words in stderr for words in _ASKS_FOR_MEMORY):
+        refusal = Rejected(
+            RejectReason.DAMAGED,
+            "Only to be opened, the file asks for more memory than any film needs: its numbers are "
+            "wrong. Export it again, and upload that.",
+        )
     elif match := _FORMAT.search(stderr):
         refusal = unsupported(_describe(head) or f"of the format {match[1]}")
     else:

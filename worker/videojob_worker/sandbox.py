@@ -45,6 +45,8 @@ _GPU_READ = ("/proc", "/sys", "/usr/share/nvidia", "/etc/OpenCL")
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 _CLONE_THREAD = 0x10000
+_SETS_OWNER = (8, 10, 15)
+"""``fcntl``: F_SETOWN, F_SETSIG, F_SETOWN_EX."""
 Instruction = tuple[int, int, int, int | str]
 
 
@@ -65,13 +67,21 @@ class Sandbox:
     gpu: bool = False
     """Whether they may reach the NVIDIA devices; lifts the bound on address space."""
 
-    def wrap(self, path: Path, argv: Sequence[str], *, timeout_seconds: float) -> list[str]:
+    def wrap(
+        self,
+        path: Path,
+        argv: Sequence[str],
+        *,
+        timeout_seconds: float,
+        data_bytes: int | None = None,
+    ) -> list[str]:
         """The command that runs a program inside the sandbox.
 
         Args:
             path: the program.
             argv: its arguments, its name first.
             timeout_seconds: wall-clock limit, from which the limit on CPU time follows.
+            data_bytes: most memory that it may write to; the kernel gives it no more.
 
         Raises:
             OSError: on a processor that the sandbox doesn't know.
@@ -79,7 +89,7 @@ class Sandbox:
         abi = landlock_abi()
         policy = {
             "parent": os.getpid(),
-            "limits": self._limits(timeout_seconds),
+            "limits": self._limits(timeout_seconds, data_bytes),
             "landlock": _build_ruleset(abi),
             "rules": [(str(p), rights & _rights(abi)) for p, rights in self._rules(path)],
             "filter": build_filter(_architecture()),
@@ -87,13 +97,15 @@ class Sandbox:
         helper = [sys.executable, "-I", "-S", str(_HELPER)]
         return [*helper, marshal.dumps(policy).hex(), str(path), *argv]
 
-    def _limits(self, timeout_seconds: float) -> list[tuple[int, int, int]]:
+    def _limits(self, timeout_seconds: float, data_bytes: int | None) -> list[tuple[int, int, int]]:
         cpu_seconds = int(timeout_seconds * self.threads) + 10
         limits = [
             (resource.RLIMIT_CORE, 0, 0),
             (resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 5),
             (resource.RLIMIT_NOFILE, _MAX_OPEN_FILES, _MAX_OPEN_FILES),
         ]
+        if data_bytes is not None:
+            limits.append((resource.RLIMIT_DATA, data_bytes, data_bytes))
         if self.file_bytes is not None:
             limits.append((resource.RLIMIT_FSIZE, self.file_bytes, self.file_bytes))
         if self.memory_bytes is not None and not self.gpu:
@@ -166,8 +178,10 @@ def build_filter(arch: Architecture) -> list[Instruction]:
       be looked at, is said not to exist, so that glibc falls back to ``clone``).
     - ``execve`` only of the path at the one random address where the helper put it. The program
       has another address space by then; a wrong guess kills it.
-    - Signals only to itself; limits can be read but not set; the tie to its parent stays.
-    - No links, since we follow paths in the scratch folder afterwards.
+    - Signals only to itself, and none by files that become ready; limits can be read but not set; the
+      tie to its parent stays.
+    - No links, since we follow paths in the scratch folder afterwards; no modes, owners, attributes
+      and times of files, which Landlock leaves alone.
     """
     numbers = arch.numbers
     program: list[Instruction] = [
@@ -206,6 +220,14 @@ def build_filter(arch: Architecture) -> list[Instruction]:
         (_EQUAL, 0, 1, 0),
         allow,
         refuse(errno.EPERM),
+    )
+    # A file can be told to send any signal to any process of the user when it is ready.
+    sets_owner = [(_EQUAL, 0, 1, command) for command in _SETS_OWNER]
+    rule(
+        "fcntl",
+        (_LOAD, 0, 0, 24),
+        *(step for check in sets_owner for step in (check, refuse(errno.EPERM))),
+        allow,
     )
     rule("prctl", (_LOAD, 0, 0, 16), (_EQUAL, 0, 1, 1), refuse(errno.EPERM), allow)
     for name in DENIED:

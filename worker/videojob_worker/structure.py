@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 _MP4_FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp"})
+_MP4_PARTS = _MP4_FIRST | frozenset(
+    (b"moof", b"mfra", b"meta", b"udta", b"uuid", b"sidx", b"ssix", b"prft", b"emsg", b"pdin")
+)
 _MAX_BOXES = 100_000
 _UNKNOWN_RIFF = 0xFFFF_FFFF
 _EBML = b"\x1a\x45\xdf\xa3"
@@ -68,6 +71,8 @@ def _find_mp4_cut(file: BinaryIO, size: int) -> str | None:
             return None  # no box: junk, which players pass over
         has_index = has_index or kind == b"moov"
         if offset + length > size:
+            if has_index and kind not in _MP4_PARTS:
+                return None  # junk that looks like a box
             return _missing(f"its {kind.decode()} box", offset + length - size)
         offset += length
     return None if has_index else "its index (moov box) is missing"

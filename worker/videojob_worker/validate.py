@@ -39,11 +39,7 @@ def _check_whole(media: MediaInfo, limits: Limits) -> None:
             "Upload a smaller one, or raise limits.maxBytes.",
         )
     if media.stream_count > MAX_STREAMS:
-        raise Rejected(
-            RejectReason.TOO_MANY_STREAMS,
-            f"The file has {media.stream_count} streams; at most {MAX_STREAMS} are accepted. "
-            "Export it with only the streams that are needed.",
-        )
+        raise too_many_streams(str(media.stream_count))
     if media.encrypted:
         raise Rejected(
             RejectReason.ENCRYPTED,
@@ -113,4 +109,13 @@ def too_many_pixels(size: str, limits: Limits) -> Rejected:
         RejectReason.TOO_MANY_PIXELS,
         f"Its frames are {size}; at most {limits.max_pixels} pixels in a frame are accepted. "
         "Upload a smaller film, or raise limits.maxPixels.",
+    )
+
+
+def too_many_streams(count: str) -> Rejected:
+    """The refusal of a file with more streams than anybody needs, wherever it is found out."""
+    return Rejected(
+        RejectReason.TOO_MANY_STREAMS,
+        f"The file has {count} streams; at most {MAX_STREAMS} are accepted. Export it with only the "
+        "streams that are needed.",
     )

@@ -87,3 +87,15 @@ def image_options() -> dict[str, str | int]:
 def input_url(source: Path) -> str:
     """The file under its protocol's name, so that no character in its path is read as another."""
     return f"file:{source}"
+
+
+_OPENING_BYTES = 192 << 20
+_OPENING_BYTES_PER_PIXEL = 16
+
+
+def opening_bytes(max_pixels: int) -> int:
+    """What ffprobe may take of memory, with the few frames that it decodes to know them.
+
+    A file can claim anything: an index of a MiB that unpacks to a GiB, four billion samples.
+    """
+    return _OPENING_BYTES + _OPENING_BYTES_PER_PIXEL * max_pixels

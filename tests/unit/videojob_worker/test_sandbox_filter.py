@@ -73,6 +73,14 @@ def test_signals_and_limits_of_its_own_only(arch: Architecture):
     assert judge(arch, arch.numbers["prctl"], 1) == ERRNO | 1
 
 
+def test_no_file_is_set_to_send_signals(arch: Architecture):
+    fcntl = arch.numbers["fcntl"]
+    for command in (0, 1, 2, 3, 4, 1030):  # duplicating, flags, as everybody does
+        assert judge(arch, fcntl, 1, command) == ALLOW
+    for command in (8, 10, 15):
+        assert judge(arch, fcntl, 1, command, 1) == ERRNO | 1
+
+
 def test_another_calling_convention_is_deadly(arch: Architecture):
     assert judge(arch, 0, audit=0x40000003) == KILL
     if arch.foreign_from is not None:
