@@ -5,8 +5,10 @@ Used by tests/e2e and its fixtures. Everything is done as a user would.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -18,6 +20,7 @@ from typing import Any
 
 import bucket
 import deploy
+import images
 import minio_server
 import places
 import pytest
@@ -95,6 +98,23 @@ class Kubectl:
 
 
 @contextmanager
+def a_namespace(name: str) -> Iterator[Kubectl]:
+    """kubectl in a new namespace, called about so, which refuses any pod that is not restricted."""
+    stem = re.sub(r"[^a-z0-9]+", "-", name.lower())[:30].strip("-")
+    kubectl = Kubectl(f"t-{stem}-{secrets.token_hex(2)}")
+    meta = {
+        "name": kubectl.namespace,
+        "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+    }
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+    yield kubectl
+    # Kubernetes deletes a namespace's pods first; a Job whose pod fails by that waits for a
+    # replacement, which may not be made any more, and the namespace would never go.
+    kubectl.ok("delete", "videojobs", "--all", "--wait=false")
+    kubectl.ok("delete", "namespace", kubectl.namespace, "--wait=false")
+
+
+@contextmanager
 def offered(kube: Kubectl, claim: str) -> Iterator[Path]:
     """A folder of this machine, which pods of the namespace have as a PersistentVolumeClaim."""
     folder = places.VOLUMES / f"{kube.namespace}-{claim}"
@@ -129,6 +149,47 @@ def offered(kube: Kubectl, claim: str) -> Iterator[Path]:
     finally:
         kube.ok("delete", "persistentvolume", folder.name, "--wait=false")
         shutil.rmtree(folder)
+
+
+def this_machine(kube: Kubectl) -> str:
+    """An address of this machine that pods reach."""
+    if Path(f"/sys/class/net/{places.BRIDGE}").exists():
+        return places.BRIDGE_ADDRESS
+    # The node is a container of kind's, in a network of Docker's whose gateway is this machine.
+    (node,) = kube.items("nodes")
+    own = next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP")
+    return str(ipaddress.ip_network(f"{own}/16", strict=False)[1])
+
+
+def a_python_pod(name: str, script: str) -> list[dict[str, Any]]:
+    """A pod that runs a script, and a Service of its name for the script's port 8000."""
+    security = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    container = {
+        "name": name,
+        "image": images.ensure_loaded("operator"),
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3.13", "-c", script],
+        "securityContext": security,
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
+    }
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": 8000}]},
+    }
+    return [pod, service]
 
 
 def a_secret(name: str = "minio-credentials", key: str = minio_server.SECRET_KEY) -> dict[str, Any]:

@@ -158,6 +158,13 @@ class OutputStatus(Tolerant):
     duration_seconds: Annotated[float, Field(ge=0)] | None = None
 
 
+class RaisedMemory(Tolerant):
+    """Inputs that ran out of memory and get more than the manifest asks for."""
+
+    indexes: Annotated[str, Field(max_length=4096)]
+    memory: Word = Field(description="Their workers' memory limit.")
+
+
 class AcceleratorStatus(Tolerant):
     """Which accelerator was asked for and which is used; a fallback is never silent."""
 
@@ -223,10 +230,14 @@ class NotificationState(StrEnum):
 
 
 class NotificationStatus(Tolerant):
-    """One notification about the end of this run."""
+    """One notification about the end of this run, or of one before that could not be delivered yet."""
 
     id: Word = Field(description="As its receiver sees it; the same for every attempt.")
     event: Word
+    run_id: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, alias="runID", description="The run that it tells of."
+    )
+    ended_at: Time | None = Field(default=None, description="When that run ended.")
     receiver: Word = Field(description="Host of its URL.")
     state: NotificationState = NotificationState.PENDING
     attempts: Count = 0
@@ -273,10 +284,13 @@ class VideoJobStatus(Tolerant):
     output_bytes: Count | None = None
     accelerator: AcceleratorStatus | None = None
     usage: Usage | None = None
+    raised_memory: Annotated[list[RaisedMemory], Field(max_length=16)] = Field(
+        default=[], description="Of inputs that are not done yet; as long as the run lasts."
+    )
     template: TemplateStatus | None = None
     failure: Failure | None = None
     warnings: Annotated[list[Warn], Field(max_length=20)] = Field(default=[])
-    notifications: Annotated[list[NotificationStatus], Field(max_length=8)] = Field(default=[])
+    notifications: Annotated[list[NotificationStatus], Field(max_length=16)] = Field(default=[])
     accepted_at: Time | None = None
     resumed_at: Time | None = Field(
         default=None,

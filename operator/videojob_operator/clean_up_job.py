@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from videojob_api import names
 from videojob_api.clean_up import CleanUpOrder, CleanUpResult
+from videojob_api.scheduling import Scheduling
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 
@@ -27,6 +28,8 @@ from .manifests import (
     target_store,
 )
 from .observed import CleanUp, Observed
+from .pods import build_pod_metadata, build_pod_placement
+from .policies.placement import PlacementReason, on_cpu
 
 Body = dict[str, Any]
 
@@ -74,15 +77,20 @@ def build_clean_up(
             "activeDeadlineSeconds": seconds,
             "ttlSecondsAfterFinished": _TTL_SECONDS,
             "template": {
-                "metadata": {"labels": labels},
-                "spec": _pod_spec(observed, store, text),
+                "metadata": build_pod_metadata(labels, observed.settings.worker_pod_defaults),
+                "spec": _pod_spec(observed, spec, store, text),
             },
         },
     }
 
 
-def _pod_spec(observed: Observed, store: VideoStoreSpec, order_text: str) -> Body:
+def _pod_spec(
+    observed: Observed, spec: VideoJobSpec, store: VideoStoreSpec, order_text: str
+) -> Body:
     settings = observed.settings
+    # Any node will do that a worker may be on: it asks for none itself, and for no GPU.
+    anywhere = Scheduling(tolerations=spec.scheduling.tolerations)
+    place = on_cpu(spec.accelerator, PlacementReason.NOTHING_TO_GAIN)
     volumes, mounts = mount_store(store)
     size = {"cpu": "100m", "memory": "256Mi"}
     return {
@@ -110,6 +118,7 @@ def _pod_spec(observed: Observed, store: VideoStoreSpec, order_text: str) -> Bod
             }
         ],
         **pull_secrets(settings),
+        **build_pod_placement(anywhere, settings.worker_pod_defaults, place),
     }
 
 

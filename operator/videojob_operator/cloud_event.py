@@ -23,7 +23,7 @@ _STATUS_FIELDS = frozenset(
 
 
 def build_cloud_event(observed: Observed, letter: Letter) -> bytes:
-    """The event in CloudEvents' JSON, the same bytes for every attempt."""
+    """The event in CloudEvents' JSON, the same bytes for every attempt while the run is the newest."""
     namespace, name = observed.key
     attributes = {
         "specversion": "1.0",
@@ -31,11 +31,26 @@ def build_cloud_event(observed: Observed, letter: Letter) -> bytes:
         "type": f"{names.GROUP}.videojob.{letter.event.lower()}",
         "source": f"/apis/{names.API_VERSION}/namespaces/{namespace}/videojobs/{name}",
         "subject": f"{namespace}/{name}",
-        "time": parse_time(observed.status.finished_at),
+        "time": parse_time(letter.ended_at),
         "datacontenttype": "application/json",
     }
-    event = CloudEvent({k: v for k, v in attributes.items() if v is not None}, _data(observed))
+    data = _data(observed) if letter.run_id == observed.run_id else _data_of_before(letter)
+    event = CloudEvent(
+        {k: v for k, v in attributes.items() if v is not None}, {**_about(observed, letter), **data}
+    )
     return JSONFormat().write(event)
+
+
+def _about(observed: Observed, letter: Letter) -> dict[str, Any]:
+    spec = observed.spec
+    return {
+        "name": observed.key.name,
+        "namespace": observed.key.namespace,
+        "uid": observed.uid,
+        "runID": letter.run_id,
+        "subjectRefs": [ref.wire() for ref in spec.subject_refs] if spec else [],
+        "userMetadata": spec.user_metadata if spec else {},
+    }
 
 
 def _data(observed: Observed) -> dict[str, Any]:
@@ -43,18 +58,14 @@ def _data(observed: Observed) -> dict[str, Any]:
     told = status.model_dump(
         mode="json", by_alias=True, exclude_none=True, include=set(_STATUS_FIELDS)
     )
-    failure = status.failure
-    return {
-        "name": observed.key.name,
-        "namespace": observed.key.namespace,
-        "uid": observed.uid,
-        "runID": observed.run_id,
-        **told,
-        **({"failure": _brief(failure.wire())} if failure else {}),
-        "prefix": spec.output.prefix if spec else "",
-        "subjectRefs": [ref.wire() for ref in spec.subject_refs] if spec else [],
-        "userMetadata": spec.user_metadata if spec else {},
-    }
+    failure = {"failure": _brief(status.failure.wire())} if status.failure else {}
+    return {**told, **failure, "prefix": spec.output.prefix if spec else ""}
+
+
+def _data_of_before(letter: Letter) -> dict[str, Any]:
+    """What is still known of a run that another one has replaced."""
+    message = "Another run has begun since; what this one made may have been replaced."
+    return {"phase": letter.event, "finishedAt": letter.ended_at, "message": message}
 
 
 def _brief(failure: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from .policies import (
     fallback,
     finished,
     lost_nodes,
+    mail,
     outcomes,
     queueing,
     removal,
@@ -62,5 +63,6 @@ def decide(observed: Observed, now: datetime) -> Decision:
         if decision is not None:
             signed = decision.because(policy.__name__)
             signed = lost_nodes.release_hanging(observed, signed, now)
+            signed = mail.deliver(observed, signed, now)
             return throttle.decide_write(observed.status, signed, now)
     return Decision(policy="nothing")

@@ -130,6 +130,10 @@ class Letter:
     id: str
     event: str
     url: str
+    run_id: str
+    """The run that it tells of; another one may have begun since."""
+    ended_at: str | None = None
+    """When that run ended, as Kubernetes writes it."""
     secret: str | None = None
     """Name of the Secret that it is signed with."""
 

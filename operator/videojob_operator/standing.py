@@ -37,6 +37,7 @@ from .clock import format_time, parse_time
 from .eta import estimate_seconds
 from .observed import Observed
 from .policies.placement import recall_placement
+from .policies.retries import raised_memory
 from .verdicts import Verdict, Verdicts
 
 _MAX_WARNINGS = 20
@@ -128,6 +129,7 @@ def describe(
         output_bytes=size,
         accelerator=_used(observed, accelerator or _placed(observed)),
         usage=_usage(observed),
+        raised_memory=raised_memory(observed, verdicts),
         template=before.template,
         failure=failure,
         warnings=_warnings(observed),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections.abc import Iterator
 
 import bucket
@@ -12,7 +10,7 @@ import deploy
 import minio_server
 import pytest
 from minio import Minio
-from on_cluster import STORE_NAMESPACE, Kubectl, a_secret, a_store, upload
+from on_cluster import STORE_NAMESPACE, Kubectl, a_namespace, a_secret, a_store, upload
 
 
 @pytest.fixture(scope="session")
@@ -32,22 +30,8 @@ def store(installed: None) -> Iterator[Minio]:
 @pytest.fixture
 def kube(installed: None, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
     """kubectl in a namespace of the test's own, which refuses any pod that is not restricted."""
-    stem = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:30].strip("-")
-    namespace = f"t-{stem}-{secrets.token_hex(2)}"
-    kubectl = Kubectl(namespace)
-    label = {"pod-security.kubernetes.io/enforce": "restricted"}
-    kubectl.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": namespace, "labels": label},
-        }
-    )
-    yield kubectl
-    # Kubernetes deletes a namespace's pods first; a Job whose pod fails by that waits for a
-    # replacement, which may not be made any more, and the namespace would never go.
-    kubectl.ok("delete", "videojobs", "--all", "--wait=false")
-    kubectl.ok("delete", "namespace", namespace, "--wait=false")
+    with a_namespace(request.node.name) as kubectl:
+        yield kubectl
 
 
 @pytest.fixture

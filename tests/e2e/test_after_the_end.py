@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import images
 import places
 import yaml
 from minio import Minio
-from on_cluster import Kubectl, a_secret, a_store, a_videojob, published, upload
+from on_cluster import Kubectl, a_python_pod, a_secret, a_store, a_videojob, published, upload
 from standardwebhooks import Webhook
 
 EXAMPLES = places.REPOSITORY / "examples"
@@ -77,6 +76,13 @@ def test_it_goes_when_its_time_is_over_and_its_outputs_stay(
     eventually(lambda: not kube.items("jobs") and not kube.items("pods"), seconds=60)
 
 
+def test_a_bad_end_has_a_time_of_its_own(kube: Kubectl, media: Minio) -> None:
+    ttl = {"secondsAfterSucceeded": 86400, "secondsAfterFailed": 2}
+    kube.apply(a_videojob("bad", "uploads/nowhere.mp4", ttl=ttl))
+    assert kube.wait("bad", lambda s: "finishedAt" in s, seconds=60)["phase"] == "Rejected"
+    eventually(lambda: is_gone(kube, "bad"), seconds=30)
+
+
 def test_outputs_go_with_their_videojob_and_nothing_else_does(
     kube: Kubectl, media: Minio, clip: str
 ) -> None:
@@ -134,38 +140,6 @@ def test_a_namespace_is_never_held_up(kube: Kubectl, store: Minio, clip: str) ->
 # ---- notifications
 
 
-def a_receiver() -> list[dict[str, Any]]:
-    """A pod that prints what it is sent, and its Service."""
-    security = {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "runAsNonRoot": True,
-        "runAsUser": 65532,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-    container = {
-        "name": "receiver",
-        "image": images.ensure_loaded("operator"),
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python3.13", "-c", RECEIVER],
-        "securityContext": security,
-    }
-    meta = {"name": "receiver", "labels": {"app": "receiver"}}
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": meta,
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
-    }
-    service = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "receiver"},
-        "spec": {"selector": {"app": "receiver"}, "ports": [{"port": 80, "targetPort": 8000}]},
-    }
-    return [pod, service]
-
-
 def told(kube: Kubectl, name: str) -> dict[str, Any]:
     """The only notification on a VideoJob's status, once an attempt was made."""
     status = kube.wait(name, lambda s: bool(s.get("notifications")), seconds=30)
@@ -186,7 +160,9 @@ def test_a_signed_notification_comes_once_the_operator_may_read_its_key(
     }
     notify = [{"url": url, "secretRef": {"name": "hook"}}]
     prefix = f"results/{kube.namespace}/"
-    kube.apply(*a_receiver(), secret, the_example("27", clip, prefix, notify=notify))
+    kube.apply(
+        *a_python_pod("receiver", RECEIVER), secret, the_example("27", clip, prefix, notify=notify)
+    )
     assert kube.wait_end("told")["phase"] == "Succeeded"
     waiting = told(kube, "told")
     assert waiting["state"] == "Pending", waiting
@@ -206,8 +182,21 @@ def test_a_signed_notification_comes_once_the_operator_may_read_its_key(
 
 
 def test_a_private_address_is_refused(kube: Kubectl, media: Minio, clip: str) -> None:
-    kube.apply(a_videojob("curious", clip, notify=[{"url": "http://169.254.169.254/latest/"}]))
-    kube.wait_end("curious")
-    one = told(kube, "curious")
+    url = "http://169.254.169.254/latest/"
+    notify = [{"url": url}, {"url": f"{url}failed", "events": ["Failed", "Cancelled"]}]
+    kube.apply(a_videojob("curious", clip, notify=notify))
+    ended = kube.wait_end("curious")
+    one = told(kube, "curious")  # who asks for other ends is not told of this one
+    assert (one["event"], one["receiver"]) == ("Succeeded", "169.254.169.254")
     assert (one["state"], one["attempts"]) == ("Pending", 1)
+    assert one["nextAttemptAt"] > ended["finishedAt"]
     assert "is not public, so it is refused" in one["message"]
+    assert (one["runID"], one["endedAt"]) == (ended["runID"], ended["finishedAt"])
+
+    # Another run does not keep anybody from being told of this one.
+    kube.ok("patch", "videojob", "curious", "--type=merge", "-p", '{"spec": {"runToken": "2"}}')
+    kube.wait("curious", lambda s: s.get("observedRunToken") == "2")
+    again = kube.wait_end("curious")
+    known = kube.wait("curious", lambda s: len(s["notifications"]) == 2, seconds=30)
+    assert [n["runID"] for n in known["notifications"]] == [ended["runID"], again["runID"]]
+    assert known["notifications"][0]["id"] == one["id"]

@@ -70,6 +70,7 @@ def test_suspended_and_resumed_it_does_nothing_twice(
     kube.apply(body)
     status = kube.wait_end("keynote", seconds=180)
     assert (status["phase"], status["indexes"]["succeeded"]) == ("Succeeded", "0-2")
+    assert status["acceptedAt"] < status["resumedAt"] < status["finishedAt"]
     assert {o["input"] for o in status["outputs"]} == {"opening", "talk", "questions"}
     (job,) = kube.items("jobs")
     assert (
@@ -89,7 +90,11 @@ def test_cancelled_it_stays_so_until_another_run_token(
     prefix = f"results/{kube.namespace}/"
     body = the_example("10-suspend-cancel-rerun", clip, prefix)
     server_side(kube, body)  # as Flux does
-    kube.wait("keynote", lambda s: s.get("phase") == "Running")
+    live = {"etaSeconds", "fps", "speed", "stage", "step"}
+    status = kube.wait("keynote", lambda s: live <= set(s.get("progress", ())))
+    told = status["progress"]
+    assert (told["stage"], told["step"]) == ("Processing", "stream")
+    assert min(told["fps"], told["speed"]) > 0
     asked = time.monotonic()
     kube.ok("patch", "videojob", "keynote", "--type=merge", "-p", '{"spec": {"cancel": true}}')
     status = kube.wait_end("keynote", seconds=70)
@@ -128,7 +133,8 @@ def test_just_the_inputs_that_ran_out_of_memory_get_more(
     kube: Kubectl, media: Minio, clip: str
 ) -> None:
     prefix = f"results/{kube.namespace}/"
-    kube.apply(the_example("11-many-inputs", clip, prefix))
+    body = the_example("11-many-inputs", clip, prefix)
+    kube.apply(body)
     status = kube.wait_end("archive", seconds=180)
     assert status["phase"] == "Succeeded", status
     assert status["indexes"] == {"succeeded": "0-1,3", "failed": "", "rejected": "2"}
@@ -149,6 +155,32 @@ def test_just_the_inputs_that_ran_out_of_memory_get_more(
     assert [e["message"] for e in events] == [
         "day-1 and 2 more ran out of memory with 112Mi; trying again with 448Mi."
     ]
+
+
+def test_what_an_input_needs_is_remembered_over_a_suspension(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    body = the_example("11-many-inputs", clip, f"results/{kube.namespace}/")
+    del body["spec"]["inputs"][2:]
+    body["spec"]["parallelism"] = 1
+    kube.apply(body)
+    status = kube.wait("archive", lambda s: bool(s.get("raisedMemory")))
+    assert status["raisedMemory"] == [{"indexes": "0", "memory": "448Mi"}]
+    kube.apply({**body, "spec": {**body["spec"], "suspend": True}})
+    kube.wait("archive", lambda s: ready_reason(s) == "Suspended")
+    assert kube.items("jobs") == [], "the Job that would remember"
+    kube.apply(body)
+    status = kube.wait("archive", lambda s: s.get("attempt") == 3)
+    assert status["raisedMemory"] == [{"indexes": "0-1", "memory": "448Mi"}]
+    asked = {}
+    for job in kube.items("jobs"):
+        notes, (container,) = (
+            job["metadata"]["annotations"],
+            job["spec"]["template"]["spec"]["containers"],
+        )
+        inputs = notes["videojob.dev/input-indexes"]
+        asked[inputs] = container["resources"]["limits"]["memory"]
+    assert asked == {"1": "112Mi", "0-1": "448Mi"}
 
 
 @pytest.fixture

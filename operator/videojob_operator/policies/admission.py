@@ -55,8 +55,9 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
         return _without_store(observed, now, verdicts)
     if observed.store is None:
         raise LookupError("observe did not look up the store though a Job is due")
-    placement = keep_fallback(observed.spec.accelerator, attempt) or decide_placement(
-        observed.spec.accelerator,
+    wanted = observed.spec.accelerator
+    placement = keep_fallback(wanted, attempt, observed.status.accelerator) or decide_placement(
+        wanted,
         observed.spec.steps,
         observed.nodes,
         assume=observed.settings.accelerator_assume,

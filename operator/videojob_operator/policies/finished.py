@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from videojob_api.status import NotificationState, VideoJobStatus
+from videojob_api.status import VideoJobStatus
 
 from ..clock import parse_time
 from ..observed import Decision, DeleteJob, DeleteVideoJob, Observed
-from .mail import Mail, decide_mail
+from .mail import decide_mail
 from .ttl import expiry
 
 
@@ -18,8 +18,8 @@ def decide_finished(observed: Observed, now: datetime) -> Decision | None:
         return Decision()
     if not observed.status.phase.is_terminal:
         return None
-    mail, expires = decide_mail(observed, now), expiry(observed)
-    if expires is not None and now >= expires and not mail.is_open:
+    expires = expiry(observed)
+    if expires is not None and now >= expires and not decide_mail(observed, now).is_open:
         # If the API server refuses, the key is tried again with back-off until it is gone.
         return Decision(actions=(DeleteVideoJob(),))
     ended = parse_time(observed.status.finished_at) or now
@@ -27,24 +27,15 @@ def decide_finished(observed: Observed, now: datetime) -> Decision | None:
     children = tuple(
         DeleteJob.of(a) for a in (*observed.earlier, *observed.attempts) if not a.deleted
     )
-    moments = {moment for moment in (mail.next_at, expires) if moment and moment > now}
+    moments = {expires} if expires is not None and expires > now else set()
     if children and now < due:
         children = ()
         moments.add(due)
     return Decision(
-        actions=(*children, *mail.actions),
-        status=_changed(observed, mail),
+        actions=children,
+        status=_with_generation(observed),
         requeue_seconds=(min(moments) - now).total_seconds() if moments else None,
     )
-
-
-def _changed(observed: Observed, mail: Mail) -> VideoJobStatus | None:
-    """The status, if notifications have come further or the manifest was edited."""
-    told = [one for one in mail.statuses if one.attempts or one.state is NotificationState.FAILED]
-    status = _with_generation(observed)
-    if told == observed.status.notifications:
-        return status
-    return (status or observed.status).model_copy(update={"notifications": told})
 
 
 def _with_generation(observed: Observed) -> VideoJobStatus | None:

@@ -116,11 +116,20 @@ def _on_gpu(wanted: Accelerator, reason: PlacementReason) -> Placement:
     return Placement(wanted.resource_name, wanted.count, _asked(wanted), reason)
 
 
-def keep_fallback(wanted: Accelerator, attempt: Attempt | None) -> Placement | None:
-    """The CPU, if an earlier attempt of this run has waited for a GPU in vain."""
-    if attempt is None or wanted.mode is not AcceleratorMode.AUTO:
+def keep_fallback(
+    wanted: Accelerator, attempt: Attempt | None, told: AcceleratorStatus | None
+) -> Placement | None:
+    """The CPU, if an earlier attempt of this run has waited for a GPU in vain.
+
+    Args:
+        wanted: the VideoJob's ``accelerator``.
+        attempt: the newest Job; None where a suspension has taken it away.
+        told: what the status says of it.
+    """
+    if wanted.mode is not AcceleratorMode.AUTO:
         return None
-    if attempt.accelerator_reason != PlacementReason.FALLBACK_AFTER_WAIT:
+    reason = attempt.accelerator_reason if attempt else told.reason if told else None
+    if reason != PlacementReason.FALLBACK_AFTER_WAIT:
         return None
     return on_cpu(wanted, PlacementReason.FALLBACK_AFTER_WAIT)
 

@@ -6,13 +6,17 @@ again by the Job itself.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 
+from videojob_api.base import parse_quantity
+from videojob_api.indexes import format_indexes, parse_indexes
 from videojob_api.reasons import FailReason
+from videojob_api.status import RaisedMemory
 
-from ..memory import base_memory, more_memory
+from ..memory import base_memory, format_memory, more_memory
 from ..observed import Observed
-from ..verdicts import judge_failure
+from ..verdicts import Verdicts, judge_failure
 
 
 def choose_inputs(observed: Observed, left: Collection[int]) -> tuple[tuple[int, ...], int]:
@@ -38,7 +42,34 @@ def wanted_memory(observed: Observed, index: int) -> int:
             if ended_badly and _ran_out(observed, index):
                 return max(base, more_memory(observed.spec, had) or had)
             return max(base, had)
-    return base
+    return max(base, _recorded(observed).get(index, 0))
+
+
+def raised_memory(observed: Observed, verdicts: Verdicts) -> list[RaisedMemory]:
+    """What of it outlives the Jobs: which of the inputs that are left get more than the manifest says."""
+    if observed.spec is None:
+        return observed.status.raised_memory
+    base = base_memory(observed.spec)
+    tried = (a for a in observed.attempts if a.failed or a.memory_bytes > base)
+    if not observed.status.raised_memory and not any(tried):
+        return []
+    by_size = defaultdict(list)
+    for index in range(observed.input_count):
+        if verdicts.get(index) is None and (size := wanted_memory(observed, index)) > base:
+            by_size[size].append(index)
+    return [
+        RaisedMemory(indexes=format_indexes(indexes), memory=format_memory(size))
+        for size, indexes in sorted(by_size.items())
+    ]
+
+
+def _recorded(observed: Observed) -> dict[int, int]:
+    """As it was written before a suspension took the Jobs away."""
+    return {
+        index: int(parse_quantity(raised.memory))
+        for raised in observed.status.raised_memory
+        for index in parse_indexes(raised.indexes)
+    }
 
 
 def _ran_out(observed: Observed, index: int) -> bool:

@@ -12,16 +12,19 @@ from ..observed import Decision, DeleteJob, EmitEvent, Observed
 from ..standing import describe
 from ..verdicts import Verdicts, judge
 from .admission import phase_reached
+from .mail import undelivered
 
 
 def decide_rerun(observed: Observed, now: datetime) -> Decision | None:
-    """Stop what the last run left, and write a status that remembers nothing of it but its number."""
+    """Stop what the last run left, and write a status that remembers of it whom it has not told yet."""
     if not observed.is_due_to_rerun:
         return None
     number = observed.run + 1
     fresh = replace(
         observed,
-        status=VideoJobStatus(run_id=names.run_id(observed.uid, number)),
+        status=VideoJobStatus(
+            run_id=names.run_id(observed.uid, number), notifications=undelivered(observed, now)
+        ),
         attempts=(),
         earlier=(*observed.earlier, *observed.attempts),
         results={},

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from builders import KEY, NOW, UID, Situation, a_time, a_videojob
+from builders import KEY, NOW, RUN_ID, UID, Situation, a_time, a_videojob
 from fake_cluster import FakeCluster
 
 from videojob_api.status import NotificationStatus, Phase, VideoJobStatus
@@ -61,7 +61,7 @@ def an_ended_one(namespace: str = KEY.namespace) -> Situation:
 
 
 def a_letter(number: int, attempt: int = 1) -> Deliver:
-    return Deliver(Letter(f"vj_{number:02x}", "Succeeded", f"https://h{number}/"), attempt)
+    return Deliver(Letter(f"vj_{number:02x}", "Succeeded", f"https://h{number}/", RUN_ID), attempt)
 
 
 async def test_a_namespace_can_not_take_all_the_room(receivers: Receivers) -> None:

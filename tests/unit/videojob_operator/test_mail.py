@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from builders import NOW, Situation, a_time, a_videojob, seconds
+from builders import NOW, RUN_ID, Situation, a_time, a_videojob
 
 from videojob_api import names
 from videojob_api.status import NotificationState, NotificationStatus, Phase
+from videojob_operator.cloud_event import build_cloud_event
 from videojob_operator.decide import decide
-from videojob_operator.observed import DeleteJob, DeleteVideoJob, Deliver, Delivery, EmitEvent
-from videojob_operator.policies.mail import decide_mail, write_letters
+from videojob_operator.observed import (
+    CreateJob,
+    DeleteJob,
+    DeleteVideoJob,
+    Deliver,
+    Delivery,
+    EmitEvent,
+)
+from videojob_operator.policies.mail import MAX_KEPT, decide_mail, write_letters
 
 URL = "https://hooks.example/videos"
 DAY = 86400
@@ -23,7 +33,7 @@ def ended(
 ) -> Situation:
     asked = list(notify) or [{"url": URL}]
     situation = a_videojob(notify=asked, **spec).running().with_succeeded(0)
-    return situation.with_status(phase=phase, finished_at=a_time(ago))
+    return situation.with_status(run_id=RUN_ID, phase=phase, finished_at=a_time(ago))
 
 
 def tried(situation: Situation, attempts: int, problem: str = "", **changes: Any) -> Situation:
@@ -181,9 +191,88 @@ def test_the_ttl_waits_until_everybody_is_told() -> None:
     assert decide(tried(situation, 1), NOW).actions == (DeleteVideoJob(),)
 
 
-def test_what_is_written_while_it_runs_again_keeps_what_was_told() -> None:
-    told = written(tried(ended(), 1)).status.notifications
-    running = a_videojob().running(ago=seconds(60).seconds).with_status(notifications=told)
-    status = decide(running.with_progress().with_status(message="old"), NOW).status
+# ---- beside another run
+
+
+def run_again(situation: Situation, **spec: Any) -> Situation:
+    """Another runToken was applied, and the operator has seen it."""
+    assert situation.spec is not None
+    again = a_videojob(notify=[n.wire() for n in situation.spec.notify], runToken="2", **spec)
+    asked = replace(situation, spec=again.spec)
+    decision = decide(asked, NOW)
+    assert decision.policy == "decide_rerun"
+    stopped = replace(asked.written(decision), deliveries={}, attempts=(), earlier=())
+    return stopped.with_store()
+
+
+@pytest.mark.parametrize("attempts", [0, 3])
+def test_a_new_run_goes_on_telling_of_the_one_before(attempts: int) -> None:
+    before = ended(ago=30)
+    (letter,) = write_letters(before)
+    if attempts:
+        before = written(tried(before, attempts, "It answered 500."))
+    again = run_again(before)
+    (one,) = again.status.notifications
+    told = (one.id, one.event, one.run_id, one.attempts, one.ended_at)
+    assert told == (letter.id, "Succeeded", before.run_id, attempts, a_time(30))
+    later = decide(again, NOW + timedelta(seconds=60))
+    (delivery,) = (action for action in later.actions if isinstance(action, Deliver))
+    assert (delivery.letter, delivery.attempt) == (letter, attempts + 1)
+    assert [action for action in later.actions if isinstance(action, CreateJob)]
+
+    delivered = replace(again, deliveries={letter.id: Delivery(attempts + 1, NOW, "")})
+    status = decide(delivered, NOW).status
     assert status is not None
-    assert status.notifications == told
+    assert [n.state for n in status.notifications] == ["Delivered"]
+    assert decide(replace(again, status=status), NOW + timedelta(days=1)).actions[1:] == ()
+
+
+def test_both_runs_are_told_each_with_its_own_id() -> None:
+    again = run_again(written(tried(ended(ago=30), 2, "It answered 500.")))
+    over = again.running().with_succeeded(0).with_status(phase=Phase.FAILED, finished_at=a_time())
+    decision = decide(over, NOW + timedelta(seconds=60))
+    letters = [action.letter for action in decision.actions if isinstance(action, Deliver)]
+    assert [(letter.event, names.run_number(letter.run_id)) for letter in letters] == [
+        ("Succeeded", 1),
+        ("Failed", 2),
+    ]
+
+
+def test_who_is_named_no_more_is_told_no_more_of_runs_before() -> None:
+    again = run_again(written(tried(ended(ago=30), 2, "It answered 500.")))
+    assert again.spec is not None
+    other = replace(again, spec=a_videojob(notify=[{"url": URL + "/b"}], runToken="2").spec)
+    decision = decide(other, NOW + timedelta(seconds=60))
+    assert not [action for action in decision.actions if isinstance(action, Deliver)]
+    assert decision.status is not None
+    assert decision.status.notifications == []
+
+
+def test_what_is_told_of_a_run_before_is_not_the_new_ones() -> None:
+    before = ended(ago=30)
+    (letter,) = write_letters(before)
+    again = run_again(before).running().with_status(message="Run 2 is at work.")
+    event = json.loads(build_cloud_event(again, letter))
+    assert (event["id"], event["time"]) == (letter.id, a_time(30))
+    data = event["data"]
+    assert (data["runID"], data["phase"], data["finishedAt"]) == (
+        before.run_id,
+        "Succeeded",
+        a_time(30),
+    )
+    assert "Another run has begun since" in data["message"]
+    assert "outputs" not in data
+
+
+def test_a_letter_of_a_run_before_is_given_up_a_day_after_that_run() -> None:
+    again = run_again(written(tried(ended(ago=DAY - 60), 3, "It answered 500.")))
+    status = decide(again, NOW + timedelta(seconds=120)).status
+    assert status is not None
+    assert [n.state for n in status.notifications] == ["Failed"]
+
+
+def test_many_runs_keep_the_newest_letters_only() -> None:
+    urls = [{"url": f"{URL}/{n}"} for n in range(8)]
+    situation = ended(*urls, ago=30)
+    again = run_again(situation)
+    assert len(again.status.notifications) == MAX_KEPT

@@ -25,6 +25,7 @@ from videojob_operator.observed import (
     StoreMissing,
 )
 from videojob_operator.policies.removal import decide_hold, decide_removal
+from videojob_operator.settings import PodDefaults
 
 DELETE = {"prefix": "results/keynote/", "deletionPolicy": "Delete"}
 HELD = ("somebody.example/else", names.FINALIZER)
@@ -220,6 +221,31 @@ def test_the_job_has_no_owner_and_its_pods_are_no_workers() -> None:
     assert names.LABEL_UID in job["metadata"]["labels"]
     assert names.LABEL_UID not in job["spec"]["template"]["metadata"]["labels"]
     assert job["metadata"]["annotations"] == {names.ANNOTATION_CLEANS_UP: "keynote"}
+
+
+def test_its_pod_goes_where_the_chart_sends_workers_and_holds_no_gpu() -> None:
+    defaults = PodDefaults.model_validate(
+        {
+            "labels": {"team": "video"},
+            "annotations": {"sidecar.istio.io/inject": "false"},
+            "nodeSelector": {"pool": "video"},
+            "tolerations": [{"key": "video", "operator": "Exists"}],
+            "priorityClassName": "low",
+            "gpuRuntimeClassName": "nvidia",
+        }
+    )
+    own = {"key": "media", "operator": "Exists"}
+    asked = {"scheduling": {"nodeSelector": {"gpu": "yes"}, "tolerations": [own]}}
+    gpu = {"accelerator": {"mode": "Required"}}
+    spec = a_videojob(output=DELETE, **asked, **gpu).spec
+    situation = replace(deleted().with_settings(worker_pod_defaults=defaults), spec=spec)
+    template = a_job(situation)["spec"]["template"]
+    assert template["metadata"]["labels"]["team"] == "video"
+    assert template["metadata"]["annotations"] == {"sidecar.istio.io/inject": "false"}
+    pod = template["spec"]
+    assert (pod["nodeSelector"], pod["priorityClassName"]) == ({"pool": "video"}, "low")
+    assert [toleration["key"] for toleration in pod["tolerations"]] == ["media", "video"]
+    assert "runtimeClassName" not in pod
 
 
 def test_the_job_is_told_whose_what_and_where() -> None:

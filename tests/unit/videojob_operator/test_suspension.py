@@ -7,11 +7,12 @@ from dataclasses import replace
 from builders import NOW, Situation, a_time, a_videojob, seconds
 
 from videojob_api import names
-from videojob_api.status import Phase, VideoJobStatus
+from videojob_api.status import Phase, RaisedMemory, VideoJobStatus
 from videojob_operator.decide import decide
 from videojob_operator.observed import CreateJob, Decision, DeleteJob, EmitEvent
 from videojob_operator.policies.admission import needs_job
 from videojob_operator.policies.deadlines import deadline
+from videojob_operator.policies.retries import wanted_memory
 
 
 def decided(situation: Situation) -> tuple[Decision, VideoJobStatus]:
@@ -106,3 +107,45 @@ def test_what_has_ended_is_not_suspended() -> None:
 def test_percent_stays_while_it_is_suspended() -> None:
     situation = a_videojob().running().with_status(progress={"percent": 40})
     assert decided(suspended(situation))[1].progress == situation.status.progress
+
+
+def test_memory_that_was_raised_stays_so_over_a_suspension() -> None:
+    """The Jobs that knew of it are gone then."""
+    starved = a_videojob(3, resources={"limits": {"memory": "1Gi"}}).running().with_succeeded(0)
+    starved = starved.with_index(1, exit_code=45)
+    raised = [RaisedMemory(indexes="1", memory="1536Mi")]
+    status = decided(suspended(starved))[1]
+    assert status.raised_memory == raised
+    resting = replace(suspended(starved).with_status(**vars(status)), attempts=(), endings={})
+    resting = resting.with_status(**vars(decided(resting)[1]))
+    assert resting.status.raised_memory == raised
+    on = suspended(resting, suspend=False).with_store()
+    (create,) = (a for a in decide(on, NOW).actions if isinstance(a, CreateJob))
+    assert create.manifest["metadata"]["annotations"][names.ANNOTATION_INDEXES] == "2"
+    (container,) = create.manifest["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"]["memory"] == "1Gi"
+    assert wanted_memory(on, 1) == 1536 * 2**20
+
+
+def test_what_needs_no_more_memory_any_more_is_not_remembered() -> None:
+    done = a_videojob(2).running().with_succeeded(0, 1)
+    known = done.with_status(raised_memory=[RaisedMemory(indexes="1", memory="3Gi")])
+    status = decide(known, NOW).status
+    assert status is not None
+    assert status.raised_memory == []
+
+
+def test_the_cpu_stays_taken_over_a_suspension() -> None:
+    told = {"requested": "Auto nvidia.com/gpu", "used": "CPU", "reason": "FallbackAfterWait"}
+    resting = replace(
+        a_videojob(suspend=True).running().with_status(phase=Phase.SUSPENDED, accelerator=told),
+        attempts=(),
+    )
+    on = suspended(resting, suspend=False).with_store().with_nodes(**{"nvidia.com/gpu": 4})
+    decision = decide(on, NOW)
+    (create,) = (a for a in decision.actions if isinstance(a, CreateJob))
+    (container,) = create.manifest["spec"]["template"]["spec"]["containers"]
+    assert "nvidia.com/gpu" not in container["resources"]["limits"]
+    assert decision.status is not None
+    assert decision.status.accelerator is not None
+    assert decision.status.accelerator.reason == "FallbackAfterWait"
