@@ -17,7 +17,7 @@ from chart.helm import CRDS, KUBERNETES, REPOSITORY, conform, manifests, render_
 
 from videojob_api.expansion import expand
 from videojob_api.videojob import TemplateRef
-from videojob_api.videotemplate import Param, VideoTemplateSpec, as_text
+from videojob_api.videotemplate import Param, ParamType, VideoTemplateSpec, as_text
 
 CHART = REPOSITORY / "charts" / "videojob-templates"
 VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
@@ -34,7 +34,8 @@ def spec_of(preset: Path) -> VideoTemplateSpec:
 def samples(param: Param) -> Iterator[str]:
     """Values at every edge that the parameter declares."""
     edges = [*(param.enum or []), param.default]
-    edges += [int(edge) for edge in (param.minimum, param.maximum) if edge is not None]
+    whole = int if param.type is ParamType.INTEGER else float
+    edges += [whole(edge) for edge in (param.minimum, param.maximum) if edge is not None]
     yield from {as_text(edge) for edge in edges if edge is not None}
 
 

@@ -24,6 +24,10 @@ MADE = {
     "archive": {"master/240p.mp4", "sound/audio.m4a", "pictures/contact-sheet.jpg"},
     "podcast-audio": {"episode/audio.m4a"},
     "social-clip": {"clip/240p.mp4", "cover/0001.jpg"},
+    "protected-publication": {
+        *("protect/cloak-report.json", "protect/cloak-report.md", "stream/master.m3u8"),
+        *("stream/240p.mp4", "pictures/0006.jpg", "pictures/contact-sheet.jpg"),
+    },
 }
 """Some of what each preset makes of a small film."""
 
