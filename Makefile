@@ -71,6 +71,7 @@ test-unit: setup ## Unit tests: no cluster, no ffmpeg, under 30 s
 test-integration: setup-torch ## Real ffmpeg, real MinIO process, no cluster
 	@$(CLUSTER)/packages.py
 	@$(CLUSTER)/browser.py
+	@$(CLUSTER)/vmaf_program.py > /dev/null
 	@$(CLUSTER)/binaries.py minio versitygw > /dev/null
 	@$(PYTEST) -q tests/integration
 

@@ -12,7 +12,7 @@ from videojob_api.steps import Step
 from videojob_api.videojob import Limits
 from videojob_worker.budget import Budget
 from videojob_worker.check import check
-from videojob_worker.device import find_filters
+from videojob_worker.device import find_extras
 from videojob_worker.ffmpeg import Tools
 from videojob_worker.measure import measure
 from videojob_worker.media import MediaInfo
@@ -59,8 +59,8 @@ class Bench:
         media = probe(self.scratch.source, self.tools, Limits())
         wanted = [Step.model_validate(step) for step in steps]
         validate(media, Limits(), wanted)
-        filters = find_filters(wanted, self.tools)
-        return media, build_plan(wanted, media, self.scratch, BUDGET, filters=filters, seed=SEED)
+        extras = find_extras(wanted, self.tools)
+        return media, build_plan(wanted, media, self.scratch, BUDGET, extras=extras, seed=SEED)
 
     def heard(self, plan: Plan) -> Plan:
         """The plan with the loudness that it asks for."""

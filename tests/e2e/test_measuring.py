@@ -45,3 +45,6 @@ def test_an_example_keeps_its_promise(example: str, kube: Kubectl, media: Minio,
     if example == "35-quality":
         means = manifest["measured"]["quality"]
         assert means["480p.mp4"]["SSIM"] > means["240p.mp4"]["SSIM"] > 0.5
+        # The image has the program; the clip is no larger than the better one.
+        assert 100 >= means["480p.mp4"]["VMAF"] > 80 > means["240p.mp4"]["VMAF"] + 10
+        assert not status.get("warnings")

@@ -15,7 +15,7 @@ from videojob_api.steps.encoding import TRAITS
 from .budget import Budget
 from .errors import NotDoable
 from .graph import Graph, seconds_of
-from .nodes import Compare, Filtered, Node, Noise, WriteChanges
+from .nodes import Compare, Filtered, Metric, Node, Noise, WriteChanges
 from .sounds import AudioEncoding
 from .video import VideoCopy, VideoEncoding
 
@@ -30,7 +30,7 @@ _TEN_BIT_FACTOR = 1.15
 _TONE_MAP_NS_PER_PIXEL = 20.0
 _AUDIO_CPU_PER_SECOND = 0.03
 _KEYFRAME_SHARE = 0.05
-_READING_NS_PER_PIXEL = {"WriteChanges": 0.6, "PSNR": 1.5, "SSIM": 2.0, "VMAF": 35.0}
+_READING_NS_PER_PIXEL = {"WriteChanges": 0.6, "PSNR": 1.5, "SSIM": 2.0, "VMAF": 25.0}
 _READING_BYTES_PER_FRAME = {"WriteChanges": 140, "PSNR": 140, "SSIM": 90, "VMAF": 900}
 _SCALE_NS_PER_PIXEL = 2.0
 _GRADIENT_CPU_SECONDS = 0.45
@@ -42,6 +42,8 @@ _ENCODER_FRAMES = {VideoCodec.H264: 20, VideoCodec.HEVC: 80, VideoCodec.AV1: 150
 _FRAMES_PER_THREAD = 2
 _GRADIENT_BYTES = 720 << 20
 """torch, the network and what it keeps on the way; in the worker's own process."""
+_VMAF_BYTES_PER_PIXEL = 56
+"""For each thread, and once more."""
 
 
 def estimate_cpu_seconds(graph: Graph) -> float:
@@ -116,7 +118,7 @@ def _readings(graph: Graph) -> list[tuple[str, int]]:
             found[node] = ("WriteChanges", pixels)
         elif isinstance(node.filter, Compare):
             found[node] = (node.filter.metric.value, pixels)
-    return list(found.values())
+    return [*found.values(), *((Metric.VMAF.value, pixels) for _ in graph.comparisons)]
 
 
 def _reading_ns(graph: Graph) -> float:
@@ -140,8 +142,15 @@ def estimate_memory(graph: Graph, threads: int) -> int:
         frames += graph.media.video.coded.pixels * compared
         shown = len(_gradients(graph)) * (_DECODER_FRAMES + _FRAMES_PER_THREAD * threads)
         frames += graph.media.video.coded.pixels * shown
+        beside = _VMAF_BYTES_PER_PIXEL * (1 + threads_beside(graph, threads)) / _BYTES_PER_PIXEL
+        frames += sum(comparison.size.pixels for comparison in graph.comparisons) * beside
     torch_bytes = _GRADIENT_BYTES if _gradients(graph) else 0
     return int(_BASE_BYTES + torch_bytes + frames * _BYTES_PER_PIXEL)
+
+
+def threads_beside(graph: Graph, threads: int) -> int:
+    """For each program beside ffmpeg: all of them keep pace with the slowest."""
+    return max(1, threads // max(1, len(graph.comparisons)))
 
 
 def affordable_threads(graph: Graph, budget: Budget) -> int:

@@ -13,7 +13,8 @@ from videojob_api.steps import Step
 
 from .encoders import CPU, NVENC, Device, VideoEncoder
 from .errors import FFmpegFailed
-from .steps import kind_of
+from .ffmpeg import has_program
+from .steps import StepKind, kind_of
 
 if TYPE_CHECKING:
     from .ffmpeg import Tools
@@ -42,9 +43,15 @@ def _works(encoder: VideoEncoder, tools: Tools) -> bool:
     return True
 
 
-def find_filters(steps: Sequence[Step], tools: Tools) -> frozenset[str]:
-    """Of the filters that steps want where they are, those that this ffmpeg was built with."""
-    wanted = frozenset[str]().union(*(kind_of(step).wanted_filters for step in steps))
+def find_extras(steps: Sequence[Step], tools: Tools) -> frozenset[str]:
+    """Of what steps want where it is: the programs that are here, and the filters of this ffmpeg."""
+    kinds = [kind_of(step) for step in steps]
+    programs = frozenset[str]().union(*(kind.wanted_programs for kind in kinds))
+    return frozenset(p for p in programs if has_program(p)) | _find_filters(kinds, tools)
+
+
+def _find_filters(kinds: Sequence[type[StepKind]], tools: Tools) -> frozenset[str]:
+    wanted = frozenset[str]().union(*(kind.wanted_filters for kind in kinds))
     if not wanted:
         return wanted
     command = ("ffmpeg", "-hide_banner", "-nostdin", "-filters")

@@ -1,4 +1,4 @@
-"""Runs ffmpeg and ffprobe in the sandbox; knows processes, and nothing of video.
+"""Runs ffmpeg, ffprobe and vmaf in the sandbox; knows processes, and nothing of video.
 
 The media half gets a ``Tools`` and runs all its children through it, from the main thread (a child
 dies with the thread that started it). This module must not build or understand an argument.
@@ -32,6 +32,12 @@ from .sandbox import Sandbox, describe
 from .scratch import Scratch
 from .stop import Stop
 
+PROGRAMS = {
+    "ffmpeg": "install ffmpeg 5.1 or later",
+    "ffprobe": "install ffmpeg 5.1 or later",
+    "vmaf": "use the project's image",
+}
+"""What is run at all, and what to do where it is missing."""
 MAX_LOG_BYTES = 16 << 20
 """A damaged film can make a child complain about every frame; the rest of it is cut off."""
 _TAIL_BYTES = 64 << 10
@@ -80,6 +86,10 @@ class Tools:
         """Ends every child when it is requested."""
         self._versions: dict[str, str] = {}
 
+    def stopped_by(self, stop: Stop) -> Tools:
+        """The same for children that end when something else is requested."""
+        return Tools(self._scratch, self._sandbox, stop)
+
     def limit_files(self, most_bytes: int | None) -> None:
         """From now on no child may write a larger file."""
         self._sandbox = replace(self._sandbox, file_bytes=most_bytes)
@@ -95,11 +105,12 @@ class Tools:
         data_bytes: int | None = None,
         log_name: str | None = None,
         check: bool = True,
+        reads: Sequence[Path] = (),
     ) -> Completed:
         """Run a command to its end.
 
         Args:
-            argv: the command; its first word is ``ffmpeg`` or ``ffprobe``.
+            argv: the command; its first word is one of ``PROGRAMS``.
             timeout_seconds: wall-clock limit.
             cwd: working folder; the scratch folder by default.
             on_stdout_line: is given each line of stdout; nothing is collected then.
@@ -108,6 +119,7 @@ class Tools:
                 has failed like any other, for it is the file that asked for so much.
             log_name: keeps the whole of stderr in the scratch folder's logs, under this name.
             check: whether an exit code other than 0 is an error.
+            reads: named pipes that it reads while another child writes them.
 
         Raises:
             FFmpegFailed: the child failed (with ``exit_code_child``), or ran past its limit.
@@ -119,7 +131,7 @@ class Tools:
         """
         self.stop.check()
         path = find_program(argv[0])
-        self._note(argv, cwd)
+        self._note(argv, cwd, reads)
         log = self._scratch.logs / f"{log_name}.log" if log_name else None
         child = _Child(
             self._sandbox.wrap(path, argv, timeout_seconds=timeout_seconds, data_bytes=data_bytes),
@@ -159,25 +171,34 @@ class Tools:
             self._versions = {"ffmpeg": first[2] if len(first) > 2 else "unknown", **describe()}
         return self._versions
 
-    def _note(self, argv: Sequence[str], cwd: Path | None) -> None:
+    def _note(self, argv: Sequence[str], cwd: Path | None, pipes: Sequence[Path]) -> None:
         """Add the command to those that are published, so that a run can be repeated by hand."""
-        folder = f"(cd {shlex.quote(str(cwd))} && " if cwd else ""
+        words = shlex.join(argv)
+        if cwd is not None:
+            words = f"(cd {shlex.quote(str(cwd))} && {words})"
+        if pipes:  # it has to be there already when the next command begins to write
+            words = f"{shlex.join(['mkfifo', *map(str, pipes)])} && {words} &"
         with (self._scratch.logs / _COMMANDS).open("a") as commands:
-            commands.write(folder + shlex.join(argv) + (")" if cwd else "") + "\n")
+            commands.write(words + "\n")
 
 
 def find_program(name: str) -> Path:
-    """Where ffmpeg or ffprobe is.
+    """Where one of the programs is.
 
     Raises:
         NotDoable: if it isn't installed, or is another program.
     """
-    if name not in ("ffmpeg", "ffprobe"):
-        raise NotDoable(f"{name!r} is not a program that a worker runs: only ffmpeg and ffprobe.")
+    if name not in PROGRAMS:
+        raise NotDoable(f"A worker runs {', '.join(PROGRAMS)}, and not {name!r}.")
     path = shutil.which(name)
     if path is None:
-        raise NotDoable(f"{name} is not installed here; install ffmpeg 5.1 or later.")
+        raise NotDoable(f"{name} is not installed here; {PROGRAMS[name]}.")
     return Path(path)
+
+
+def has_program(name: str) -> bool:
+    """Whether one of the programs is installed."""
+    return shutil.which(name) is not None
 
 
 def _raise_for(name: str, ended: Completed, *, check: bool, is_bounded: bool) -> None:

@@ -33,6 +33,7 @@ from .nodes import (
     Resample,
     Scale,
     Span,
+    TakeTurns,
     ToneMap,
     ToRgb,
     noises_below,
@@ -40,6 +41,7 @@ from .nodes import (
 )
 from .sounds import AudioEncoding, Sound, steady
 from .video import Picture, VideoCopy, VideoEncoding, peak_nits
+from .vmaf import Comparison
 
 _MOST_SOUGHT = 8
 """Each takes a decoder of its own."""
@@ -153,7 +155,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Readings:
-    """What filters write while frames pass by; the frames themselves are thrown away."""
+    """What filters write while frames pass by; the frames themselves are kept nowhere."""
 
     folder: Path
     node: Node
@@ -180,8 +182,10 @@ class Graph:
     pictures: list[Pictures] = field(default_factory=list)
     readings: list[Readings] = field(default_factory=list)
     frames: list[RawFrames] = field(default_factory=list)
-    filters: frozenset[str] = frozenset()
-    """Those of the wanted ones that not every ffmpeg has and this one does."""
+    comparisons: list[Comparison] = field(default_factory=list)
+    """Done by a program beside ffmpeg, of frames that go into pipes."""
+    extras: frozenset[str] = frozenset()
+    """Filters and programs that not every worker has and this one does."""
     levels: Mapping[Node, Level] = field(default_factory=dict)
     """How loud sound is at some nodes, as an earlier pass found."""
     unmeasured: list[Node] = field(default_factory=list)
@@ -213,6 +217,12 @@ class Graph:
     def add_readings(self, readings: Readings) -> None:
         """Have numbers written."""
         self.readings.append(readings)
+
+    def add_comparison(self, comparison: Comparison, node: Node, reference: Node) -> None:
+        """Have pictures and their reference, of the size and form that it says, compared."""
+        both = Filtered(TakeTurns(), (node, reference))
+        self.frames.append(RawFrames(comparison.source, both))
+        self.comparisons.append(comparison)
 
     @property
     def encodings(self) -> tuple[Encoding, ...]:
@@ -333,7 +343,11 @@ class Graph:
     @property
     def needs_video(self) -> bool:
         """Whether any frame has to be decoded."""
-        return bool(self.pictures or self.video_encodings or self.readings)
+        return bool(self.pictures) or self._wants_every_frame
+
+    @property
+    def _wants_every_frame(self) -> bool:
+        return bool(self.video_encodings or self.readings or self.frames)
 
     @property
     def sought(self) -> int:
@@ -347,9 +361,8 @@ class Graph:
             return 0
         picks = [p.pick for p in self.pictures]
         times = sum(len(pick.milliseconds) for pick in picks if isinstance(pick, PickAt))
-        only_times = not (
-            self.encodings or self.readings or self.meters or self.images or self.noises
-        )
+        others = self.encodings or self.meters or self.images or self.noises
+        only_times = not (others or self._wants_every_frame)
         only_times &= all(span_of(p.picture.node) == Span() for p in self.pictures)
         is_indexed = self.media.is_mp4_family or "matroska" in self.media.format_name.split(",")
         if not only_times or not is_indexed or any(isinstance(pick, Pick) for pick in picks):
@@ -362,13 +375,13 @@ class Graph:
         if self.keyframes_only or self.other_inputs:  # these are compared as far as both go
             return False
         picks = any(isinstance(p.pick, Pick) for p in self.pictures)
-        return bool(picks or self.video_encodings or self.readings)
+        return picks or self._wants_every_frame
 
     @property
     def keyframes_only(self) -> bool:
         """Whether it is enough to decode key frames: pictures alone, and one in every slot."""
         video = self.media.video
-        if not self.pictures or self.video_encodings or self.readings or video is None:
+        if not self.pictures or self._wants_every_frame or video is None:
             return False
         distance = video.keyframe_seconds
         slots = [p.slot_seconds for p in self.pictures]

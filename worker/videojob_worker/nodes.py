@@ -117,10 +117,9 @@ class Pick:
 
 @dataclass(frozen=True)
 class PickAt:
-    """The frames that are shown at these times."""
+    """The frames that are shown at these times; in order, each once."""
 
     milliseconds: tuple[int, ...]
-    """In order, each once."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,7 @@ class Cut:
 
     start: Fraction
     end: Fraction | None
-    frame_rate: Fraction | None = None
-    """Of frames at even distances, which encoders want to know."""
+    frame_rate: Fraction | None = None  # of frames at even distances: encoders want to know
 
 
 @dataclass(frozen=True)
@@ -189,6 +187,11 @@ class Compare:
 
     metric: Metric
     log: Path
+
+
+@dataclass(frozen=True)
+class TakeTurns:
+    """The reference of each picture, the second parent, and then the picture."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +272,7 @@ Filter = (
     | WriteChanges
     | OnGrid
     | Compare
+    | TakeTurns
     | Mixdown
     | Mix
     | Gain
@@ -329,7 +333,7 @@ class Filtered:
 
     filter: Filter
     parents: tuple[Node, ...]
-    """Of ``Compare``: the pictures, and their reference."""
+    """Of ``Compare`` and ``TakeTurns``: the pictures, and their reference."""
 
     @property
     def is_audio(self) -> bool:
@@ -389,7 +393,7 @@ def span_of(node: Node) -> Span:
     if not isinstance(node, Filtered):
         return Span()
     # What is compared with the film is a rendition of ours: a stretch already.
-    film = node.parents[-1] if isinstance(node.filter, Compare) else node.parents[0]
+    film = node.parents[-1] if isinstance(node.filter, Compare | TakeTurns) else node.parents[0]
     span = span_of(film)
     if isinstance(node.filter, Cut | CutSound):
         return span.cut(node.filter.start, node.filter.end)

@@ -15,6 +15,7 @@ from typing import Any
 from videojob_api.reasons import RejectReason
 from videojob_api.status import MAX_MESSAGE, Warn
 
+from .companions import accompanied
 from .errors import FFmpegFailed, Interrupted, NotDoable, Rejected
 from .feeds import feeding
 from .ffmpeg import MAX_LOG_BYTES, ChildFailed, Tools
@@ -75,10 +76,14 @@ def run_pass(stage: Pass, tools: Tools, on_progress: Leg | None = None) -> PassR
             on_progress(progress.fraction, fps=progress.fps, speed=progress.speed)
 
     try:
-        with feeding(stage.feeds, tools):
+        limit = stage.timeout_seconds
+        with (
+            feeding(stage.feeds, tools),
+            accompanied(stage.companions, tools, timeout_seconds=limit),
+        ):
             completed = tools.run(
                 stage.argv,
-                timeout_seconds=stage.timeout_seconds,
+                timeout_seconds=limit,
                 on_stdout_line=take,
                 log_name=stage.name,
             )

@@ -25,6 +25,7 @@ from . import costs
 from .budget import Budget
 from .cautions import cautions
 from .commands import build_command
+from .companions import Companion
 from .encoders import CPU, Device
 from .errors import NotDoable
 from .graph import Graph, Programme, seconds_of, source_programme
@@ -36,6 +37,7 @@ from .scratch import Scratch
 from .sounds import AudioEncoding
 from .steps import StepKind, kind_of
 from .video import VideoCopy, VideoEncoding
+from .vmaf import build_vmaf_command
 from .whitelists import input_url
 
 LISTENINGS = 3
@@ -60,6 +62,8 @@ class Pass:
     """Must exist before it runs."""
     feeds: tuple[Feed, ...]
     """What must be made while it runs."""
+    companions: tuple[Companion, ...]
+    """What must run beside it."""
     decodes_all_frames: bool
     """False when it looks at key frames, or at sound alone."""
     reads_all: bool
@@ -88,8 +92,9 @@ class Pass:
 
     @property
     def commands(self) -> tuple[tuple[str, ...], ...]:
-        """All that is run at once: the pass, and what shows the film to who feeds it."""
-        return (self.argv, *(feed.look.argv for feed in self.feeds if feed.look))
+        """All that is run at once: the pass, what shows the film to who feeds it, what compares."""
+        looks = (feed.look.argv for feed in self.feeds if feed.look)
+        return (self.argv, *looks, *(companion.argv for companion in self.companions))
 
     @property
     def film_input(self) -> int:
@@ -149,7 +154,7 @@ def build_plan(
     device: Device = CPU,
     *,
     limits: Limits | None = None,
-    filters: frozenset[str] = frozenset(),
+    extras: frozenset[str] = frozenset(),
     levels: Mapping[Node, Level] | None = None,
     seed: bytes = b"",
 ) -> Plan:
@@ -162,7 +167,7 @@ def build_plan(
         budget: threads, memory and space.
         device: chooses the encoders.
         limits: what may be read; the defaults if None.
-        filters: which of the filters that steps want, and not every ffmpeg has, are there.
+        extras: which of the filters and programs that steps want, and not every worker has, are there.
         levels: how loud sound is, as far as that was measured.
         seed: what is left to chance follows from it.
 
@@ -172,12 +177,12 @@ def build_plan(
     if not steps:
         return Plan((), ())
     known = dict(levels or {})
-    making = Graph(media, seed, filters=filters, levels=known)
-    comparing = Graph(media, seed, filters=filters)
+    making = Graph(media, seed, extras=extras, levels=known)
+    comparing = Graph(media, seed, extras=extras)
     kinds, told = _contribute(
         steps, lambda kind: comparing if kind.compares else making, media, scratch
     )
-    late = [kind for kind in kinds if kind.compares and comparing.readings]
+    late = [kind for kind in kinds if kind.compares and comparing.ends]
     graphs = [(making, [kind for kind in kinds if kind not in late])]
     graphs += [(comparing, late)] if late else []
     estimated_bytes = sum(costs.estimate_bytes(graph) for graph, _ in graphs)
@@ -206,7 +211,7 @@ def build_plan(
         return build_plan(
             *(steps, media, scratch, budget, device),
             limits=limits,
-            filters=filters,
+            extras=extras,
             levels={**known, **heard},
             seed=seed,
         )
@@ -266,7 +271,7 @@ def _take_part(
 ) -> tuple[Graph, tuple[StepKind, ...]]:
     """A graph with what some of the steps want; what the others do to the film is in it if needed."""
     wanted, rest = (
-        Graph(whole.media, whole.seed, filters=whole.filters, levels=whole.levels) for _ in range(2)
+        Graph(whole.media, whole.seed, extras=whole.extras, levels=whole.levels) for _ in range(2)
     )
     kinds, _ = _contribute(
         steps, lambda kind: wanted if kind.name in names else rest, whole.media, scratch
@@ -292,6 +297,7 @@ def _build_pass(
     )
     cpu_seconds = costs.estimate_cpu_seconds(graph)
     timeout_seconds = 300 + 50 * cpu_seconds
+    beside = costs.threads_beside(graph, threads)
     encodings = _numbered(graph)
     return Pass(
         name=_name(kinds),
@@ -324,6 +330,10 @@ def _build_pass(
             max_seconds=max_seconds,
             max_pixels=limits.max_pixels,
             timeout_seconds=timeout_seconds,
+        ),
+        companions=tuple(
+            Companion(build_vmaf_command(c, beside), c.source, c.pipes, c.frame_bytes)
+            for c in graph.comparisons
         ),
         decodes_all_frames=graph.decodes_all_frames,
         expected_frames=_expected_frames(graph, encodings),

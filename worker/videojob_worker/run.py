@@ -10,7 +10,7 @@ from videojob_api.manifest import Manifest
 from videojob_api.status import Stage
 
 from .assets import fetch_assets
-from .device import choose_device, find_filters
+from .device import choose_device, find_extras
 from .fetch import fetch
 from .measure import measure
 from .media import MediaInfo
@@ -77,12 +77,12 @@ def prepare(task: Task, found: Findings) -> tuple[MediaInfo, Plan]:
         validate(media, order.limits, order.steps)
         found.device = device = choose_device(order.accelerator, task.tools)
         fetch_assets(order.steps, task.store, task.scratch, task.tools)
-        filters = find_filters(order.steps, task.tools)
+        extras = find_extras(order.steps, task.tools)
     found.done = completed_steps(task, source)
     plan = build_plan(
         *(found.done.rest, media, task.scratch, budget, device),
         limits=order.limits,
-        filters=filters,
+        extras=extras,
         seed=task.seed(source),
     )
     return media, plan

@@ -44,6 +44,11 @@ class Stop:
         self._event.wait(seconds)
         self.check()
 
+    def close(self) -> None:
+        """Let go of the descriptors, once nobody looks at it any more."""
+        os.close(self._read_end)
+        os.close(self._write_end)
+
     def fileno(self) -> int:
         """A descriptor that is readable from the request on, for selectors."""
         return self._read_end

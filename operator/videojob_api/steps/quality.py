@@ -28,8 +28,8 @@ class Quality(StepModel):
 
     metrics: Annotated[list[Metric], Field(min_length=1, max_length=3)] = Field(
         default=[Metric.PSNR, Metric.SSIM, Metric.VMAF],
-        description="What is measured. VMAF needs a worker whose ffmpeg has libvmaf; where it has "
-        "not, the result says so.",
+        description="What is measured. The project's images have what VMAF needs; where a worker "
+        "has not, the result says so.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     per_frame: bool = Field(

@@ -21,8 +21,8 @@ def quality(*metrics: str, of: str = "hls") -> Step:
     return a_step("q", **{"from": of}, quality=spec)
 
 
-def with_vmaf(*steps: Step) -> Plan:
-    return build_plan(steps, a_film(), SCRATCH, BUDGET, filters=frozenset({"libvmaf"}))
+def with_vmaf(*steps: Step, by: str = "libvmaf") -> Plan:
+    return build_plan(steps, a_film(), SCRATCH, BUDGET, extras=frozenset({by}))
 
 
 def filters_of(argv: tuple[str, ...]) -> str:
@@ -120,11 +120,46 @@ def test_vmaf_is_measured_where_ffmpeg_can() -> None:
     assert plan.warnings == ()
 
 
+def test_vmaf_is_measured_beside_ffmpeg_where_the_program_is() -> None:
+    plan = with_vmaf(hls("hls", 720, 480), quality(), by="vmaf")
+    assert plan.warnings == ()
+    second = plan.passes[1]
+    text = filters_of(second.argv)
+    assert "libvmaf" not in text
+    assert (text.count("psnr="), text.count("ssim="), text.count("untile=")) == (2, 2, 2)
+    written = [word for word in second.argv if word.endswith(".yuv")]
+    assert written == ["/s/work/q/720p-both.yuv", "/s/work/q/480p-both.yuv"]
+    for companion, path in zip(second.companions, written, strict=True):
+        assert str(companion.source) == path
+        told = dict(pairwise(companion.argv))
+        assert [told["--reference"], told["--distorted"]] == [str(p) for p in companion.pipes]
+        assert (told["--width"], told["--height"], told["--bitdepth"]) == ("1920", "1080", "8")
+        assert int(told["--threads"]) == BUDGET.threads // 2
+        assert companion.frame_bytes == 1920 * 1080 * 3 // 2
+
+
+def test_pictures_of_ten_bits_are_compared_as_such() -> None:
+    film = a_film(video=a_video(pixel_format="yuv420p10le"))
+    steps = (mp4("web", 720, codec="HEVC", bitDepth=10), quality("VMAF", of="web"))
+    plan = build_plan(steps, film, SCRATCH, BUDGET, extras=frozenset({"vmaf"}))
+    (companion,) = plan.passes[1].companions
+    assert dict(pairwise(companion.argv))["--bitdepth"] == "10"
+    assert companion.frame_bytes == 1920 * 1080 * 3
+
+
+def test_what_is_read_out_of_pipes_costs_as_much() -> None:
+    inside = with_vmaf(hls("hls", 720), quality("VMAF")).passes[1]
+    beside = with_vmaf(hls("hls", 720), quality("VMAF"), by="vmaf").passes[1]
+    assert beside.weight == inside.weight
+    assert beside.scratch_bytes == inside.scratch_bytes
+    assert beside.memory_bytes > inside.memory_bytes
+
+
 def test_vmaf_is_left_out_with_a_reason_where_it_can_not() -> None:
     plan = planned(hls("hls", 720), quality())
     assert "libvmaf" not in filters_of(plan.passes[1].argv)
     (warning,) = plan.warnings
-    assert (warning.reason, "built without libvmaf" in warning.message) == (
+    assert (warning.reason, "neither the program vmaf nor" in warning.message) == (
         *("MetricUnavailable", True),
     )
 

@@ -43,6 +43,7 @@ from ..nodes import (
     Resample,
     Scale,
     Steady,
+    TakeTurns,
     ToneMap,
     ToRgb,
     WriteChanges,
@@ -291,6 +292,16 @@ class Wiring:
         }
         name, options = words[wanted.metric]
         return ffmpeg.filter([stream, reference], name, shortest=1, **options)
+
+    @_apply.register
+    def _(self, wanted: TakeTurns, stream: Stream, reference: Stream) -> Stream:
+        # Each frame finds its reference, as it does where filters compare; one above the other, none
+        # gets out of step.
+        pictures = stream.filter_multi_output("split", 2)
+        nothing_of_it = {"all_mode": "normal", "all_opacity": 0, "shortest": 1}
+        found = ffmpeg.filter([pictures[0], reference], "blend", **nothing_of_it)
+        both = ffmpeg.filter([found, pictures[1]], "vstack", shortest=1)
+        return both.filter("untile", "1x2")
 
     @_apply.register
     def _(self, wanted: Mixdown, stream: Stream) -> Stream:

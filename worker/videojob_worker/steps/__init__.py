@@ -75,6 +75,8 @@ class StepKind(ABC):
     """Whether it reads what other steps made: it works in a pass after theirs."""
     wanted_filters: ClassVar[frozenset[str]] = frozenset()
     """What it uses where ffmpeg has it; not every build does."""
+    wanted_programs: ClassVar[frozenset[str]] = frozenset()
+    """What it runs beside ffmpeg where it is installed."""
     afterwards: tuple[StepKind, ...] = ()
     """What it has done in the pass after its own: kinds that compare; known after ``contribute``."""
     is_leaf: bool = True

@@ -26,11 +26,15 @@ from ..outputs import Finished, PlannedOutput, Produced
 from ..scratch import Scratch
 from ..tolerances import tolerated_frames
 from ..video import VideoEncoding
+from ..vmaf import MODEL, PROGRAM, Comparison
 from . import StepKind, Workbench, handles
 
 SCHEMA = "videojob.dev/quality/v1"
 _VMAF_FILTER = "libvmaf"
-_NO_VMAF = "the worker's ffmpeg is built without libvmaf; use a worker image that has it"
+_NO_VMAF = (
+    "the worker has neither the program vmaf nor an ffmpeg with libvmaf; use the project's image"
+)
+_PIPES = ("both", "reference", "rendition")
 _CPU_SECONDS_PER_RENDITION = 0.3
 
 
@@ -50,6 +54,7 @@ class QualityKind(StepKind):
     needs_video = True
     compares = True
     wanted_filters: ClassVar[frozenset[str]] = frozenset({_VMAF_FILTER})
+    wanted_programs: ClassVar[frozenset[str]] = frozenset({PROGRAM})
 
     def __init__(self, step: Step, scratch: Scratch) -> None:
         super().__init__(step, scratch)
@@ -69,7 +74,7 @@ class QualityKind(StepKind):
                 f"Step {self.name!r} measures renditions; its `from` must name the transcode that "
                 "makes them."
             )
-        if Metric.VMAF in self._metrics and _VMAF_FILTER not in graph.filters:
+        if Metric.VMAF in self._metrics and not graph.extras & {PROGRAM, _VMAF_FILTER}:
             self._metrics.remove(Metric.VMAF)
             self._missing.append(Metric.VMAF)
             self.warnings.append(self.warn("MetricUnavailable", f"No VMAF: {_NO_VMAF}."))
@@ -79,8 +84,7 @@ class QualityKind(StepKind):
             stem = file.path.stem
             logs = {m: self.work / f"{stem}-{m.value.lower()}.log" for m in self._metrics}
             self._compared.append(_Compared(file, video, logs))
-            if logs:
-                graph.add_readings(Readings(self.work, self._compare(graph, file, video, logs)))
+            self._compare(graph, self._compared[-1])
         return None
 
     def outputs(self) -> tuple[PlannedOutput, ...]:
@@ -113,10 +117,10 @@ class QualityKind(StepKind):
         report = Produced(path, self.name, path.name, "application/json")
         return Finished((report, *produced), measured={self.name: short})
 
-    def _compare(
-        self, graph: Graph, file: File, video: VideoEncoding, logs: dict[Metric, Path]
-    ) -> Node:
+    def _compare(self, graph: Graph, compared: _Compared) -> None:
         """The rendition's pictures beside those that went into its encoder, at one size."""
+        file, video, logs = compared.file, compared.video, dict(compared.logs)
+        by_program = logs.pop(Metric.VMAF, None) if PROGRAM in graph.extras else None
         reference = graph.resize(video.picture, self._size, video.form).node
         if video.resampled and video.frame_rate is not None:
             reference = Filtered(Resample(video.frame_rate), (reference,))
@@ -127,7 +131,12 @@ class QualityKind(StepKind):
         node = Filtered(OnGrid(video.tick_seconds), (node,))
         for metric, log in logs.items():
             node = Filtered(Compare(metric, log), (node, reference))
-        return node
+        if by_program is not None:
+            both, first, second = (self.work / f"{file.path.stem}-{of}.yuv" for of in _PIPES)
+            comparison = Comparison(both, first, second, self._size, video.form, by_program)
+            graph.add_comparison(comparison, node, reference)
+        elif logs:
+            graph.add_readings(Readings(self.work, node))
 
     def _read(self, metric: Metric, log: Path, compared: _Compared) -> list[float]:
         name = f"{metric.value} of {compared.file.path.name}"
@@ -147,6 +156,8 @@ class QualityKind(StepKind):
         size = compared.video.size
         metrics: dict[str, Any] = {m.value: summary for m, summary in summaries.items()}
         metrics |= {m.value: {"unavailable": _NO_VMAF} for m in self._missing}
+        if Metric.VMAF in summaries:
+            metrics["VMAF"] = {"model": MODEL, **summaries[Metric.VMAF]}
         movie = read_movie(compared.file.path)
         return {
             "name": compared.file.path.name,
