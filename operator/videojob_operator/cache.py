@@ -12,13 +12,9 @@ from videojob_api import names
 
 from .facts import has_ended
 from .observed import Key
+from .packed import Known, keep, version_of
 
 Body = dict[str, Any]
-
-
-def _version(body: Body) -> int:
-    text = body["metadata"].get("resourceVersion", "0")
-    return int(text) if text.isdigit() else 0
 
 
 def _uid(body: Body) -> str:
@@ -30,6 +26,13 @@ def _key(body: Body) -> Key:
     return Key(body["metadata"]["namespace"], body["metadata"]["name"])
 
 
+def _containers(body: Body) -> list[Body]:
+    """Of a pod, or of the pods of a Job."""
+    spec = body.get("spec", {})
+    found: list[Body] = spec.get("template", {}).get("spec", spec).get("containers", [])
+    return found
+
+
 class _Children:
     """Objects that belong to VideoJobs, by owner's uid and own namespace and name."""
 
@@ -39,7 +42,7 @@ class _Children:
     def put(self, owner: str, body: Body) -> None:
         siblings = self._by_owner.setdefault(owner, {})
         old = siblings.get(_key(body))
-        if old is None or _version(old) <= _version(body):
+        if old is None or version_of(old) <= version_of(body):
             siblings[_key(body)] = body
 
     def drop(self, owner: str, body: Body) -> None:
@@ -49,6 +52,11 @@ class _Children:
             del siblings[_key(body)]
         if not siblings:
             self._by_owner.pop(owner, None)
+
+    def known(self, owner: str, body: Body) -> Body | None:
+        """The copy of that very object."""
+        old = self._by_owner.get(owner, {}).get(_key(body))
+        return old if old is not None and _uid(old) == _uid(body) else None
 
     def of(self, owner: str) -> tuple[Body, ...]:
         return tuple(self._by_owner.get(owner, {}).values())
@@ -61,7 +69,7 @@ class Cache:
     """Everything that reconciling needs to know without asking."""
 
     def __init__(self) -> None:
-        self._videojobs: dict[Key, Body] = {}
+        self._videojobs: dict[Key, Known] = {}
         self._jobs = _Children()
         self._pods = _Children()
         self._job_keys: dict[str, Key] = {}
@@ -69,9 +77,15 @@ class Cache:
 
     def videojob(self, key: Key) -> Body | None:
         """The VideoJob as last seen."""
-        return self._videojobs.get(key)
+        known = self._videojobs.get(key)
+        return known.body if known is not None else None
 
-    def videojobs(self) -> Iterable[tuple[Key, Body]]:
+    def is_over(self, key: Key) -> bool:
+        """Whether a VideoJob has ended, as last seen."""
+        known = self._videojobs.get(key)
+        return known is not None and known.is_over
+
+    def videojobs(self) -> Iterable[tuple[Key, Known]]:
         """All of them."""
         return tuple(self._videojobs.items())
 
@@ -100,25 +114,37 @@ class Cache:
         """Remember a VideoJob, unless a newer copy is known."""
         key = _key(body)
         old = self._videojobs.get(key)
-        if old is None or _version(old) <= _version(body):
-            body["metadata"].pop("managedFields", None)
-            self._videojobs[key] = body
+        if old is None or old.version < version_of(body):
+            self._videojobs[key] = keep(body)
         return key
+
+    def knows_videojob(self, body: Body) -> bool:
+        """Whether that copy of a VideoJob, or a newer one, is here already: we wrote it ourselves."""
+        old = self._videojobs.get(_key(body))
+        return old is not None and old.uid == _uid(body) and old.version >= version_of(body)
 
     def renew_videojob(self, body: Body) -> None:
         """Take the answer to a write; the watch may have told meanwhile that the object is gone."""
         old = self._videojobs.get(_key(body))
-        if old is not None and _uid(old) == _uid(body):
+        if old is not None and old.uid == _uid(body):
             self.put_videojob(body)
 
     def drop_videojob(self, body: Body) -> Key | None:
         """Forget a VideoJob that is gone; None if a later one of the same name stays."""
         key = _key(body)
         old = self._videojobs.get(key)
-        if old is not None and _uid(old) != _uid(body):
+        if old is not None and old.uid != _uid(body):
             return None
         self._videojobs.pop(key, None)
         return key
+
+    def known_job(self, body: Body) -> Body | None:
+        """That Job as it was last seen."""
+        return self._jobs.known(body["metadata"].get("labels", {}).get(names.LABEL_UID, ""), body)
+
+    def known_pod(self, body: Body) -> Body | None:
+        """That pod as it was last seen."""
+        return self._pods.known(body["metadata"].get("labels", {}).get(names.LABEL_UID, ""), body)
 
     def put_job(self, body: Body) -> Key | None:
         """Remember a Job of ours; the key of its VideoJob."""
@@ -143,7 +169,7 @@ class Cache:
         """Forget a pod that is live no more; one that ended by itself stays for what it says."""
         key = self.key_of(body)
         parent = self._videojobs.get(key) if key else None
-        is_ours = parent is not None and _uid(parent) == body["metadata"]["labels"][names.LABEL_UID]
+        is_ours = parent is not None and parent.uid == body["metadata"]["labels"][names.LABEL_UID]
         keep = is_ours and has_ended(body)
         return self.put_pod(body) if keep else self._drop(self._pods, body)
 
@@ -164,6 +190,8 @@ class Cache:
 
     def _put(self, children: _Children, body: Body) -> Key | None:
         body["metadata"].pop("managedFields", None)
+        for container in _containers(body):
+            container.pop("env", None)  # the work order, mostly
         owner = body["metadata"].get("labels", {}).get(names.LABEL_UID)
         if owner is None:
             return None

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -35,15 +34,13 @@ class Census(Collector):
         phases: Counter[str] = Counter({str(phase): 0 for phase in Phase})
         stalled, longest_wait, quiet = 0, 0.0, 0.0
         now = self._world.now()
-        for _, body in self._world.cache.videojobs():
-            status = body.get("status", {})
-            phase = status.get("phase", Phase.PENDING)
-            phases[phase] += 1
-            stalled += _is_stalled(status)
-            if phase in _WAITING:
-                longest_wait = max(longest_wait, _waited_seconds(body, now))
-            if phase == Phase.RUNNING:
-                heard = self._world.book.heard_at(body["metadata"]["uid"])
+        for _, known in self._world.cache.videojobs():
+            phases[known.phase] += 1
+            stalled += known.is_stalled
+            if known.phase in _WAITING:
+                longest_wait = max(longest_wait, _waited_seconds(known.created_at, now))
+            if known.phase == Phase.RUNNING:
+                heard = self._world.book.heard_at(known.uid)
                 quiet = max(quiet, time.monotonic() - heard if heard else 0.0)
         by_phase = GaugeMetricFamily(
             f"{PREFIX}_videojobs", "VideoJobs there are, by phase", labels=["phase"]
@@ -79,11 +76,6 @@ def _gauge(name: str, documentation: str, value: float) -> Metric:
     return GaugeMetricFamily(f"{PREFIX}_{name}", documentation, value=value)
 
 
-def _is_stalled(status: dict[str, Any]) -> bool:
-    conditions = status.get("conditions", [])
-    return any(c["type"] == "Stalled" and c["status"] == "True" for c in conditions)
-
-
-def _waited_seconds(body: dict[str, Any], now: datetime) -> float:
-    since = parse_time(body["metadata"].get("creationTimestamp"))
+def _waited_seconds(created_at: str, now: datetime) -> float:
+    since = parse_time(created_at)
     return max(0.0, (now - since).total_seconds()) if since else 0.0

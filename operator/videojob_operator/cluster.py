@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+import orjson
 from kubernetes.aio import client, config
 
 from videojob_api import names
@@ -56,7 +57,8 @@ class Cluster:
         except config.ConfigException:
             await config.load_kube_config(client_configuration=configuration)
         configuration.connection_pool_maxsize = 100
-        configuration.retries = 1
+        # Else each request looks for a netrc file and proxies anew, in a thread; kopf asks neither.
+        configuration.client_session_kwargs = {"trust_env": False}
         fence = Fence()
         configuration.trace_configs = [fence.build_trace()]
         api = client.ApiClient(configuration)
@@ -103,7 +105,7 @@ class Cluster:
             raise ClusterError(f"the API server did not answer: {error!r}") from error
         if not 200 <= response.status < 300:
             raise _as_ours(response.status, text)
-        data: Body = json.loads(text)
+        data: Body = orjson.loads(text)
         return data
 
     async def list_all(self, path: str, **query: str) -> list[Body]:

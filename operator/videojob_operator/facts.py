@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +18,7 @@ from videojob_api import names
 from videojob_api.base import parse_quantity
 from videojob_api.indexes import parse_indexes
 from videojob_api.report import Result
-from videojob_api.status import Usage
+from videojob_api.status import Phase, Usage
 from videojob_api.videojob import VideoJobSpec
 
 from .attempt import Attempt, Ending, HangingPod, WaitingPod
@@ -28,6 +30,7 @@ Body = dict[str, Any]
 CLAIM_MISSING = "ResourceClaimMissing"
 EVICTED = "Evicted"
 """The kubelet's reason of a pod that it stopped for want of room on the node."""
+_OVER = frozenset(str(phase) for phase in Phase if phase.is_terminal)
 _MAX_ATTEMPTS = 1_000_000
 _IGNORED_ANNOTATION = "batch.kubernetes.io/job-index-ignored-failure-count"
 _INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
@@ -103,6 +106,50 @@ def _time(text: str) -> datetime:
 def _last_change(status: Body) -> str | None:
     times = [c.get("lastTransitionTime") for c in status.get("conditions", [])]
     return max(filter(None, times), default=None)
+
+
+def is_at_rest(videojob: Body) -> bool:
+    """Whether a VideoJob has ended, and nothing is to be done about it unless it has children left."""
+    meta, spec, status = videojob["metadata"], videojob["spec"], videojob.get("status", {})
+    return (
+        status.get("phase") in _OVER
+        and "deletionTimestamp" not in meta
+        and status.get("observedGeneration") == meta.get("generation", 1)
+        and not (spec.get("ttl") or spec.get("notify"))
+    )
+
+
+def is_same_attempt(before: Body, after: Body) -> bool:
+    """Whether two copies of a Job tell the same; no, where one is not understood."""
+    try:
+        return parse_attempt(before) == parse_attempt(after)
+    except (KeyError, ValueError):
+        return False
+
+
+def is_nearer_its_end(before: Body, after: Body) -> bool:
+    """Whether a Job has changed in more than how many of its pods are active and ready."""
+    try:
+        old, new = parse_attempt(before), parse_attempt(after)
+    except (KeyError, ValueError):
+        return True
+    return replace(old, active=new.active, ready=new.ready) != new
+
+
+def is_same_pod(before: Body, after: Body) -> bool:
+    """Whether two copies of a pod tell the same."""
+    return _pod_facts(before) == _pod_facts(after)
+
+
+def _pod_facts(pod: Body) -> tuple[object, ...]:
+    waiting = parse_waiting_pod(pod) if pod.get("status", {}).get("phase") == "Pending" else None
+    return (
+        waiting,
+        is_at_work(pod),
+        has_ended(pod),
+        pod["metadata"].get("deletionTimestamp"),
+        count_ignored_failures(pod),
+    )
 
 
 def is_at_work(pod: Body) -> bool:
@@ -258,6 +305,7 @@ def keep_own_outputs(spec: VideoJobSpec, index: int, result: Result) -> Result:
     return result.model_copy(update={"outputs": own})
 
 
+@lru_cache(maxsize=256)
 def parse_result(text: str) -> Result | None:
     """A worker's termination message; None if it is something else (log lines after a crash)."""
     try:

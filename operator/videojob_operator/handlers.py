@@ -17,14 +17,17 @@ import kopf
 from videojob_api import names
 
 from . import metrics
-from .facts import parse_workload
+from .facts import is_nearer_its_end, is_same_attempt, is_same_pod, parse_workload
 from .observed import Key
+from .resync import look_at_listed
 from .settings import Settings
+from .stateless import NoDiffBase, NoProgress
 from .world import World
 
 REGISTRY = kopf.OperatorRegistry()
 
-_WORKER_PODS = {names.LABEL_UID: kopf.PRESENT}
+_COUNTERS_SECONDS = 1.0
+"""A Job's counters of pods can wait: the pods themselves tell sooner."""
 
 
 @kopf.on.login(registry=REGISTRY)
@@ -45,30 +48,37 @@ async def videojob_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     metrics.WATCH_LAST_EVENT.labels(resource="videojobs").set_to_current_time()
     if event["type"] == "DELETED":
         memo.forget_videojob(body)
-    else:
+    elif event["type"] is None:
+        look_at_listed(body, memo)
+    elif not memo.cache.knows_videojob(body):  # who wrote it himself looks again by himself
         memo.queue.add(memo.cache.put_videojob(body))
 
 
-@kopf.on.event("batch", "v1", "jobs", labels=_WORKER_PODS, registry=REGISTRY)
+@kopf.on.event("batch", "v1", "jobs", registry=REGISTRY)
 async def job_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     """One of our Jobs was added, changed or deleted."""
     body: dict[str, Any] = dict(event["object"])
     metrics.WATCH_LAST_EVENT.labels(resource="jobs").set_to_current_time()
-    deleted = event["type"] == "DELETED"
+    deleted, before = event["type"] == "DELETED", memo.cache.known_job(body)
     key = memo.cache.drop_job(body) if deleted else memo.cache.put_job(body)
     if deleted and (key is None or memo.cache.videojob(key) is None):
         # Counted at the start, and its VideoJob went before the watch was up.
         memo.line.forget(body["metadata"]["labels"][names.LABEL_UID])
-    _look_at(key, memo)
+    if deleted or before is None:
+        _look_at(key, memo)
+    elif not is_same_attempt(before, body):
+        _look_at(key, memo, 0 if is_nearer_its_end(before, body) else _COUNTERS_SECONDS)
 
 
-@kopf.on.event("", "v1", "pods", labels=_WORKER_PODS, registry=REGISTRY)
+@kopf.on.event("", "v1", "pods", registry=REGISTRY)
 async def live_pod_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     """One of our pods waits, works or has just ended (as DELETED, by the field selector)."""
     body: dict[str, Any] = dict(event["object"])
     metrics.WATCH_LAST_EVENT.labels(resource="pods").set_to_current_time()
-    deleted = event["type"] == "DELETED"
-    _look_at(memo.cache.drop_pod(body) if deleted else memo.cache.put_pod(body), memo)
+    deleted, before = event["type"] == "DELETED", memo.cache.known_pod(body)
+    key = memo.cache.drop_pod(body) if deleted else memo.cache.put_pod(body)
+    if deleted or before is None or not is_same_pod(before, body):
+        _look_at(key, memo)
 
 
 async def workload_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
@@ -90,8 +100,10 @@ def watch_workloads() -> None:
     kopf.on.event("kueue.x-k8s.io", "workloads", registry=REGISTRY)(workload_seen)
 
 
-def _look_at(key: Key | None, world: World) -> None:
-    if key is not None:
+def _look_at(key: Key | None, world: World, seconds: float = 0) -> None:
+    if key is not None and seconds:
+        world.queue.add_after(key, seconds)
+    elif key is not None:
         world.queue.add(key)
 
 
@@ -103,6 +115,8 @@ def build_kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     watching.label_selectors["", "v1", "pods"] = names.LABEL_UID
     watching.field_selectors["", "v1", "pods"] = names.LIVE_PODS
     watching.chunk_size = 500
+    kopf_settings.persistence.diffbase_storage = NoDiffBase()
+    kopf_settings.persistence.progress_storage = NoProgress()
     kopf_settings.scanning.disabled = True  # no rights to list CRDs and namespaces are needed
     kopf_settings.posting.enabled = False
     kopf_settings.networking.request_timeout = 30

@@ -60,8 +60,9 @@ async def observe(key: Key, world: World) -> Observed | None:
         return None
     meta = body["metadata"]
     uid: str = meta["uid"]
-    spec, invalid = parse_spec(body)
-    status = VideoJobStatus.model_validate(body.get("status", {}))
+    spec, invalid = world.specs.get(uid, body["spec"], lambda: parse_spec(body))
+    told = body.get("status", {})
+    status = world.statuses.get(uid, told, lambda: VideoJobStatus.model_validate(told))
     spec, template = use_template(spec, await find_template(key, spec, status, world))
     jobs = await _jobs(key, uid, status, world)
     current = status.run_id or names.run_id(uid, 1)
@@ -149,7 +150,8 @@ async def _jobs(key: Key, uid: str, status: VideoJobStatus, world: World) -> lis
         for job in world.cache.jobs_of(uid)
         if is_owned_by(job, uid) and job["metadata"]["namespace"] == key.namespace
     ]
-    jobs = {a.name: a for a in map(_understood, bodies) if a is not None}
+    understood = (_understood(body, world) for body in bodies)
+    jobs = {a.name: a for a in understood if a is not None}
     if status.attempt and not status.phase.is_terminal:
         run = names.run_number(status.run_id or names.run_id(uid, 1))
         name = names.child_name(key.name, uid, run=run, attempt=status.attempt)
@@ -163,16 +165,16 @@ async def _ask_for(key: Key, uid: str, name: str, world: World) -> Attempt | Non
         body = await world.cluster.get_job(key.namespace, name)
     except Gone:
         return None
-    if not is_owned_by(body, uid) or (job := _understood(body)) is None:
+    if not is_owned_by(body, uid) or (job := _understood(body, world)) is None:
         return None
     world.cache.put_job(body)
     return job
 
 
-def _understood(job: Body) -> Attempt | None:
+def _understood(job: Body, world: World) -> Attempt | None:
     """The attempt that a Job is; None for one that somebody else made or changed."""
     try:
-        return parse_attempt(job)
+        return world.attempts.get(job["metadata"]["uid"], job, lambda: parse_attempt(job))
     except (KeyError, ValueError) as error:
         meta = job["metadata"]
         log.warning("not a Job of ours", job=f"{meta['namespace']}/{meta['name']}", why=repr(error))

@@ -21,6 +21,9 @@ from videojob_api.videostore import VideoStoreSpec
 from .attempt import Attempt, Ending, HangingPod, WaitingPod
 from .settings import Settings
 
+_SOON_SECONDS = 1.0
+"""After the end only children and letters are left."""
+
 
 class Key(NamedTuple):
     """Which VideoJob: the unit of the queue."""
@@ -337,8 +340,18 @@ class Decision:
     requeue_seconds: float | None = None
     ticket: Ticket | None = None
     """What it goes on waiting for in the operator's own line; None leaves the line."""
+    is_settled: bool = False
+    """Whether nothing is to be decided after the status is written until something happens."""
     is_news: bool = True
     """Whether the status must be written now; progress can wait a moment."""
+
+    @property
+    def look_again_seconds(self) -> float | None:
+        """When to look again once the status is written: it may be but one step of several."""
+        if self.is_settled:
+            return self.requeue_seconds
+        over = self.status is not None and self.status.phase.is_terminal
+        return min(_SOON_SECONDS if over else 0.0, self.requeue_seconds or _SOON_SECONDS)
 
     def because(self, policy: str) -> Decision:
         """The same decision, signed by its policy."""

@@ -44,17 +44,19 @@ async def reconcile(key: Key, world: World) -> float | None:
     metrics.DECISIONS.labels(policy=decision.policy).inc()
     if decision.status is not None and not decision.is_news and not world.pace.take(world.now()):
         return _PAUSE_SECONDS
-    if decision.status is not None:
-        await write_status(observed, decision.status, world)
-        log.info("status written", policy=decision.policy, phase=decision.status.phase)
-        metrics.observe_transition(observed, decision.status)
-    return decision.requeue_seconds
+    if decision.status is None:
+        return decision.requeue_seconds
+    await write_status(observed, decision.status, world)
+    log.info("status written", policy=decision.policy, phase=decision.status.phase)
+    metrics.observe_transition(observed, decision.status)
+    return decision.look_again_seconds
 
 
 def stand_in_line(observed: Observed, decision: Decision, world: World) -> None:
     """Tell the operator's own line what a VideoJob has and wants; a wish granted takes its places."""
     made = (one.pods for one in decision.actions if isinstance(one, CreateJob))
-    held = max(sum(a.pods for a in (*observed.earlier, *observed.attempts)), *made, 0)
+    jobs = () if observed.status.phase.is_terminal else (*observed.earlier, *observed.attempts)
+    held = max(sum(a.pods for a in jobs), *made, 0)  # after the end, its Jobs only lag behind
     world.line.settle(observed.key, observed.uid, held, decision.ticket)
     metrics.LINE_LENGTH.set(world.line.length)
     metrics.LINE_PODS.set(world.line.pods)

@@ -16,7 +16,7 @@ from videojob_api.status import Phase
 
 from .cluster import Body
 from .errors import ClusterError
-from .facts import has_ended, parse_attempt
+from .facts import has_ended, is_at_rest, parse_attempt
 from .manifests import pods_at_once
 from .observe import parse_spec
 from .observed import Key, Ticket
@@ -71,7 +71,7 @@ def _stand_again(body: Body, world: World) -> None:
 
 async def resync(world: World) -> int:
     """One comparison; how many ghosts were found."""
-    known = [body for _, body in world.cache.videojobs()]
+    known = _identities(world)
     known_children = [*world.cache.jobs(), *world.cache.pods()]
     videojobs: list[Body] = []
     children: list[Body] = []
@@ -91,19 +91,33 @@ async def resync(world: World) -> int:
         if (key := drop(body)) is not None:
             world.queue.add(key)
     # What went while the lists were read must not come back with them.
-    still = [body for _, body in world.cache.videojobs()]
+    still = _identities(world)
     still_children = [*world.cache.jobs(), *world.cache.pods()]
     went = {_uid(body) for body in (*known, *known_children)}
     went -= {_uid(body) for body in (*still, *still_children)}
     for body in videojobs:
         if _uid(body) not in went:
-            world.queue.add(world.cache.put_videojob(body))
+            look_at_listed(body, world)
     for body in children:
         if _uid(body) not in went:
             put = world.cache.put_job if _is_job(body) else world.cache.put_pod
             put(body)
-    world.line.keep_only({_uid(body) for _, body in world.cache.videojobs()})
+    world.line.keep_only({known.uid for _, known in world.cache.videojobs()})
     return len(ghosts) + len(ghost_children)
+
+
+def look_at_listed(body: Body, world: World) -> None:
+    """Remember a VideoJob from a list; one that has long ended and asks for nothing is not looked at."""
+    key = world.cache.put_videojob(body)
+    if not is_at_rest(body) or world.cache.jobs_of(_uid(body)):
+        world.queue.add(key)
+
+
+def _identities(world: World) -> list[Body]:
+    return [
+        {"metadata": {"namespace": key.namespace, "name": key.name, "uid": known.uid}}
+        for key, known in world.cache.videojobs()
+    ]
 
 
 def _uid(body: Body) -> str:

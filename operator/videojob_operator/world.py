@@ -7,10 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from videojob_api.status import VideoJobStatus
+from videojob_api.videojob import VideoJobSpec
+
+from .attempt import Attempt
 from .cache import Cache
 from .cluster import Cluster
 from .courier import Courier
 from .line import Line
+from .memo import Memo
 from .observed import Nodes
 from .pace import Pace
 from .reportbook import ReportBook
@@ -41,6 +46,9 @@ class World:
 
     line: Line = field(init=False)
     """The operator's own line."""
+    specs: Memo[tuple[VideoJobSpec | None, str]] = field(default_factory=Memo)
+    statuses: Memo[VideoJobStatus] = field(default_factory=Memo)
+    attempts: Memo[Attempt] = field(default_factory=Memo)
     workloads: dict[str, str] = field(default_factory=dict)
     """Job uid → why Kueue does not let it in."""
 
@@ -50,11 +58,17 @@ class World:
         limits = self.settings.max_running, self.settings.max_running_per_namespace
         self.line = Line(*limits, wake=self.queue.add)
 
+    def __copy__(self) -> World:
+        """There is one: kopf wants a copy for every object that it has seen."""
+        return self
+
     def forget(self, uid: str) -> None:
         """Drop what workers and pods of a VideoJob said: it has ended or gone."""
         self.line.forget(uid)
         self.book.forget(uid)
         self.cache.forget_pods(uid)
+        self.specs.forget(uid)
+        self.statuses.forget(uid)
 
     def forget_videojob(self, body: dict[str, Any]) -> None:
         """Drop all that is remembered of a VideoJob that is gone; a successor of its name stays."""

@@ -79,6 +79,7 @@ KINDS: dict[str, type[StepModel]] = {
 """The kinds by their keys in a manifest; each is a field of ``Step`` too."""
 
 STEP_KINDS = tuple(KINDS)
+_FIELDS = {key: to_snake(key) for key in KINDS}
 YIELDING_KINDS = tuple(key for key, kind in KINDS.items() if kind.yields)
 """Kinds whose result another step can be ``from``."""
 YIELDING_IN_WORDS = f"{', '.join(YIELDING_KINDS[:-1])} or {YIELDING_KINDS[-1]}"
@@ -139,7 +140,7 @@ class Step(Model):
     @property
     def kinds(self) -> dict[str, StepModel]:
         """Every kind that is set, by its key: one, in a step that was let in."""
-        set_fields = {key: getattr(self, to_snake(key)) for key in KINDS}
+        set_fields = {key: getattr(self, field) for key, field in _FIELDS.items()}
         return {key: kind for key, kind in set_fields.items() if kind is not None}
 
     @property

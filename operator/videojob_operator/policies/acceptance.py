@@ -76,5 +76,6 @@ def explain_refusal(observed: Observed, now: datetime, why: str, *, is_final: bo
             stalled=True,
         ),
         requeue_seconds=_LOOK_AGAIN_SECONDS,
+        is_settled=True,
     )
     return decide_write(observed.status, waiting, now)

@@ -91,6 +91,8 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
             attempt=number,
             stalled=refused,
         ),
+        requeue_seconds=_LOOK_AGAIN_SECONDS,  # should no event of Job or pod come
+        is_settled=True,
     )
 
 
@@ -145,4 +147,5 @@ def _without_store(observed: Observed, now: datetime, verdicts: Verdicts) -> Dec
             stalled=True,
         ),
         requeue_seconds=_LOOK_AGAIN_SECONDS,
+        is_settled=True,
     )

@@ -42,6 +42,7 @@ def decide_asking(observed: Observed, now: datetime) -> Decision | None:
             stalled=True,
         ),
         requeue_seconds=_until(observed, now, patience),
+        is_settled=True,
     )
 
 

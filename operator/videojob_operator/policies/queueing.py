@@ -61,6 +61,7 @@ def decide_queue(observed: Observed, now: datetime) -> Decision | None:
         ),
         requeue_seconds=min(seconds, (due - now).total_seconds()) if due else seconds,
         ticket=ticket,
+        is_settled=True,
     )
 
 
@@ -82,6 +83,7 @@ def explain_kueue(observed: Observed, now: datetime) -> Decision | None:
             stalled=not by_kueue,
         ),
         requeue_seconds=(due - now).total_seconds() if due else None,
+        is_settled=True,
     )
 
 

@@ -34,4 +34,5 @@ def describe_running(observed: Observed, now: datetime) -> Decision | None:
             scheduled=True,
         ),
         requeue_seconds=(due - now).total_seconds() if due else None,
+        is_settled=True,
     )

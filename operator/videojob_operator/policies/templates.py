@@ -35,6 +35,7 @@ def decide_template(observed: Observed, now: datetime) -> Decision | None:
                 stalled=True,
             ),
             requeue_seconds=_look_again_seconds(observed, now),
+            is_settled=True,
         )
     if template is None or observed.status.template is not None:
         return None

@@ -72,6 +72,7 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
             stalled=pod is not None and pod.reason in _PERSON_NEEDED,
         ),
         requeue_seconds=(due - now).total_seconds() if due else None,
+        is_settled=True,
     )
 
 

@@ -36,7 +36,7 @@ async def test_a_job_is_made_once_and_is_known_at_once() -> None:
     observed, create = a_job_to_make()
     world = await twice(observed, create)
     (job,) = fake(world).all("jobs")
-    assert world.cache.jobs_of(UID) == (job,)
+    assert [known["metadata"] for known in world.cache.jobs_of(UID)] == [job["metadata"]]
 
 
 async def test_a_job_that_an_earlier_operator_made_is_learnt() -> None:

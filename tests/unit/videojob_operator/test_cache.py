@@ -189,7 +189,7 @@ def test_managed_fields_take_no_memory() -> None:
     body = a_videojob_at(1)
     body["metadata"]["managedFields"] = [{"big": "x" * 1000}]
     cache.put_videojob(body)
-    assert "managedFields" not in dict(cache.videojobs())[Key(*KEY)]["metadata"]
+    assert "managedFields" not in dict(cache.videojobs())[Key(*KEY)].body["metadata"]
     job = a_job_at(1)
     job["metadata"]["managedFields"] = [{}]
     cache.put_job(job)

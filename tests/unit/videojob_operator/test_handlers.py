@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import logging
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import kopf
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from builders import KEY, UID, a_job_body, a_pod_body, a_videojob_body, an_ended_pod
@@ -211,3 +213,76 @@ def test_the_watches_go_to_the_same_address_as_all_else(
     found = login(memo=memo, settings=settings, logger=logging.getLogger())
     assert found is not None
     assert (found.server, found.token) == ("https://10.0.0.1:6443", "t")
+
+
+async def test_our_own_write_and_what_tells_nothing_new_queue_nothing() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    await tell(videojob_seen, fake(world).all("videojobs")[0], world)
+    (job,) = fake(world).all("jobs")
+    await tell(job_seen, job, world, "ADDED")
+    assert queued(world) == set()
+
+
+async def test_what_somebody_else_writes_queues_its_videojob() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    (body,) = fake(world).all("videojobs")
+    await tell(videojob_seen, fake(world).put("videojobs", body), world)
+    assert queued(world) == {key}
+
+
+async def test_a_jobs_counters_wait_a_moment_and_its_end_does_not() -> None:
+    world = a_world()
+    first = a_job_body()
+    world.cache.put_job(first)
+    counted = {**first, "status": {"active": 1}}
+    await tell(job_seen, counted, world)
+    assert queued(world) == set()
+    assert set(world.queue._timers) == {KEY}
+    await tell(job_seen, {**first, "status": {"active": 0, "failedIndexes": "0"}}, world)
+    assert queued(world) == {KEY}
+
+
+async def test_a_pod_is_looked_at_when_it_says_something_new() -> None:
+    world = a_world()
+    world.cache.put_job(a_job_body())
+    world.cache.put_pod(a_pod_body(phase="Pending"))
+    await tell(live_pod_seen, a_pod_body(phase="Pending"), world)
+    assert queued(world) == set()
+    await tell(live_pod_seen, an_ended_pod(0, name=a_pod_body()["metadata"]["name"]), world)
+    assert queued(world) == {KEY}
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "is_looked_at"),
+    [
+        ({}, {"phase": "Succeeded", "observedGeneration": 1}, False),
+        ({}, {"phase": "Running", "observedGeneration": 1}, True),
+        ({}, {"phase": "Succeeded", "observedGeneration": 0}, True),
+        (
+            {"ttl": {"secondsAfterSucceeded": 60}},
+            {"phase": "Failed", "observedGeneration": 1},
+            True,
+        ),
+    ],
+)
+async def test_of_those_listed_at_the_start_the_ones_at_rest_are_left_alone(
+    spec: dict[str, Any], status: dict[str, Any], is_looked_at: bool
+) -> None:
+    world = a_world()
+    body = a_videojob_body() | {"status": status}
+    body["spec"] |= spec
+    body["metadata"]["generation"] = 1
+    await tell(videojob_seen, body, world, None)
+    assert world.cache.videojob(KEY) is not None
+    assert queued(world) == ({KEY} if is_looked_at else set())
+
+
+async def test_kopf_neither_copies_the_world_nor_remembers_objects() -> None:
+    world = a_world()
+    assert copy.copy(world) is world
+    persistence = build_kopf_settings(Settings()).persistence
+    body = kopf.Body(a_videojob_body())
+    assert persistence.diffbase_storage.fetch(body=body) is None
+    assert not persistence.diffbase_storage.build(body=body)

@@ -22,6 +22,7 @@ from fake_cluster import (
 from videojob_api import names
 from videojob_api.status import Phase
 from videojob_operator.errors import ClusterError, Conflict, Forbidden
+from videojob_operator.line import Line
 from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
 
@@ -46,7 +47,7 @@ async def test_a_job_that_succeeds_costs_three_status_writes_one_job_and_two_eve
 
     status = status_of(world)
     assert (status.phase, status.output_count, len(status.outputs)) == (Phase.SUCCEEDED, 3, 3)
-    assert requeue == 3600
+    assert requeue == 1
     cluster = fake(world)
     assert cluster.status_writes == 3
     assert [path.rsplit("/", 1)[1] for method, path in cluster.writes if method == "POST"] == [
@@ -356,3 +357,16 @@ async def test_a_pod_that_only_claims_to_wait_for_us_says_nothing() -> None:
     pod["metadata"]["ownerReferences"][0]["uid"] = the_job(world)["metadata"]["uid"]
     await reconcile(key, world)
     assert "evil.example" in (status_of(world).message or "")
+
+
+async def test_the_end_gives_its_places_back_though_its_job_lags_behind() -> None:
+    world, key = a_world_with_a_videojob()
+    world.line = Line(1, 0, wake=world.queue.add)
+    await reconcile(key, world)
+    assert world.line.pods == 1
+    pod_ended(world, 0, a_result().to_termination_message())
+    job_becomes(world, completedIndexes="0")
+    await reconcile(key, world)
+    job_becomes(world, active=1)  # an older copy of it
+    await reconcile(key, world)
+    assert world.line.pods == 0
