@@ -6,7 +6,7 @@ Called by observe, act, reports and the rest of the IO side. It decides nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +25,8 @@ from .fence import Fence
 Body = dict[str, Any]
 
 _TIMEOUT_SECONDS = 15
+VIDEOJOBS_A_PAGE = 100
+"""Ended ones may have 20 KB each, and some four times that once they are parsed."""
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
 _ERRORS: Mapping[int, type[ClusterError]] = {
     400: Invalid,
@@ -108,17 +110,21 @@ class Cluster:
         data: Body = orjson.loads(text)
         return data
 
-    async def list_all(self, path: str, **query: str) -> list[Body]:
-        """Every item of a list, page by page."""
-        items: list[Body] = []
+    async def each(self, path: str, **query: str) -> AsyncIterator[Body]:
+        """Every item of a list; only one page of it is in memory at a time."""
         page: dict[str, str] = {"limit": "500", **query}
         while True:
             answer = await self.request("GET", path, query=page)
-            items += answer.get("items", [])
+            for item in answer.get("items", []):
+                yield item
             token = answer.get("metadata", {}).get("continue")
             if not token:
-                return items
+                return
             page["continue"] = token
+
+    async def list_all(self, path: str, **query: str) -> list[Body]:
+        """Every item of a list, at once."""
+        return [item async for item in self.each(path, **query)]
 
     async def patch_status(self, namespace: str, name: str, version: str, patch: Body) -> Body:
         """Merge into a VideoJob's status, only if it is still at that resourceVersion."""
@@ -155,11 +161,11 @@ class Cluster:
         path = f"/apis/{names.GROUP}/{names.VERSION}/clustervideotemplates/{name}"
         return await self.request("GET", path)
 
-    async def list_videojobs(self, namespace: str) -> list[Body]:
-        """All VideoJobs of a namespace, or of all of them when it is empty."""
+    def each_videojob(self, namespace: str) -> AsyncIterator[Body]:
+        """All VideoJobs of a namespace, or of all of them when it is empty; each may be large."""
         path = f"/apis/{names.GROUP}/{names.VERSION}"
         path += f"/namespaces/{namespace}/videojobs" if namespace else "/videojobs"
-        return await self.list_all(path)
+        return self.each(path, limit=str(VIDEOJOBS_A_PAGE))
 
     async def list_jobs(self, namespace: str) -> list[Body]:
         """All our Jobs of a namespace, or of all of them when it is empty."""

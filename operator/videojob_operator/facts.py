@@ -115,7 +115,7 @@ def is_at_rest(videojob: Body) -> bool:
         status.get("phase") in _OVER
         and "deletionTimestamp" not in meta
         and status.get("observedGeneration") == meta.get("generation", 1)
-        and not (spec.get("ttl") or spec.get("notify"))
+        and not (spec.get("ttl") or spec.get("notify") or status.get("notifications"))
     )
 
 

@@ -17,6 +17,7 @@ import kopf
 from videojob_api import names
 
 from . import metrics
+from .cluster import VIDEOJOBS_A_PAGE
 from .facts import is_nearer_its_end, is_same_attempt, is_same_pod, parse_workload
 from .observed import Key
 from .resync import look_at_listed
@@ -114,7 +115,7 @@ def build_kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     watching.label_selectors["batch", "v1", "jobs"] = names.LABEL_UID
     watching.label_selectors["", "v1", "pods"] = names.LABEL_UID
     watching.field_selectors["", "v1", "pods"] = names.LIVE_PODS
-    watching.chunk_size = 500
+    watching.chunk_size = VIDEOJOBS_A_PAGE
     kopf_settings.persistence.diffbase_storage = NoDiffBase()
     kopf_settings.persistence.progress_storage = NoProgress()
     kopf_settings.scanning.disabled = True  # no rights to list CRDs and namespaces are needed

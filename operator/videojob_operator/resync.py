@@ -44,17 +44,19 @@ async def count_places(world: World) -> None:
     if world.line.is_open:
         return
     for namespace in world.settings.watch_namespaces or ("",):
-        videojobs = await world.cluster.list_videojobs(namespace)
-        alive = {_uid(body) for body in videojobs}  # Jobs outlive their VideoJob by a moment
+        alive, queued = set(), []  # Jobs outlive their VideoJob by a moment
+        async for body in world.cluster.each_videojob(namespace):
+            alive.add(_uid(body))
+            if body.get("status", {}).get("phase") == Phase.QUEUED:
+                queued.append(body)
         for job in await world.cluster.list_jobs(namespace):
             labels = job["metadata"]["labels"]
             if (uid := labels[names.LABEL_UID]) in alive:
                 with suppress(KeyError, ValueError):  # none of ours: nobody waits for its end
                     key = Key(job["metadata"]["namespace"], labels[names.LABEL_JOB])
                     world.line.settle(key, uid, parse_attempt(job).pods, None)
-        for body in videojobs:
-            if body.get("status", {}).get("phase") == Phase.QUEUED:
-                _stand_again(body, world)
+        for body in queued:
+            _stand_again(body, world)
 
 
 def _stand_again(body: Body, world: World) -> None:
@@ -73,13 +75,21 @@ async def resync(world: World) -> int:
     """One comparison; how many ghosts were found."""
     known = _identities(world)
     known_children = [*world.cache.jobs(), *world.cache.pods()]
-    videojobs: list[Body] = []
+    alive: set[str] = set()
+    unknown: list[Body] = []
+    restless: dict[str, Key] = {}
+    """Uid → key of those to look at once more."""
     children: list[Body] = []
     for namespace in world.settings.watch_namespaces or ("",):
-        videojobs += await world.cluster.list_videojobs(namespace)
+        async for body in world.cluster.each_videojob(namespace):
+            alive.add(_uid(body))
+            if not world.cache.knows_videojob(body):
+                unknown.append(body)
+            elif not _is_at_rest(body, world):
+                restless[_uid(body)] = Key(body["metadata"]["namespace"], body["metadata"]["name"])
         children += await world.cluster.list_jobs(namespace)
         children += await world.cluster.list_live_pods(namespace)
-    alive = {_uid(body) for body in (*videojobs, *children)}
+    alive |= {_uid(body) for body in children}
     ghosts = [body for body in known if _uid(body) not in alive]
     ghost_children = [
         body for body in known_children if _uid(body) not in alive and not has_ended(body)
@@ -95,7 +105,9 @@ async def resync(world: World) -> int:
     still_children = [*world.cache.jobs(), *world.cache.pods()]
     went = {_uid(body) for body in (*known, *known_children)}
     went -= {_uid(body) for body in (*still, *still_children)}
-    for body in videojobs:
+    for uid in restless.keys() - went:
+        world.queue.add(restless[uid])
+    for body in unknown:
         if _uid(body) not in went:
             look_at_listed(body, world)
     for body in children:
@@ -109,8 +121,12 @@ async def resync(world: World) -> int:
 def look_at_listed(body: Body, world: World) -> None:
     """Remember a VideoJob from a list; one that has long ended and asks for nothing is not looked at."""
     key = world.cache.put_videojob(body)
-    if not is_at_rest(body) or world.cache.jobs_of(_uid(body)):
+    if not _is_at_rest(body, world):
         world.queue.add(key)
+
+
+def _is_at_rest(body: Body, world: World) -> bool:
+    return is_at_rest(body) and not world.cache.jobs_of(_uid(body))
 
 
 def _identities(world: World) -> list[Body]:

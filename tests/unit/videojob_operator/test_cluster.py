@@ -89,8 +89,8 @@ async def test_every_page_of_a_list_is_read() -> None:
 
 async def test_an_empty_namespace_is_all_of_them() -> None:
     cluster = Recording()
-    await cluster.list_videojobs("")
-    await cluster.list_videojobs("films")
+    assert [body async for body in cluster.each_videojob("")] == []
+    assert [body async for body in cluster.each_videojob("films")] == []
     await cluster.list_jobs("")
     assert [path for _, path, *_ in cluster.asked] == [
         "/apis/videojob.dev/v1alpha1/videojobs",
