@@ -12,9 +12,10 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import kopf
@@ -25,6 +26,7 @@ from prometheus_client import REGISTRY as METRICS
 from .census import Census
 from .certificates import Pair, ensure_certificate
 from .cluster import Cluster
+from .errors import ClusterError
 from .handlers import REGISTRY, build_kopf_settings, watch_workloads
 from .leadership import hold_lease, lead
 from .logs import configure_logging
@@ -38,7 +40,11 @@ from .world import World
 
 log = structlog.get_logger()
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _DAY_SECONDS = 24 * 3600
+_PAUSE_SECONDS = 1.0
 
 
 def main() -> int:
@@ -64,8 +70,10 @@ async def run(settings: Settings) -> None:
     cluster = await Cluster.connect()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(cluster.close)
-        pair = await _certificate(cluster, settings)
-        seed_key = await ensure_seed_key(cluster, settings.namespace, settings.reports_secret)
+        pair = await patiently(_certificate, cluster, settings)
+        seed_key = await patiently(
+            ensure_seed_key, cluster, settings.namespace, settings.reports_secret
+        )
         ca_pem = pair.ca_pem if pair else ""
         world = World(cluster, replace(settings, reports_ca_pem=ca_pem, seed_key=seed_key))
         METRICS.register(Census(world))
@@ -90,7 +98,7 @@ async def _run_parts(world: World, stop: asyncio.Event) -> None:
     parts: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait(), name="stop")]
     if settings.leader_elect:  # first: the lease runs while places are counted
         parts.append(asyncio.create_task(hold_lease(world), name="lease"))
-    await count_places(world)
+    await patiently(count_places, world)
     parts += [
         asyncio.create_task(
             kopf.operator(
@@ -117,6 +125,18 @@ async def _run_parts(world: World, stop: asyncio.Event) -> None:
     await asyncio.gather(*rest, return_exceptions=True)
     for task in done:
         task.result()  # an error of a part is the process's error
+
+
+async def patiently(ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Ask until the API server answers: a process that ended would be held back ever longer."""
+    while True:
+        try:
+            return await ask(*args, **kwargs)
+        except ClusterError as error:
+            if not error.may_pass:
+                raise
+            log.warning("the API server does not answer; asking again", error=str(error))
+            await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def _certificate(cluster: Cluster, settings: Settings) -> Pair | None:

@@ -22,6 +22,7 @@ from .policies import (
     mail,
     outcomes,
     queueing,
+    remembering,
     removal,
     running,
     runs,
@@ -62,6 +63,7 @@ def decide(observed: Observed, now: datetime) -> Decision:
         decision = policy(observed, now)
         if decision is not None:
             signed = decision.because(policy.__name__)
+            signed = remembering.write_down_first(observed, signed)
             signed = lost_nodes.release_hanging(observed, signed, now)
             signed = mail.deliver(observed, signed, now)
             return throttle.decide_write(observed.status, signed, now)

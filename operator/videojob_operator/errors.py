@@ -21,6 +21,11 @@ class ClusterError(Exception):
         super().__init__(message)
         self.status = status
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether the API server was not there, or not up to it: asking again later may help."""
+        return self.status in (0, 429) or self.status >= 500
+
 
 class Conflict(ClusterError):
     """The object exists already, or has changed since it was read."""

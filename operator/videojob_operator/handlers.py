@@ -10,6 +10,8 @@ belong to the event loop.
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import kopf
@@ -108,6 +110,16 @@ def _look_at(key: Key | None, world: World, seconds: float = 0) -> None:
         world.queue.add(key)
 
 
+class _Patience(Iterable[float]):
+    """Pauses before an API server that does not answer is asked again, without end.
+
+    With a list, kopf would end the process after the last of them.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((0.5, 1, 2, 3), itertools.repeat(5))
+
+
 def build_kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     """Kopf as this operator needs it: filtered on the server, paged, and silent."""
     kopf_settings = kopf.OperatorSettings()
@@ -121,6 +133,7 @@ def build_kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     kopf_settings.scanning.disabled = True  # no rights to list CRDs and namespaces are needed
     kopf_settings.posting.enabled = False
     kopf_settings.networking.request_timeout = 30
+    kopf_settings.networking.error_backoffs = _Patience()
     kopf_settings.queueing.worker_limit = None
     kopf_settings.queueing.idle_timeout = 0.1
     return kopf_settings

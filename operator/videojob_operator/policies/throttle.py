@@ -38,7 +38,7 @@ def decide_write(before: VideoJobStatus, decision: Decision, now: datetime) -> D
     patience = _SHORTEST_SECONDS if moved >= _STEP_PERCENT else _LONGEST_SECONDS
     since = parse_time(was.updated_at) or parse_time(before.accepted_at) or now
     due = since + timedelta(seconds=patience)
-    if now >= due:
+    if now >= due or now < since:  # a clock that was set back owes nobody a pause
         return replace(decision, is_news=False)
     seconds = (due - now).total_seconds()
     return replace(silent, requeue_seconds=min(seconds, decision.requeue_seconds or seconds))

@@ -81,7 +81,7 @@ def test_work_that_ended_in_time_is_judged_by_its_outcome() -> None:
 
 
 def test_jobs_that_are_over_are_not_deleted_early() -> None:
-    situation = SITUATIONS["store refuses"].with_attempt()
+    situation = SITUATIONS["store refuses"].with_attempt().with_status(attempt=2)
     (job,) = (a for a in decide(situation, NOW).actions if isinstance(a, DeleteJob))
     assert job.uid == "job-2"
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -286,3 +288,13 @@ async def test_kopf_neither_copies_the_world_nor_remembers_objects() -> None:
     body = kopf.Body(a_videojob_body())
     assert persistence.diffbase_storage.fetch(body=body) is None
     assert not persistence.diffbase_storage.build(body=body)
+
+
+def test_kopf_asks_an_api_server_that_is_gone_without_end_and_each_time_from_the_first_pause() -> (
+    None
+):
+    pauses = build_kopf_settings(Settings()).networking.error_backoffs
+    assert isinstance(pauses, Iterable)
+    for _ in range(2):
+        first, *_, last = itertools.islice(pauses, 1000)
+        assert (first, last) == (0.5, 5)

@@ -40,6 +40,7 @@ def written(before: VideoJobStatus, after: VideoJobStatus, **decision: Any) -> D
         (5, 5, True, None),
         (60, 0, False, 5),
         (60, 6, True, None),
+        (1, -300, True, None),  # the clock was set back
     ],
 )
 def test_progress_is_written_after_5_seconds_by_5_percent_or_after_30_seconds(
