@@ -130,3 +130,8 @@ bench: cluster ## How fast it is, as tables
 scale: setup ## How it stands up to 10,000 VideoJobs (JOBS=1000 PARTS="line latency" for less)
 	@VIDEOJOB_CLUSTER=scale PYTHONPATH=tests/cluster $(BIN)/python tests/scale/scale.py \
 	  --jobs $(or $(JOBS),10000) $(PARTS)
+
+.PHONY: chaos
+chaos: cluster ## Jobs through a storm of failures; SEED=, JOBS=, ONLY='kind …' replay one
+	@PYTHONPATH=tests:tests/cluster $(BIN)/python -m chaos.run \
+	  $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(if $(ONLY),--only $(ONLY))

@@ -86,6 +86,24 @@ def down() -> None:
     leftovers.remove_files()
 
 
+def crash(name: str) -> None:
+    """End one part of the control plane or the node at once; `revive` brings it back."""
+    processes.stop(name, grace_seconds=0)
+
+
+def revive(name: str) -> None:
+    """Start a part that has ended, and wait until it is healthy."""
+    tools = binaries.ensure_tool("kubernetes")
+    builders = {
+        "etcd": lambda: components.build_etcd(binaries.ensure_tool("etcd")),
+        "kube-apiserver": lambda: components.build_api_server(tools),
+        "kubelet": lambda: components.build_kubelet(tools),
+    }
+    component = builders[name]()
+    _ensure(component)
+    _wait_healthy(component, 60)
+
+
 def report() -> list[tuple[str, str]]:
     """Each part and its state in a word or two."""
     rows = []

@@ -8,6 +8,7 @@ it. Must leave a machine that has everything alone, and must not remove a packag
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,9 @@ MEDIA = {
     "ffmpeg": ("ffmpeg",),
     "libimage-exiftool-perl": ("exiftool",),
     "clamav-daemon": ("clamd",),
+}
+CHAOS = {
+    "libfaketime": (f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1",),
 }
 _POLICY = Path("/usr/sbin/policy-rc.d")
 

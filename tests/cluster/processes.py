@@ -142,6 +142,17 @@ def with_arguments(*words: str) -> list[Process]:
     return found
 
 
+def with_environment(word: str, *texts: str) -> list[Process]:
+    """Processes with this word among their arguments and each of these texts in their environment."""
+    found = []
+    for process in with_arguments(word):
+        with contextlib.suppress(OSError):
+            environment = Path(f"/proc/{process.pid}/environ").read_bytes()
+            if all(text.encode() in environment for text in texts):
+                found.append(process)
+    return found
+
+
 def descendants(roots: Iterable[Process]) -> list[Process]:
     """All processes below these, the roots not included."""
     children: dict[int, list[int]] = {}

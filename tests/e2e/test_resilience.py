@@ -6,11 +6,11 @@ import os
 import random
 import signal
 import time
-from pathlib import Path
 
 import deploy
+import processes
 from minio import Minio
-from on_cluster import Kubectl, a_videojob
+from on_cluster import Kubectl, a_store, a_videojob
 
 STEPS = [
     {"name": "web", "transcode": {"packaging": "HLS", "renditions": [{"height": 360}]}},
@@ -18,26 +18,10 @@ STEPS = [
 ]
 
 
-def processes(module: str, environment: str = "") -> list[int]:
-    """Processes of the cluster that run one of our modules; with a text in their environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-            if (
-                module.encode() in words
-                and environment.encode() in (folder / "environ").read_bytes()
-            ):
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
-
-
 def kill_operator() -> None:
     """SIGKILL, then a new pod at once (a restart in place would be held back by the kubelet)."""
-    for pid in processes("videojob_operator", "VIDEOJOB_WORKER_IMAGE="):
-        os.kill(pid, signal.SIGKILL)
+    for process in processes.with_environment("videojob_operator", "VIDEOJOB_WORKER_IMAGE="):
+        os.kill(process.pid, signal.SIGKILL)
     system = Kubectl(deploy.NAMESPACE)
     system.ok("delete", "pods", "-l", "app.kubernetes.io/name=videojob", "--wait=false", "--now")
 
@@ -77,8 +61,16 @@ def test_a_killed_worker_is_tried_again_without_counting(
     kube.wait("hit", lambda s: s.get("phase") == "Running")
     (pod,) = kube.items("pods")
     name = pod["metadata"]["name"]
-    for pid in processes("videojob_worker", f"VIDEOJOB_POD_NAME={name}"):
-        os.kill(pid, signal.SIGKILL)
+    for process in processes.with_environment("videojob_worker", f"VIDEOJOB_POD_NAME={name}"):
+        os.kill(process.pid, signal.SIGKILL)
     status = kube.wait_end("hit")
     assert status["phase"] == "Succeeded", status
     assert status["attempt"] == 2
+
+
+def test_a_namespace_goes_though_a_worker_waits(kube: Kubectl, media: Minio, clip: str) -> None:
+    """Kubernetes deletes the pods first; the Job would keep its own until it has made another."""
+    store = a_store("locked", credentialsSecretRef={"name": "nobody-makes-it"})
+    kube.apply(store, a_videojob("waits", clip, storeRef={"name": "locked"}))
+    kube.wait("waits", lambda s: "nobody-makes-it" in s.get("message", ""), seconds=60)
+    kube.ok("delete", "namespace", kube.namespace, "--timeout=60s")

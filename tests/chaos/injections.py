@@ -1,0 +1,324 @@
+"""How each kind of injection is done. IO; called by ``run.py`` at the moments that the schedule says.
+
+Each function does one, waits until it is over, and says what it hit. Whom it hits is left to chance, which
+follows from the seed; who is there to be hit is not.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import local_cluster
+import processes
+from chaos import installation
+from chaos.access import patiently
+from chaos.api_proxy import ApiProxy
+from chaos.schedule import Injection, Kind
+from chaos.store import Store
+from kubernetes import client
+from processes import Process
+
+_VICTIM_SECONDS = 30.0
+_OOM_TRIES = 6
+_OOM_ROOM_BYTES = 256 << 10
+_APART_SECONDS = 300
+
+
+class Missed(Exception):
+    """There was nothing to hit."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What can be hit."""
+
+    namespace: str
+    """Of the stream's jobs."""
+    proxy: ApiProxy
+    store: Store
+
+
+Inject = Callable[[Target, Injection, random.Random], str]
+
+
+def inject(target: Target, injection: Injection, seed: int) -> str:
+    """Do it; what was hit.
+
+    Raises:
+        Missed: if there was nothing to hit.
+    """
+    chance = random.Random(f"{seed}/{injection.number}/{injection.kind}")  # noqa: S311
+    return _HOW[injection.kind](target, injection, chance)
+
+
+# ---- the operator
+
+
+def _replicas() -> dict[str, Process]:
+    """The operator's processes by the names of their pods."""
+    found = processes.with_environment(
+        "videojob_operator", f"VIDEOJOB_NAMESPACE={installation.NAMESPACE}\0"
+    )
+    return {_variable(process, "VIDEOJOB_POD_NAME"): process for process in found}
+
+
+def _variable(process: Process, name: str) -> str:
+    with suppress(OSError):
+        for entry in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0"):
+            key, _, value = entry.decode(errors="replace").partition("=")
+            if key == name:
+                return value
+    return ""
+
+
+def _leader() -> tuple[str, Process]:
+    """Who leads; waited for, since it may just have been killed."""
+    deadline = time.monotonic() + _VICTIM_SECONDS
+    while time.monotonic() < deadline:
+        lease = patiently(
+            client.CoordinationV1Api().read_namespaced_lease,
+            installation.RELEASE,
+            installation.NAMESPACE,
+        )
+        holder = lease.spec.holder_identity or ""
+        if (process := _replicas().get(holder)) is not None:
+            return holder, process
+        time.sleep(0.5)
+    raise Missed("nobody leads")
+
+
+def _kill(pod: str, process: Process) -> None:
+    """SIGKILL, then a new pod at once: a restart in place would be held back by the kubelet."""
+    os.kill(process.pid, signal.SIGKILL)
+    with suppress(client.ApiException):
+        client.CoreV1Api().delete_namespaced_pod(
+            pod, installation.NAMESPACE, grace_period_seconds=0
+        )
+
+
+def _kill_operator(target: Target, injection: Injection, chance: random.Random) -> str:
+    victims = _replicas()
+    for pod, process in victims.items():
+        _kill(pod, process)
+    if not victims:
+        raise Missed("no operator runs")
+    time.sleep(injection.seconds)
+    return f"{len(victims)} replicas"
+
+
+def _kill_leader(target: Target, injection: Injection, chance: random.Random) -> str:
+    pod, process = _leader()
+    _kill(pod, process)
+    killed, began = pod, time.monotonic()
+    pod, _ = _leader()
+    while pod == killed:
+        time.sleep(0.2)
+        pod, _ = _leader()
+    return f"{killed}; {pod} leads {time.monotonic() - began:.0f} s later"
+
+
+def _freeze_leader(target: Target, injection: Injection, chance: random.Random) -> str:
+    pod, process = _leader()
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        time.sleep(injection.seconds)
+    finally:
+        if processes.is_alive(process):
+            os.kill(process.pid, signal.SIGCONT)
+    successor, _ = _leader()
+    return f"{pod}; then {successor} leads"
+
+
+def _cut_watches(target: Target, injection: Injection, chance: random.Random) -> str:
+    cut = target.proxy.cut_watches()
+    if not cut:
+        raise Missed("nobody watches")
+    return f"{cut} watches"
+
+
+def _make_up(status: int) -> Inject:
+    def answer(target: Target, injection: Injection, chance: random.Random) -> str:
+        before, lost = target.proxy.made_up, target.proxy.lost
+        target.proxy.answer = status
+        try:
+            time.sleep(injection.seconds)
+        finally:
+            target.proxy.answer = 0
+        made_up, lost = target.proxy.made_up - before, target.proxy.lost - lost
+        if not made_up:
+            raise Missed("nobody asked")
+        return f"{made_up} requests" + (f", {lost} of them carried out" if status >= 500 else "")
+
+    return answer
+
+
+def _move_clock(target: Target, injection: Injection, chance: random.Random) -> str:
+    seconds = chance.choice((-_APART_SECONDS, _APART_SECONDS))
+    installation.set_clock(seconds)
+    try:
+        time.sleep(injection.seconds)
+    finally:
+        installation.set_clock(0)
+    return f"the operator's {seconds:+d} s"
+
+
+# ---- the cluster and the store
+
+
+def _stop_part(name: str) -> Inject:
+    def stop(target: Target, injection: Injection, chance: random.Random) -> str:
+        local_cluster.crash(name)
+        try:
+            time.sleep(injection.seconds)
+        finally:
+            local_cluster.revive(name)
+        return name
+
+    return stop
+
+
+def _stop_store(target: Target, injection: Injection, chance: random.Random) -> str:
+    target.store.stop()
+    try:
+        time.sleep(injection.seconds)
+    finally:
+        target.store.start()
+    return "MinIO"
+
+
+def _remove_service(target: Target, injection: Injection, chance: random.Random) -> str:
+    core, name = client.CoreV1Api(), installation.RELEASE
+    service = core.read_namespaced_service(name, installation.NAMESPACE)
+    core.delete_namespaced_service(name, installation.NAMESPACE)
+    try:
+        time.sleep(injection.seconds)
+    finally:
+        meta = service.metadata
+        meta.resource_version = meta.uid = meta.creation_timestamp = None
+        service.spec.cluster_ip = service.spec.cluster_i_ps = None
+        patiently(core.create_namespaced_service, installation.NAMESPACE, service)
+    return f"Service {name}"
+
+
+# ---- the workers
+
+
+def _workers(target: Target) -> dict[str, Process]:
+    """The workers' own processes by the names of their pods."""
+    found = processes.with_environment("videojob_worker", f'"namespace":"{target.namespace}"')
+    return {_variable(process, "VIDEOJOB_POD_NAME"): process for process in found}
+
+
+def _wait_for_worker(target: Target, chance: random.Random) -> tuple[str, Process]:
+    deadline = time.monotonic() + _VICTIM_SECONDS
+    while time.monotonic() < deadline:
+        if found := _workers(target):
+            return chance.choice(sorted(found.items()))
+        time.sleep(0.05)
+    raise Missed("nobody is at work")
+
+
+def _kill_worker(target: Target, injection: Injection, chance: random.Random) -> str:
+    pod, process = _wait_for_worker(target, chance)
+    os.kill(process.pid, signal.SIGKILL)
+    return pod
+
+
+def _delete_worker(target: Target, injection: Injection, chance: random.Random) -> str:
+    pod, _ = _wait_for_worker(target, chance)
+    client.CoreV1Api().delete_namespaced_pod(pod, target.namespace)
+    return pod
+
+
+def _evict_worker(target: Target, injection: Injection, chance: random.Random) -> str:
+    pod, _ = _wait_for_worker(target, chance)
+    eviction = client.V1Eviction(metadata=client.V1ObjectMeta(name=pod))
+    client.CoreV1Api().create_namespaced_pod_eviction(pod, target.namespace, eviction)
+    return pod
+
+
+def _starve_worker(target: Target, injection: Injection, chance: random.Random) -> str:
+    """Lower the memory limit of a worker that has just begun to what it has: the kernel does the rest."""
+    seen = set(_workers(target))
+    deadline = time.monotonic() + _VICTIM_SECONDS
+    while time.monotonic() < deadline:
+        fresh = sorted(set(found := _workers(target)) - seen)
+        for pod in fresh:
+            seen.add(pod)
+            group = _MemoryGroup.of(found[pod])
+            if group is not None and group.starve():
+                return pod
+        time.sleep(0.02)
+    raise Missed("nobody who began ran out of memory")
+
+
+@dataclass(frozen=True)
+class _MemoryGroup:
+    """The memory cgroup of a container, in either version."""
+
+    limit: Path
+    usage: Path
+    events: Path
+
+    @classmethod
+    def of(cls, process: Process) -> _MemoryGroup | None:
+        with suppress(OSError):
+            for line in Path(f"/proc/{process.pid}/cgroup").read_text().splitlines():
+                _, controllers, path = line.split(":", 2)
+                if controllers == "memory":
+                    root = Path("/sys/fs/cgroup/memory" + path)
+                    return cls(
+                        root / "memory.limit_in_bytes",
+                        root / "memory.usage_in_bytes",
+                        root / "memory.oom_control",
+                    )
+                if not controllers and Path("/sys/fs/cgroup/cgroup.controllers").exists():
+                    root = Path("/sys/fs/cgroup" + path)
+                    return cls(root / "memory.max", root / "memory.current", root / "memory.events")
+        return None
+
+    def starve(self) -> bool:
+        """Whether the kernel has killed for it."""
+        with suppress(OSError):  # it may end of itself first
+            before = self._kills()
+            for _ in range(_OOM_TRIES):  # below what it holds, the older version refuses
+                with suppress(OSError):
+                    self.limit.write_text(str(int(self.usage.read_text()) + _OOM_ROOM_BYTES))
+                    break
+            deadline = time.monotonic() + 5
+            while time.monotonic() < deadline:
+                if self._kills() > before:
+                    return True
+                time.sleep(0.02)
+        return False
+
+    def _kills(self) -> int:
+        lines = (line.split() for line in self.events.read_text().splitlines())
+        return next((int(words[1]) for words in lines if words[0] == "oom_kill"), 0)
+
+
+_HOW: dict[Kind, Inject] = {
+    Kind.OPERATOR_KILL: _kill_operator,
+    Kind.LEADER_KILL: _kill_leader,
+    Kind.LEADER_FREEZE: _freeze_leader,
+    Kind.API_SERVER_STOP: _stop_part("kube-apiserver"),
+    Kind.ETCD_STOP: _stop_part("etcd"),
+    Kind.KUBELET_RESTART: _stop_part("kubelet"),
+    Kind.WATCH_CUT: _cut_watches,
+    Kind.API_429: _make_up(429),
+    Kind.API_500: _make_up(500),
+    Kind.CLOCK_APART: _move_clock,
+    Kind.STORE_STOP: _stop_store,
+    Kind.REPORTS_GONE: _remove_service,
+    Kind.WORKER_KILL: _kill_worker,
+    Kind.WORKER_DELETE: _delete_worker,
+    Kind.WORKER_EVICT: _evict_worker,
+    Kind.WORKER_OOM: _starve_worker,
+}
