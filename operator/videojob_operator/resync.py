@@ -1,7 +1,7 @@
-"""Resync: every ten minutes the cluster is listed and compared with the cache; drift is repaired.
+"""Resync: after a gap in a watch, and every ten minutes, the cluster is compared with the cache.
 
-kopf lists again after a gap in a watch, yet tells nothing of what was deleted meanwhile: such ghosts go
-here, and what was missed is looked at.
+kopf lists again after a gap, yet tells nothing of what was deleted meanwhile: such ghosts go here, and what
+was missed is looked at.
 """
 
 from __future__ import annotations
@@ -25,16 +25,22 @@ from .world import World
 log = structlog.get_logger()
 
 INTERVAL_SECONDS = 600
+_SETTLE_SECONDS = 2
+"""After the first sign of a gap: more of the same list is on its way, and other watches had one too."""
 
 
 async def resync_forever(world: World) -> None:
-    """Compare now and then, until cancelled."""
+    """Compare after each gap and now and then, until cancelled."""
     while True:
-        await asyncio.sleep(INTERVAL_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(world.gap.wait(), INTERVAL_SECONDS)
+        await asyncio.sleep(_SETTLE_SECONDS)
+        world.gap.clear()
         try:
             ghosts = await resync(world)
         except ClusterError as error:
-            log.warning("resync failed; trying again later", error=str(error))
+            log.warning("resync failed; trying again", error=str(error))
+            world.gap.set()
         else:
             log.info("resync done", ghosts=ghosts)
 

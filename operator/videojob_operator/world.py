@@ -37,6 +37,9 @@ class World:
     watching: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the watches are up."""
 
+    gap: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a watch began anew: what was deleted meanwhile is not told."""
+
     courier: Courier = field(init=False)
     """Delivers notifications, beside the loop."""
     pace: Pace = field(default_factory=Pace)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import pytest
 from builders import (
     KEY,
     RUN_ID,
@@ -22,6 +24,7 @@ from virtual_time import in_virtual_time
 
 from videojob_api.report import Report
 from videojob_operator.errors import ClusterError
+from videojob_operator.handlers import job_seen, live_pod_seen, videojob_seen
 from videojob_operator.observed import Key
 from videojob_operator.resync import resync, resync_forever
 
@@ -163,17 +166,50 @@ async def test_jobs_of_others_are_not_taken() -> None:
     assert world.cache.jobs() == []
 
 
-@in_virtual_time
-async def test_it_happens_every_ten_minutes_whatever_goes_wrong() -> None:
-    world = a_world()
-    fake(world).failures = [ClusterError("down", 500)]
+@asynccontextmanager
+async def resyncing(world: StillWorld) -> AsyncIterator[None]:
     task = asyncio.create_task(resync_forever(world))
-    await asyncio.sleep(599)
-    assert fake(world).requests == []
-    await asyncio.sleep(2)
-    assert len(fake(world).requests) == 1, "it failed"
-    await asyncio.sleep(600)
-    assert len(fake(world).requests) == 4
+    yield
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+@in_virtual_time
+async def test_it_happens_every_ten_minutes_and_again_at_once_when_it_fails() -> None:
+    world = a_world()
+    fake(world).failures = [ClusterError("down", 500)]
+    async with resyncing(world):
+        await asyncio.sleep(599)
+        assert fake(world).requests == []
+        await asyncio.sleep(4)
+        assert len(fake(world).requests) == 1, "it failed"
+        await asyncio.sleep(2)
+        assert len(fake(world).requests) == 4
+        await asyncio.sleep(590)
+        assert len(fake(world).requests) == 4
+        await asyncio.sleep(20)
+        assert len(fake(world).requests) == 7
+
+
+@in_virtual_time
+async def test_it_happens_soon_after_a_watch_began_anew() -> None:
+    """A Job that was deleted while nobody watched: kopf does not tell."""
+    world = a_world()
+    world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body()))
+    world.cache.put_job(a_job_body())
+    async with resyncing(world):
+        (again,) = fake(world).all("videojobs")
+        await videojob_seen(event={"type": None, "object": again}, memo=world, logger=None)
+        await asyncio.sleep(3)
+        assert world.cache.jobs() == []
+
+
+@pytest.mark.parametrize("body", [a_videojob_body(), a_job_body(), a_pod_body()])
+async def test_a_gap_is_a_list_of_what_is_known_already(body: dict[str, Any]) -> None:
+    world = a_world()
+    kind = "inputs" in body["spec"], "completions" in body["spec"]
+    seen = {(True, False): videojob_seen, (False, True): job_seen, (False, False): live_pod_seen}
+    for type_, is_gap in ((None, False), ("MODIFIED", False), (None, True)):
+        await seen[kind](event={"type": type_, "object": body}, memo=world, logger=None)
+        assert world.gap.is_set() is is_gap
