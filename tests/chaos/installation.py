@@ -60,10 +60,18 @@ def installed() -> Iterator[None]:
         cluster = [sys.executable, str(places.HERE / "cluster.py"), "up"]
         subprocess.run(cluster, check=True, stdout=subprocess.DEVNULL)
         helm("uninstall", RELEASE, "--ignore-not-found", "--wait")
-        core = client.CoreV1Api()
-        core.delete_namespace(NAMESPACE)
+        client.CoreV1Api().delete_namespace(NAMESPACE)
         deploy.ensure()
+        wait_until(_is_gone, 60, interval=0.5)  # the next run may begin at once
         shutil.rmtree(_CLOCK, ignore_errors=True)
+
+
+def _is_gone() -> bool:
+    try:
+        client.CoreV1Api().read_namespace(NAMESPACE)
+    except client.ApiException as error:
+        return error.status == 404
+    return False
 
 
 def helm(*arguments: str) -> None:
