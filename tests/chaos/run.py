@@ -13,6 +13,7 @@ import os
 import random
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -316,6 +317,8 @@ def main(arguments: list[str]) -> int:
     seed = random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
     only = f" ONLY='{' '.join(asked.only)}'" if asked.only else ""
     console.print(f"seed {seed}; again by: make chaos SEED={seed} JOBS={asked.jobs}{only}")
+    # However it is ended, what it has stopped is to be started again.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     config.load_kube_config(str(places.KUBECONFIG))
     schedule = build_schedule(seed, asked.jobs, asked.only)
     seconds = max((one.ends_at for one in schedule), default=0.0)
