@@ -15,7 +15,6 @@ from on_cluster import Kubectl, published
 from videojob_api import names
 
 MADE = {
-    *("protect/cloak-report.json", "protect/cloak-report.md"),
     *("web/480p.mp4", "poster/0001.jpg", "poster/0002.jpg", "clouds/film.mp4"),
 }
 
@@ -62,4 +61,9 @@ def test_gradients_are_computed_in_the_image_that_has_torch(
     manifest = media.get_object(bucket.BUCKET, f"{prefix}bunny/manifest.json").read()
     told = json.loads(manifest)["measured"]["protect"]["gradient"]
     assert told == {"surrogate": "EfficientNet-lite0", "device": "cpu", "reason": "NoCUDADevice"}
+    labels = json.loads(
+        media.get_object(bucket.BUCKET, f"{prefix}bunny/protect/cloak-report.json").read()
+    )["labels"]
+    assert labels["classifier"]["name"] == "EfficientNet-lite2"
+    assert labels["afterPurifier"]["none"]["codecOnly"]["frames"] > 50
     assert f"{prefix}bunny/web/480p.mp4" in published(media, prefix)

@@ -18,7 +18,7 @@ from looking import likeness, look, noise_of
 from media_bench import MP4, Bench
 from rare_films import HLG, PQ
 
-from videojob_worker import noise
+from videojob_worker import classifiers, noise
 from videojob_worker.errors import Unverified
 from videojob_worker.feeds import feeding
 from videojob_worker.ffmpeg import Tools
@@ -225,7 +225,13 @@ def test_what_keeps_noise_from_being_made_is_told(
         bench.make(clips.path(STILL), cloak())
 
 
-def test_a_report_says_what_it_costs_and_no_more(clips: Clips, bench: Bench) -> None:
+def test_a_report_says_what_it_costs_where_nobody_can_be_asked(
+    clips: Clips, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = classifiers.find_spec
+    monkeypatch.setattr(
+        classifiers, "find_spec", lambda name: None if name == "torch" else found(name)
+    )
     made, _ = bench.make(clips.path(SMALL), cloak(report=True))
     assert set(made) == {
         "protect/film.mp4",
@@ -239,7 +245,9 @@ def test_a_report_says_what_it_costs_and_no_more(clips: Clips, bench: Bench) -> 
     assert told["bitrateTimes"] == pytest.approx(
         told["cloaked"]["kbps"] / told["control"]["kbps"], abs=0.02
     )
-    assert "no classifier" in told["labels"]["unavailable"]
+    assert "has no torch" in told["labels"]["unavailable"]
+    assert "flavour must be gpu" in told["labels"]["unavailable"]
     text = made["protect/cloak-report.md"].path.read_text()
     assert "| codec only |" in text
+    assert "Nothing is known of the effect on machines." in text
     assert "does not protect" in text

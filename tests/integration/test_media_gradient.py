@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
+import threading
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
@@ -19,12 +21,14 @@ from media_bench import Bench
 
 from videojob_api.steps import CloakMethod
 from videojob_worker import classifiers
+from videojob_worker.errors import FFmpegFailed, NotDoable
 from videojob_worker.ffmpeg import Tools
 from videojob_worker.gradient import FRAME_BYTES, Attack, planes_against
 from videojob_worker.media import Size
 from videojob_worker.nodes import Noise
 from videojob_worker.noise import Plane
 from videojob_worker.scratch import Scratch
+from videojob_worker.steps import Workbench
 
 pytestmark = [
     pytest.mark.ffmpeg,
@@ -34,6 +38,7 @@ pytestmark = [
 ]
 GRAY = "-f lavfi -i color=gray:size=320x180:rate=25:duration=1"
 STILL = Clip("still.mp4", f"{GRAY} {tone(1)} {X264} {AAC}")
+LONG = Clip("long.mp4", f"{GRAY.replace('duration=1', 'duration=12')} {X264}")
 
 
 def gradient(**spec: Any) -> dict[str, Any]:
@@ -129,3 +134,77 @@ def test_equal_seeds_make_equal_noise_of_either_depth(bunny: Path) -> None:
     deep_luma = np.frombuffer(of_ten[0], "<u2").astype(int) - 512
     assert abs(luma).max() == NOISE.bound
     assert luma == pytest.approx(deep_luma / 4, abs=0.7)
+
+
+@pytest.mark.parametrize("method", ["Gabor", "Gradient"])
+def test_a_report_asks_a_network_that_was_not_attacked(
+    method: str, bunny: Path, bench: Bench
+) -> None:
+    stretch = {"trim": {"endSeconds": 1}, "renditions": [{"height": 360}]}
+    cut = {"name": "cut", "transcode": {**stretch, "preset": "ultrafast"}}
+    step = gradient(method=method, everyNFrames=25, report=True)
+    small = {"transcode": {"renditions": [{"height": 90}], "preset": "ultrafast"}}
+    made, _ = bench.make(
+        bunny, cut, {**step, "from": "cut"}, {"name": "x", "from": "protect", **small}
+    )
+    labels = json.loads(made["protect/cloak-report.json"].path.read_text())["labels"]
+    assert labels["classifier"]["name"] == "EfficientNet-lite2"
+    assert labels["classifier"]["sha256"] == classifiers.HELD_OUT.sha256
+    attacked = labels["surrogate"] and labels["surrogate"]["name"]
+    assert attacked == ("EfficientNet-lite0" if method == "Gradient" else None)
+    assert list(labels["afterPurifier"]) == [
+        *("none", "halved and doubled in size", "a denoiser (hqdn3d)")
+    ]
+    for told in labels["afterPurifier"].values():
+        assert told["codecOnly"]["frames"] == told["cloakedAndCodec"]["frames"] == 25
+        low, high = told["cloakedAndCodec"]["interval"]
+        assert 0 <= low <= told["cloakedAndCodec"]["changed"] <= high <= 1
+    plain = labels["afterPurifier"]["none"]
+    assert plain["codecOnly"]["changed"] < 0.5
+    assert plain["ofThoseTheCodecLeft"]["changed"] > (0.5 if method == "Gabor" else 0)
+    assert bench.measured["protect"]["labels"]["changed"] == plain["ofThoseTheCodecLeft"]["changed"]
+    assert "| none |" in made["protect/cloak-report.md"].path.read_text()
+
+
+def test_weights_that_are_not_the_pinned_ones_are_not_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "weights.pth"
+    other.write_bytes(classifiers.SURROGATE.path.read_bytes()[:-1] + b"?")
+    monkeypatch.setattr(classifiers.Weights, "path", other)
+    with pytest.raises(NotDoable, match=r"weights\.pth have sha256 .* was wanted"):
+        classifiers.Classifier(classifiers.SURROGATE)
+
+
+def test_a_gradient_without_torch_is_refused_before_the_film_is_worked_on(
+    clips: Clips, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifiers, "find_spec", lambda name: None)
+    media, plan = bench.plan(clips.path(STILL), gradient())
+    (kind,) = plan.passes[0].kinds
+    with pytest.raises(NotDoable, match=r"has no torch.*flavour must be gpu"):
+        kind.check_means(Workbench(bench.tools, media))
+
+
+def test_a_film_that_cannot_be_shown_is_told(clips: Clips, bench: Bench) -> None:
+    """What fails beside the pass fails the pass; and nothing is left."""
+    _, plan = bench.plan(clips.path(STILL), gradient())
+    (stage,) = plan.passes
+    (feed,) = stage.feeds
+    assert feed.look is not None
+    argv = tuple(word.replace("rgb24", "no-such-format") for word in feed.look.argv)
+    broken = replace(stage, feeds=(replace(feed, look=replace(feed.look, argv=argv)),))
+    with pytest.raises(FFmpegFailed, match="ffmpeg ended with"):
+        bench.run_stage(broken)
+    assert not [path for path in bench.scratch.work.rglob("*") if path.is_fifo()]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("feed")]
+
+
+def test_a_pass_that_fails_meanwhile_leaves_nobody_waiting(clips: Clips, bench: Bench) -> None:
+    _, plan = bench.plan(clips.path(LONG), gradient(everyNFrames=1))
+    (stage,) = plan.passes
+    broken = bench.with_words(stage, "libx264", "nosuchencoder")
+    with pytest.raises(NotDoable, match="nosuchencoder"):
+        bench.run_stage(broken)
+    assert not [path for path in bench.scratch.work.rglob("*") if path.is_fifo()]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("feed")]

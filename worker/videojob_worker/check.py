@@ -21,10 +21,10 @@ from .lengths import check_stored
 from .losses import Source
 from .loudness import check_loudness
 from .media import MediaInfo, VideoStream
-from .nodes import Span, span_of
 from .outputs import PlannedOutput
 from .passes import PassResult
 from .plan import Pass
+from .spans import Span, span_of
 from .tally import Tally
 from .tolerances import tolerated_frames, tolerated_seconds
 from .traces import TRACES, check_traces

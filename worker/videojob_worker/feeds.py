@@ -44,6 +44,10 @@ class _Show(Thread):
             )
         except BaseException as problem:
             self._problem = problem
+        finally:
+            # It may have ended before it opened the pipe: whoever reads would wait for ever.
+            with suppress(OSError):
+                os.close(os.open(self._look.path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
 
     def frames(self, size_bytes: int) -> Iterator[bytes]:
         """Frame after frame, each of so many bytes.
@@ -54,6 +58,8 @@ class _Show(Thread):
         self.start()
         while (frame := self._read(size_bytes)) is not None:
             yield frame
+        if select.select([self._ended], [], [], 0)[0]:  # nobody looks any more: it may be blocked
+            return
         self.join()
         if self._problem is not None:
             raise self._problem

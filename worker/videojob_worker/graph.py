@@ -32,14 +32,13 @@ from .nodes import (
     PickAt,
     Resample,
     Scale,
-    Span,
     TakeTurns,
     ToneMap,
     ToRgb,
     noises_below,
-    span_of,
 )
 from .sounds import AudioEncoding, Sound, steady
+from .spans import Span, span_of
 from .video import Picture, VideoCopy, VideoEncoding, peak_nits
 from .vmaf import Comparison
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from .boxes import Movie
 from .errors import FFmpegFailed, Unverified
-from .nodes import span_of
 from .outputs import PlannedOutput
 from .packets import ENTRIES, Extents
+from .spans import span_of
 from .tolerances import tolerated_seconds
 
 if TYPE_CHECKING:

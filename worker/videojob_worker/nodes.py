@@ -166,6 +166,11 @@ class WriteChanges:
 
 
 @dataclass(frozen=True)
+class Denoise:
+    """Noise taken out, in space and time, as somebody might who wants it gone."""
+
+
+@dataclass(frozen=True)
 class OnGrid:
     """Times counted from the first frame, in steps: frames of two origins meet on them."""
 
@@ -270,6 +275,7 @@ Filter = (
     | CutSound
     | Steady
     | WriteChanges
+    | Denoise
     | OnGrid
     | Compare
     | TakeTurns
@@ -367,34 +373,3 @@ def without_noise(node: Node) -> Node:
 def meter_name(node: Node) -> str:
     """What ffmpeg's log calls the meter at a node: equal nodes have equal names."""
     return f"meter{crc32(repr(node).encode()):08x}"
-
-
-@dataclass(frozen=True)
-class Span:
-    """A stretch of the film."""
-
-    start: Fraction = Fraction(0)
-    end: Fraction | None = None
-    """None: to the film's own end."""
-
-    def within(self, length: Fraction) -> Fraction:
-        """How much of a film of some length lies in it."""
-        end = length if self.end is None else min(self.end, length)
-        return max(Fraction(0), end - self.start)
-
-    def cut(self, start: Fraction, end: Fraction | None) -> Span:
-        """A stretch of this stretch."""
-        ends = [e for e in (self.end, None if end is None else self.start + end) if e is not None]
-        return Span(self.start + start, min(ends, default=None))
-
-
-def span_of(node: Node) -> Span:
-    """How much of the film arrives at a node: what is mixed in or laid over does not count."""
-    if not isinstance(node, Filtered):
-        return Span()
-    # What is compared with the film is a rendition of ours: a stretch already.
-    film = node.parents[-1] if isinstance(node.filter, Compare | TakeTurns) else node.parents[0]
-    span = span_of(film)
-    if isinstance(node.filter, Cut | CutSound):
-        return span.cut(node.filter.start, node.filter.end)
-    return span

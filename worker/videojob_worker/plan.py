@@ -31,10 +31,11 @@ from .errors import NotDoable
 from .graph import Graph, Programme, seconds_of, source_programme
 from .looks import Feed, build_feeds
 from .media import MediaInfo
-from .nodes import Filtered, Level, Meter, Node, span_of
+from .nodes import Filtered, Level, Meter, Node
 from .outputs import PlannedOutput
 from .scratch import Scratch
 from .sounds import AudioEncoding
+from .spans import span_of
 from .steps import StepKind, kind_of
 from .video import VideoCopy, VideoEncoding
 from .vmaf import build_vmaf_command

@@ -47,14 +47,16 @@ class Cloak(StepModel):
     )
     report: bool = Field(
         default=False,
-        description="Measure what it costs: PSNR, SSIM and bitrate after encoding, beside the same "
-        "film encoded alike without it; takes about as long again.",
+        description="Measure after encoding, beside the same film encoded alike without it, what it "
+        "costs (PSNR, SSIM, bitrate) and how often a classifier changes its label; takes about as "
+        "long again, and the image's flavour gpu.",
     )
 
     @property
     def flavour(self) -> Flavour:
-        """Gradients are torch's."""
-        return Flavour.GPU if self.method is CloakMethod.GRADIENT else Flavour.BASE
+        """Classifiers, be they attacked or asked, are torch's."""
+        needs_torch = self.report or self.method is CloakMethod.GRADIENT
+        return Flavour.GPU if needs_torch else Flavour.BASE
 
     @property
     def gains_from_gpu(self) -> bool:

@@ -52,8 +52,9 @@ def pod_of(*steps: dict[str, Any], **settings: Any) -> dict[str, Any]:
         ((mounted("a", "models"),), "speech", "w:1-speech"),
         (({"name": "a", "cloak": {}},), "base", "w:1"),
         (({"name": "a", "cloak": {"method": "Gradient"}}, WORDS), "gpu", "w:1-gpu"),
+        (({"name": "a", "cloak": {"report": True}},), "gpu", "w:1-gpu"),
     ],
-    ids=["film", "model", "model first", "server", "both", "volume", "noise", "gradient"],
+    ids=["film", "model", "model first", "server", "both", "volume", "noise", "gradient", "report"],
 )
 def test_the_steps_choose_the_image(steps: Any, flavour: str, image: str) -> None:
     job = job_of(*steps)

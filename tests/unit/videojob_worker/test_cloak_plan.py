@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from media_builders import BUDGET, SCRATCH, a_film, a_step, a_video, mp4, option, the_pass
@@ -177,6 +178,15 @@ def test_a_report_compares_two_trials_in_a_pass_after() -> None:
     assert [o.path.name for o in making.outputs] == ["control.mp4", "cloaked.mp4", "720p.mp4"]
     assert comparing.steps == ("protect-report",)
     assert noises_of(comparing) == ()  # with the film as it was before
+    shown = [pictures.folder.name for pictures in comparing.graph.pictures]
+    assert shown == [
+        *("seen-before", "seen-control", "seen-controlhalved", "seen-controldenoised"),
+        *("seen-cloaked", "seen-cloakedhalved", "seen-cloakeddenoised"),
+    ]
+    text = " ".join(comparing.argv)
+    assert text.count("hqdn3d") == 2
+    assert text.count("scale=640:360") == 2
+    assert text.count("scale=260:260") == 7
     trials = [
         e for e, _, _ in making.encodings if e.settings.crf == 23 and e.size == Size(1280, 720)
     ]
@@ -184,7 +194,34 @@ def test_a_report_compares_two_trials_in_a_pass_after() -> None:
     assert len(build_plan([CLOAK, WEB], a_film(), SCRATCH, BUDGET).passes) == 1
 
 
-def test_a_report_tells_both_and_what_is_not_known() -> None:
+ASKED = {
+    "classifier": {"name": "EfficientNet-lite2"},
+    "surrogate": {"name": "EfficientNet-lite0"},
+    "afterPurifier": {
+        "none": {
+            "codecOnly": {"frames": 64, "changed": 0.25, "interval": [0.1, 0.4]},
+            "cloakedAndCodec": {"frames": 64, "changed": 0.75, "interval": [0.6, 0.9]},
+            "ofThoseTheCodecLeft": {"frames": 0, "changed": None, "interval": None},
+        }
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ({"unavailable": "No torch."}, ["were not looked at: No torch.", "Nothing is known"]),
+        (
+            ASKED,
+            [
+                "**Labels** of EfficientNet-lite2",
+                "computed against EfficientNet-lite0, of the same family",
+                "| none | 25% (10% to 40%) of 64 | 75% (60% to 90%) of 64 | none left |",
+            ],
+        ),
+    ],
+)
+def test_a_report_tells_both_and_what_is_not_known(labels: dict[str, Any], told: list[str]) -> None:
     measured = {"kbps": 100.0, "PSNR": {"mean": 40.25}, "SSIM": {"mean": 0.98}}
     text = build_text(
         {
@@ -193,14 +230,15 @@ def test_a_report_tells_both_and_what_is_not_known() -> None:
             "control": measured,
             "cloaked": {**measured, "kbps": 450.0},
             "bitrateTimes": 4.5,
-            "labels": {"unavailable": "no classifier"},
+            "labels": labels,
             "doesNotProtectFrom": ["Eyes."],
         }
     )
     assert "| codec only | 100 | 40.2 | 0.980 |" in text
     assert "| cloaked | 450 |" in text
     assert "4.5 times the bitrate" in text
-    assert "**Labels**: no classifier." in text
+    for line in told:
+        assert line in text
     assert "- Eyes." in text
 
 

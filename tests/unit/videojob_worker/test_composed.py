@@ -10,8 +10,9 @@ from media_builders import a_film, a_step, a_video, an_audio, heard, mp4, option
 
 from videojob_api.steps import Step
 from videojob_worker.media import SubtitleStream
-from videojob_worker.nodes import Level, Span, span_of
+from videojob_worker.nodes import Level
 from videojob_worker.plan import LISTENINGS
+from videojob_worker.spans import Span, span_of
 
 MASK = a_step("mask", audioMask={"level": "Medium"})
 STRETCH = {"startSeconds": 10, "endSeconds": 30}

@@ -14,8 +14,8 @@ from videojob_api.steps.encoding import Tune
 from ..encoders import VideoEncoder
 from ..graph import Graph, SubtitleEncoding
 from ..media import Mastering, VideoStream
-from ..nodes import Span, span_of
 from ..sounds import AudioCodec, AudioEncoding
+from ..spans import Span, span_of
 from ..video import VideoCopy, VideoEncoding
 from .muxers import Options
 

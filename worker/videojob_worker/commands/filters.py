@@ -23,6 +23,7 @@ from ..nodes import (
     CutSound,
     Decoded,
     Deinterlace,
+    Denoise,
     Filter,
     Filtered,
     Flatten,
@@ -279,6 +280,10 @@ class Wiring:
     def _(self, wanted: OnGrid, stream: Stream) -> Stream:
         step = f"{wanted.step.numerator}/{wanted.step.denominator}"
         return stream.filter("settb", step).filter("setpts", "PTS-STARTPTS")
+
+    @_apply.register
+    def _(self, wanted: Denoise, stream: Stream) -> Stream:
+        return stream.filter("hqdn3d")
 
     @_apply.register
     def _(self, wanted: Compare, stream: Stream, reference: Stream) -> Stream:
