@@ -44,5 +44,13 @@ STEP_RULES: tuple[dict[str, JsonValue], ...] = (
         "message": "subtitlesFrom must name an earlier transcribe step with VTT among its formats",
         "fieldPath": ".steps",
     },
+    {
+        "rule": "!has(self.steps) || self.steps.all(i, s, !has(s.transcribe) || "
+        "!has(s.transcribe.comparedWith) || self.steps.exists(j, t, j < i && "
+        "t.name == s.transcribe.comparedWith && has(t.transcribe) && "
+        "'VTT' in t.transcribe.formats))",
+        "message": "comparedWith must name an earlier transcribe step with VTT among its formats",
+        "fieldPath": ".steps",
+    },
 )
 """For the object that has ``steps``, which it need not have."""

@@ -49,6 +49,14 @@ def test_the_example_has_its_words_everywhere(kube: Kubectl, media: Minio, talk:
     images.ensure_loaded("worker-speech")
     body: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
     prefix = body["spec"]["output"]["prefix"] = f"results/{kube.namespace}/"
+    body["spec"]["steps"] += [
+        {"name": "mask", "audioMask": {"level": "Strong"}},
+        {
+            "name": "heard",
+            "from": "mask",
+            "transcribe": {**body["spec"]["steps"][0]["transcribe"], "comparedWith": "words"},
+        },
+    ]
     with offered(kube, "whisper-models") as folder:
         shutil.copytree(model_folder(), folder / "small")
         kube.apply(body)
@@ -65,7 +73,9 @@ def test_the_example_has_its_words_everywhere(kube: Kubectl, media: Minio, talk:
 
     text = read("words/transcript.txt").decode()
     assert word_error_rate(" ".join(SENTENCES), text) <= 0.2, text
-    told = json.loads(read("manifest.json"))["measured"]["words"]
+    measured = json.loads(read("manifest.json"))["measured"]
+    told, heard = measured["words"], measured["heard"]["wordErrors"]
+    assert (heard["against"], heard["rate"] > 0.4) == ("words", True)
     assert (told["language"], told["recogniser"]["sha256"]) == ("en", MODEL_SHA256)
     assert b'TYPE=SUBTITLES,GROUP-ID="subtitles",LANGUAGE="en"' in read("tv/master.m3u8")
     assert b"transcript.vtt" in read("tv/manifest.mpd")
@@ -95,6 +105,7 @@ def test_without_a_model_the_film_comes_all_the_same(
     [
         ({"name": "a", "transcribe": {}}, "subtitlesFrom must name an earlier transcribe step"),
         ({"name": "words", "transcribe": {"formats": ["SRT"]}}, "with VTT among its formats"),
+        ({"name": "words", "transcribe": {"comparedWith": "words"}}, "comparedWith must name an"),
     ],
 )
 def test_subtitles_from_nowhere_are_refused(

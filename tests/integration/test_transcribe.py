@@ -47,8 +47,9 @@ def make(scratch: Scratch, tools: Tools) -> Make:
     """Do all of a plan's one pass."""
 
     def made(film: Path, *steps: dict[str, Any], means: Means = Means(2)) -> Finished:  # noqa: B008
-        media, plan = Bench(scratch, tools).plan(film, *steps)
-        return work(media, plan, tools, means)
+        bench = Bench(scratch, tools)
+        media, plan = bench.plan(film, *steps)
+        return work(media, bench.heard(plan), tools, means)
 
     return made
 
@@ -257,3 +258,30 @@ def _packets(path: Path, kind: str) -> str:
     told = subprocess.run([*argv, *entries, str(path)], capture_output=True, text=True, check=True)
     assert told.stdout
     return told.stdout
+
+
+def test_what_a_mask_does_to_the_recogniser_is_measured(make: Make, talk: Path) -> None:
+    """Little at 10 dB, and nearly all at 0 dB; of the clear transcript, which a retry would read too."""
+    clear = words()
+    steps, heard = [clear], {"weak": "Weak", "strong": "Strong"}
+    for name, level in heard.items():
+        steps.append({"name": name, "audioMask": {"level": level}})
+        compared = words(formats=["TXT"], comparedWith="words")
+        steps.append({**compared, "name": f"{name}-heard", "from": name})
+    measured = make(talk, *steps).measured
+    assert "wordErrors" not in measured["words"]
+    weak, strong = (measured[f"{name}-heard"]["wordErrors"] for name in heard)
+    assert weak["against"] == strong["against"] == "words"
+    assert weak["words"] == strong["words"] == pytest.approx(37, abs=3)
+    assert weak["rate"] < 0.6 < strong["rate"]
+
+
+def test_nothing_is_compared_with_a_step_that_failed(make: Make, talk: Path) -> None:
+    failing = {
+        "name": "clear",
+        "transcribe": {"model": {"path": "/nowhere"}},
+        "onError": "Continue",
+    }
+    finished = make(talk, failing, words(comparedWith="clear"))
+    assert [warning.reason for warning in finished.warnings] == ["StepFailed", "NotCompared"]
+    assert "wordErrors" not in finished.measured["words"]

@@ -198,7 +198,7 @@ def check_steps(steps: list[Step]) -> list[Step]:
         words = step.spec.subtitles_of
         if words is not None and not (words in earlier and earlier[words].spec.makes_subtitles):
             raise ValueError(
-                f"step {step.name!r} takes the subtitles of {words!r}, which is no earlier transcribe "
+                f"step {step.name!r} reads the words of {words!r}, which is no earlier transcribe "
                 "with VTT among its formats"
             )
         earlier[step.name] = step

@@ -41,7 +41,7 @@ class StepModel(Model):
 
     @property
     def subtitles_of(self) -> str | None:
-        """Name of an earlier step whose subtitles it takes."""
+        """Name of an earlier step whose subtitles it reads."""
         return None
 
     @property

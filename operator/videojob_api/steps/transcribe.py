@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from ..base import Model, Quantity, Sha256
+from ..base import Model, Name, Quantity, Sha256
 from ..flavours import Flavour
 from .base import ClaimMount, SecretVariable, StepModel
 
@@ -158,6 +158,12 @@ class Transcribe(StepModel):
         default=None,
         description="Words that may be said, such as names, so that they are spelled right.",
     )
+    compared_with: Annotated[Name, Field(max_length=32)] | None = Field(
+        default=None,
+        description="Name of an earlier transcribe step, with VTT among its formats; how many of its "
+        "words this one gets wrong is measured. With this one `from` an audioMask, and that one not, "
+        "it is what the mask does to the recogniser.",
+    )
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -169,6 +175,11 @@ class Transcribe(StepModel):
             ]
         }
     )
+
+    @property
+    def subtitles_of(self) -> str | None:
+        """It reads them."""
+        return self.compared_with
 
     @property
     def makes_subtitles(self) -> bool:

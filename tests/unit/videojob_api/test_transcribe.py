@@ -83,9 +83,12 @@ def test_the_largest_flavour_is_enough_for_all() -> None:
 WORDS = {"name": "words", "transcribe": {}}
 MP4 = {"name": "web", "transcode": {"renditions": [{"height": 360}], "subtitlesFrom": "words"}}
 
+HEARD = {"name": "heard", "transcribe": {"comparedWith": "words"}}
+
 
 def test_a_transcode_takes_the_subtitles_of_an_earlier_transcribe() -> None:
     assert steps(WORDS, MP4)[1].spec.subtitles_of == "words"
+    assert steps(WORDS, HEARD)[1].spec.subtitles_of == "words"
 
 
 @pytest.mark.parametrize(
@@ -95,8 +98,10 @@ def test_a_transcode_takes_the_subtitles_of_an_earlier_transcribe() -> None:
         (MP4,),
         ({"name": "words", "transcribe": {"formats": ["SRT"]}}, MP4),
         ({"name": "words", "extractAudio": {}}, MP4),
+        (HEARD,),
+        ({"name": "words", "transcribe": {"formats": ["TXT"]}}, HEARD),
     ],
-    ids=["later", "missing", "without VTT", "another kind"],
+    ids=["later", "missing", "without VTT", "another kind", "itself", "compared without VTT"],
 )
 def test_subtitles_come_from_nowhere_else(manifests: tuple[dict[str, Any], ...]) -> None:
     with pytest.raises(ValueError, match="no earlier transcribe with VTT"):

@@ -12,11 +12,13 @@ from videojob_api.status import Warn
 from videojob_api.steps import SpeechEndpoint, Step, Transcribe
 from videojob_api.steps.transcribe import AUTO, api_key_variable
 
+from .. import captions
 from ..errors import NotDoable
 from ..graph import Container, File, Graph, Programme, seconds_of
 from ..outputs import Finished, PlannedOutput, Produced
 from ..scratch import Scratch
 from ..sounds import AudioCodec, AudioEncoding
+from ..webvtt import read_texts
 from . import StepKind, Workbench, handles
 
 if TYPE_CHECKING:
@@ -93,8 +95,28 @@ class TranscribeKind(StepKind):
             path.write_text(build(transcript), encoding="utf-8")
             told = (path, self.name, path.name, mime_type)
             produced.append(Produced(*told, language=transcript.language))
-        measured = {self.name: _in_short(transcript)}
-        return Finished(tuple(produced), self._silence(transcript), measured)
+        compared, warnings = self._compare(transcript, bench)
+        measured = {self.name: {**_in_short(transcript), **compared}}
+        return Finished(tuple(produced), (*self._silence(transcript), *warnings), measured)
+
+    def _compare(
+        self, transcript: Transcript, bench: Workbench
+    ) -> tuple[dict[str, object], tuple[Warn, ...]]:
+        """How much of what another step heard it gets wrong."""
+        other = self._spec.compared_with
+        if other is None:
+            return {}, ()
+        from ..speech.mistakes import count_mistakes
+
+        words = captions.find_words(bench.made.get(other, ()))
+        if words is None:
+            message = f"Step {other!r} has failed, so there is nothing to compare with."
+            return {}, (self.warn("NotCompared", message),)
+        said = " ".join(read_texts(words.path.read_text(encoding="utf-8")))
+        heard = " ".join(segment.text for segment in transcript.segments)
+        found = count_mistakes(said, heard)
+        told = {"against": other, "rate": found.rate, "errors": found.errors, "words": found.words}
+        return {"wordErrors": told}, ()
 
     def _find_recogniser(self, bench: Workbench) -> Recogniser:
         if self._spec.endpoint is not None:
