@@ -123,8 +123,10 @@ demo: setup ## From nothing to a finished video, on a real cluster
 # ---- measuring
 
 .PHONY: bench
-bench: cluster ## How fast it is, as tables
-	@PYTHONPATH=tests/cluster $(BIN)/python tests/bench/latency.py
+bench: setup ## How fast it is, as tables, kept in docs/benchmarks.md; one of them with PART=ladder
+	@$(CLUSTER)/packages.py
+	@$(if $(filter-out latency,$(PART)),,$(CLUSTER)/cluster.py up)
+	@PYTHONPATH=tests/cluster $(BIN)/python tests/bench/run.py $(PART)
 
 .PHONY: scale
 scale: setup ## How it stands up to 10,000 VideoJobs (JOBS=1000 PARTS="line latency" for less)

@@ -12,6 +12,7 @@ import os
 import secrets
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -241,7 +242,7 @@ def _open_stores(store: str, output: str | None, stop: Stop) -> Storage:
 
 def _work(order: WorkOrder, item: OrderInput, store: Storage, stop: Stop) -> int:
     found, error = Findings(), None
-    with _Bar(item.name) as bar:
+    with _open_bar(item.name) as bar:
         try:
             with open_scratch() as scratch:
                 budget = read_budget(scratch.root, os.environ)
@@ -286,8 +287,13 @@ def _tell(result: Result, store: Storage) -> None:
     print(f"  described in {store.locate(str(result.manifest_key))}")
 
 
+def _open_bar(name: str) -> AbstractContextManager[Reporter]:
+    """A progress bar; where there is no terminal, nothing, and nothing is imported for it."""
+    return _Bar(name) if sys.stdout.isatty() else nullcontext(Reporter())
+
+
 class _Bar(Reporter):
-    """A progress bar on the terminal; a line at the end where there is no terminal."""
+    """A progress bar on the terminal."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -300,7 +306,7 @@ class _Bar(Reporter):
             TextColumn("{task.fields[more]}"),
         )
         self._name = name
-        self._progress: Any = Progress(*columns, disable=not sys.stdout.isatty())
+        self._progress: Any = Progress(*columns)
         self._id = self._progress.add_task(name, total=100.0, more="")
 
     def __enter__(self) -> _Bar:
