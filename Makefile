@@ -91,7 +91,7 @@ test: lint test-unit test-integration test-chart test-e2e ## Everything: lint, u
 .PHONY: test-full
 test-full: test ## The same, and what takes minutes or an image of several GB
 	@$(PYTEST) -q -m long tests/integration
-	@$(PYTEST) -q -m large tests/e2e
+	@$(PYTEST) -q -m "large or long" tests/e2e
 
 .PHONY: fuzz
 fuzz: setup ## Bad files without end: SEED=… FIRST=… COUNT=…, or REPLAY=a file that was kept

@@ -97,6 +97,16 @@ class Kubectl:
         return self.wait(name, lambda s: s.get("phase") in TERMINAL, seconds=seconds)
 
 
+def metrics_of(release_namespace: str) -> dict[str, float]:
+    """The operator's metrics, through the API server."""
+    kubectl = Kubectl(release_namespace)
+    (service,) = kubectl.items("services")
+    path = f"/api/v1/namespaces/{release_namespace}/services"
+    text = kubectl.ok("get", "--raw", f"{path}/{service['metadata']['name']}:http/proxy/metrics")
+    samples = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, value in samples}
+
+
 @contextmanager
 def a_namespace(name: str) -> Iterator[Kubectl]:
     """kubectl in a new namespace, called about so, which refuses any pod that is not restricted."""
@@ -107,11 +117,13 @@ def a_namespace(name: str) -> Iterator[Kubectl]:
         "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
     }
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
-    yield kubectl
-    # Kubernetes deletes a namespace's pods first; a Job whose pod fails by that waits for a
-    # replacement, which may not be made any more, and the namespace would never go.
-    kubectl.ok("delete", "videojobs", "--all", "--wait=false")
-    kubectl.ok("delete", "namespace", kubectl.namespace, "--wait=false")
+    try:
+        yield kubectl
+    finally:
+        # Kubernetes deletes a namespace's pods first; a Job whose pod fails by that waits for a
+        # replacement, which may not be made any more, and the namespace would never go.
+        kubectl.ok("delete", "videojobs", "--all", "--wait=false")
+        kubectl.ok("delete", "namespace", kubectl.namespace, "--wait=false")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import http.server
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from typing import Any
 from speaking import model_folder
 
 KEY = "sk-only-for-tests"
+_FIELD = re.compile(rb'name="(\w+)"\r\n\r\n(.*?)\r\n--', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Fault:
 
     status: int
     retry_after: str | None = None
+    after_seconds: float = 0
+    """How long the answer takes."""
 
 
 class Proxy(http.server.ThreadingHTTPServer):
@@ -39,19 +43,21 @@ class Proxy(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, upstream: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, upstream: str, host: str) -> None:
+        super().__init__((host, 0), _Handler)
         self.upstream = upstream
         self.faults: list[Fault] = []
         self.asked: list[float] = []
         """When each request came."""
         self.sizes: list[int] = []
         """Bytes of each."""
+        self.fields: list[dict[str, str]] = []
+        """What each said beside its sound."""
 
     @property
     def url(self) -> str:
         """Base of the API."""
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+        return f"http://{self.server_address[0]!s}:{self.server_address[1]}/v1"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A cut connection is what was asked for."""
@@ -65,8 +71,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.asked.append(time.monotonic())
         self.server.sizes.append(len(body))
+        self.server.fields.append({k.decode(): v.decode() for k, v in _FIELD.findall(body)})
         if self.server.faults:
             fault = self.server.faults.pop(0)
+            time.sleep(fault.after_seconds)
             if fault.status == 0:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
@@ -94,8 +102,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve_whisper() -> Iterator[Proxy]:
-    """Run both; the proxy."""
+def serve_whisper(host: str = "127.0.0.1") -> Iterator[Proxy]:
+    """Run both; the proxy, which answers at that address of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -108,7 +116,7 @@ def serve_whisper() -> Iterator[Proxy]:
     )
     try:
         _wait_until_up(f"http://{address}/health", server)
-        with Proxy(address) as proxy:
+        with Proxy(address, host) as proxy:
             thread = threading.Thread(target=proxy.serve_forever, daemon=True)
             thread.start()
             yield proxy

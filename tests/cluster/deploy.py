@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import binaries
 import images
@@ -18,11 +19,12 @@ import places
 RELEASE = "videojob"
 NAMESPACE = "videojob-system"
 CHART = places.REPOSITORY / "charts" / "videojob"
-_SERVICES = (
+_NETWORKS = (places.SERVICE_RANGE, places.POD_RANGE, places.DOCKER_RANGE)
+_ALLOWED = (
     f"notifications.allowCidrs={{{places.SERVICE_RANGE}}}",
-    f"worker.allowCidrs={{{places.SERVICE_RANGE}}}",
+    f"worker.allowCidrs={{{','.join(_NETWORKS)}}}",
 )
-"""Receivers of notifications and servers of films are Services here: their addresses are not public."""
+"""Receivers of notifications, servers of films and of speech are Services here, or this machine itself."""
 
 
 class DeployError(Exception):
@@ -37,23 +39,29 @@ def environment() -> dict[str, str]:
     return {**os.environ, "KUBECONFIG": str(places.KUBECONFIG), "PATH": path}
 
 
-def ensure(release: str = RELEASE, namespace: str = NAMESPACE, values: Sequence[str] = ()) -> None:
+def ensure(
+    release: str = RELEASE,
+    namespace: str = NAMESPACE,
+    values: Sequence[str] = (),
+    chart: Path = CHART,
+) -> None:
     """Build and load what is out of date, then install or upgrade the release and wait for it.
 
     Args:
         release: name of the Helm release.
         namespace: where the operator runs.
         values: more ``key=value`` pairs for the chart.
+        chart: another chart than this checkout's.
 
     Raises:
         DeployError: if helm fails; with what it said.
     """
     operator = images.ensure_loaded("operator")
     worker = images.ensure_loaded("worker")
-    settings = [*_image("image", operator), *_image("worker.image", worker), *_SERVICES, *values]
+    settings = [*_image("image", operator), *_image("worker.image", worker), *_ALLOWED, *values]
     for flavour in ("speech", "gpu"):  # built and loaded by the tests that need them
         settings += _image(f"worker.flavours.{flavour}", images.reference(f"worker-{flavour}"))
-    command = ["helm", "upgrade", "--install", release, str(CHART)]
+    command = ["helm", "upgrade", "--install", release, str(chart)]
     command += ["--namespace", namespace, "--create-namespace", "--wait", "--timeout", "120s"]
     for setting in settings:
         command += ["--set", setting]

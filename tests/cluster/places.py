@@ -47,6 +47,7 @@ POD_RANGE = "10.244.0.0/24"
 SERVICE_RANGE = "10.96.0.0/16"
 API_SERVICE_ADDRESS = "10.96.0.1"
 DNS_SERVICE_ADDRESS = "10.96.0.10"
+DOCKER_RANGE = "172.16.0.0/12"
 DNS_DOMAIN = "cluster.local"
 
 # Far from the usual ones (6443, 2379, 10250 …), so that another cluster's parts don't clash.

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import places
+import pytest
 import yaml
 from minio import Minio
 from on_cluster import Kubectl, a_python_pod, a_secret, a_store, a_videojob, published, upload
@@ -111,6 +112,41 @@ def test_a_secret_that_is_gone_does_not_hold_the_deletion(
     kube.ok("delete", "videojob", "preview", "--timeout=90s")
     assert 'secret "minio-credentials" not found' in reasons(kube)["OutputsLeft"]
     assert f"{prefix}bunny/manifest.json" in published(media, prefix)
+
+
+HOLE = """
+import socket, time
+server = socket.create_server(("", 8000))
+taken = []
+while True:
+    taken.append(server.accept())
+"""
+
+
+@pytest.mark.long
+def test_a_store_that_hangs_does_not_hold_the_deletion_for_more_than_five_minutes(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    prefix = f"results/{kube.namespace}/"
+    kube.apply(*a_python_pod("hole", HOLE), the_example("26", clip, prefix))
+    kube.ok("wait", "pod/hole", "--for=condition=Ready", "--timeout=60s")
+    assert kube.wait_end("preview")["phase"] == "Succeeded"
+    kube.apply(a_store(endpoint=f"http://hole.{kube.namespace}.svc"))
+    asked = time.monotonic()
+    kube.ok("delete", "videojob", "preview", "--timeout=330s")
+    assert time.monotonic() - asked > 60, "the store was not waited for"
+    assert f"{prefix}bunny/manifest.json" in published(media, prefix)
+    assert reasons(kube)["OutputsLeft"]
+    eventually(
+        lambda: (
+            not [
+                j
+                for j in kube.items("jobs")
+                if "preview" in j["metadata"]["name"] and j["status"].get("active")
+            ]
+        ),
+        seconds=60,
+    )
 
 
 def test_a_change_to_retain_lets_the_outputs_stay(kube: Kubectl, media: Minio, clip: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,19 @@ from typing import Any
 import bucket
 import pytest
 from minio import Minio
-from on_cluster import Kubectl, a_secret, a_store, a_videojob
+from on_cluster import (
+    STORE_NAMESPACE,
+    Kubectl,
+    a_python_pod,
+    a_secret,
+    a_store,
+    a_videojob,
+    upload,
+)
 
+WEB: list[dict[str, Any]] = [
+    {"name": "web", "transcode": {"renditions": [{"height": 90}], "preset": "ultrafast"}}
+]
 SOUND = {"format": "AAC", "bitrateKbps": 64, "sampleRateHz": 22050, "channels": 1}
 
 
@@ -46,6 +58,11 @@ def test_a_prefixed_store_facts_times_and_what_a_video_belongs_to(
     kube.apply(body)
     status = kube.wait_end("facts")
     assert status["phase"] == "Succeeded", status
+    said = {c["type"]: c for c in status["conditions"]}
+    assert said["Complete"]["message"] == said["Ready"]["message"] == status["message"]
+    assert said["Accepted"]["lastTransitionTime"] == status["acceptedAt"]
+    assert said["Ready"]["lastTransitionTime"] == status["finishedAt"]
+    assert {c["observedGeneration"] for c in said.values()} == {1}
     assert status["acceptedAt"] <= status["startedAt"] <= status["finishedAt"]
     assert status["progress"]["updatedAt"] <= status["finishedAt"]
     assert status["runID"].startswith(kube.get("videojob", "facts")["metadata"]["uid"][:8])
@@ -99,6 +116,7 @@ def test_a_worker_is_scheduled_as_told(kube: Kubectl, media: Minio, clip: str) -
         "value": 1_000_000,
     }
     kube.apply(urgent)
+    gpu = {"mode": "Required", "resourceName": "example.com/mig-2g", "count": 2}
     scheduling = {"schedulerName": "nobody", "priorityClassName": kube.namespace}
     resources = {
         "requests": {"cpu": "100m", "memory": "200Mi"},
@@ -107,16 +125,123 @@ def test_a_worker_is_scheduled_as_told(kube: Kubectl, media: Minio, clip: str) -
     kube.apply(
         a_videojob("told", clip, clip, parallelism=1, scheduling=scheduling, resources=resources),
         a_videojob("classless", clip, scheduling={"runtimeClassName": "no-such-class"}),
+        a_videojob("sliced", clip, steps=WEB, accelerator=gpu),
     )
     status = kube.wait("told", lambda s: s.get("phase") == "Pending", seconds=20)
     kube.wait("told", lambda _: bool(kube.items("pods")), seconds=20)
     (pod,) = [p for p in kube.items("pods") if "told" in p["metadata"]["name"]]  # one at a time
+    kube.wait("sliced", lambda s: "Insufficient example.com/mig-2g" in s.get("message", ""))
     assert pod["spec"]["schedulerName"] == "nobody"
     assert pod["spec"]["priority"] == 1_000_000
-    assert pod["spec"]["containers"][0]["resources"]["requests"]["memory"] == "200Mi"
-    assert pod["spec"]["containers"][0]["resources"]["limits"]["memory"] == "1Gi"
+    given = pod["spec"]["containers"][0]["resources"]
+    assert (given["requests"]["cpu"], given["requests"]["memory"]) == ("100m", "200Mi")
+    assert (given["limits"]["cpu"], given["limits"]["memory"]) == ("1", "1Gi")
     assert status["inputCounts"]["total"] == 2
     job = next(j for j in kube.items("jobs") if "classless" in j["metadata"]["name"])
     assert job["spec"]["template"]["spec"]["runtimeClassName"] == "no-such-class"
     kube.wait("classless", lambda s: "No pod has been made" in s.get("message", ""), seconds=60)
     kube.ok("delete", "priorityclass", kube.namespace)
+
+
+FORWARDER = """
+import asyncio, sys
+async def hand_on(reader, writer, tell):
+    while data := await reader.read(65536):
+        for line in data.split(b"\\r\\n") if tell else ():
+            if line.lower().startswith(b"authorization:"):
+                print(line.decode(), flush=True)
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+async def serve(reader, writer):
+    there, back = await asyncio.open_connection(sys.argv[1], 9000)
+    await asyncio.gather(hand_on(reader, back, True), hand_on(there, writer, False))
+async def main():
+    await (await asyncio.start_server(serve, port=8000)).serve_forever()
+asyncio.run(main())
+"""
+"""Before MinIO, which takes any region: it tells which one requests are signed for."""
+
+
+def test_a_store_is_asked_in_its_region_and_by_its_style(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    pod, service = a_python_pod("forwarder", FORWARDER)
+    pod["spec"]["containers"][0]["command"].append(f"minio.{STORE_NAMESPACE}.svc")
+    here = {"endpoint": f"http://forwarder.{kube.namespace}.svc", "region": "eu-north-1"}
+    # Only as media.s3 (bucket and host) is it known at this name.
+    virtual = {
+        "endpoint": f"http://s3.{STORE_NAMESPACE}.svc:9000",
+        "addressingStyle": "VirtualHost",
+    }
+    kube.apply(pod, service, a_store("far", **here), a_store("virtual", **virtual))
+    kube.ok("wait", "pod/forwarder", "--for=condition=Ready", "--timeout=60s")
+    kube.apply(*(a_videojob(n, clip, storeRef={"name": n}) for n in ("far", "virtual")))
+    for name in ("far", "virtual"):
+        status = kube.wait_end(name)
+        assert status["phase"] == "Succeeded", status
+    regions = set(re.findall(r"/\d{8}/([^/]+)/s3/aws4_request", kube.ok("logs", "forwarder")))
+    assert regions == {"eu-north-1"}
+
+
+def test_what_is_there_already_is_kept_or_in_the_way(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    prefix = f"results/{kube.namespace}/"
+    poster = {"name": "poster", "thumbnails": {"count": 1}}
+    kube.apply(a_videojob("first", clip, prefix=prefix, steps=[poster]))
+    assert kube.wait_end("first")["phase"] == "Succeeded"
+    picture = f"{prefix}in0/poster/0001.jpg"
+
+    def made_at() -> Any:
+        return media.stat_object(bucket.BUCKET, picture).last_modified
+
+    before = made_at()
+    kept = {"prefix": prefix, "ifExists": "Skip"}
+    kube.apply(
+        a_videojob("kept", clip, output=kept, steps=[poster, {"name": "s", "extractAudio": {}}]),
+        a_videojob("stopped", clip, output={"prefix": prefix, "ifExists": "Fail"}, steps=[poster]),
+    )
+    status = kube.wait_end("kept")
+    assert {output["step"] for output in status["outputs"]} == {"poster", "s"}
+    assert made_at() == before
+    status = kube.wait_end("stopped")
+    assert (status["phase"], status["indexes"]["failed"]) == ("Failed", "0")
+    assert (status["inputs"][0]["reason"], status["attempt"]) == ("OutputExists", 1)
+    assert made_at() == before
+    kube.apply(a_videojob("anew", clip, prefix=prefix, steps=[poster]))
+    assert kube.wait_end("anew")["phase"] == "Succeeded"
+    assert made_at() > before
+
+
+def test_a_failure_leaves_its_log_and_memory_has_an_end(
+    kube: Kubectl, media: Minio, clip: str, tmp_path: Path
+) -> None:
+    note = tmp_path / "note.png"
+    note.write_text("This is a note, and no picture.")
+    mark = {"watermark": {"key": upload(media, note)}}
+    marked = [{"name": "web", "transcode": {**WEB[0]["transcode"], **mark}}]
+    nowhere = {"endpoint": {"url": "http://127.0.0.1:9/v1", "model": "whisper-1"}}
+    large = [{"name": "web", "transcode": {"renditions": [{"height": 720}]}}]
+    kube.apply(
+        a_videojob("unmarked", clip, steps=marked),
+        a_videojob("unheard", clip, steps=[{"name": "words", "transcribe": nowhere}]),
+        a_videojob(
+            "starved",
+            clip,
+            steps=large,
+            resources={"limits": {"cpu": "1", "memory": "112Mi"}},
+            retry={"outOfMemory": {"factor": 4, "max": "112Mi"}},
+        ),
+    )
+    status = kube.wait_end("unmarked")
+    assert (status["phase"], status["indexes"]["failed"]) == ("Failed", "0")
+    assert "is not an image that can be used" in status["inputs"][0]["message"]
+    assert "note.png" in status["failure"]["logTail"] or "Invalid" in status["failure"]["logTail"]
+    status = kube.wait_end("unheard")
+    assert "not a public address" in status["message"]
+    log = media.get_object(bucket.BUCKET, status["failure"]["logKey"]).read()
+    assert b"Stream mapping" in log, log[-2000:]
+    status = kube.wait_end("starved")
+    assert (status["phase"], status["attempt"]) == ("Failed", 1), status
+    assert "112Mi" in status["message"]

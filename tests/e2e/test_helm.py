@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import deploy
 import pytest
 from minio import Minio
-from on_cluster import Kubectl, a_videojob
+from on_cluster import Kubectl, a_videojob, metrics_of
 
 LADDER = [{"name": "web", "transcode": {"renditions": [{"height": 480}, {"height": 240}]}}]
 
@@ -44,16 +44,6 @@ def test_with_a_store_it_has_a_thumbnail_made(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Succeeded" in done.stdout
     assert kube.items("videojobs") == [], "the test's VideoJob was left behind"
-
-
-def metrics_of(release_namespace: str) -> dict[str, float]:
-    """The operator's metrics, through the API server."""
-    kubectl = Kubectl(release_namespace)
-    (service,) = kubectl.items("services")
-    path = f"/api/v1/namespaces/{release_namespace}/services"
-    text = kubectl.ok("get", "--raw", f"{path}/{service['metadata']['name']}:http/proxy/metrics")
-    samples = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    return {name: float(value) for name, value in samples}
 
 
 @pytest.fixture

@@ -7,15 +7,20 @@ import json
 import re
 import ssl
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import deploy
+import jwt
+import places
 import pytest
 from minio import Minio
-from on_cluster import Kubectl, a_secret, a_store, a_videojob
+from on_cluster import Kubectl, a_secret, a_store, a_videojob, metrics_of
+
+from videojob_api import names
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +74,33 @@ def held(kube: Kubectl, clip: str, *names: str) -> Iterator[dict[str, dict[str, 
     yield {p["metadata"]["labels"]["videojob.dev/videojob"]: p for p in pods}
 
 
+def refusals() -> dict[str, float]:
+    """Status of refused reports → how many so far."""
+    pattern = re.compile(r'videojob_operator_reports_total{result="(4\d\d)"}')
+    metrics = metrics_of(deploy.NAMESPACE).items()
+    return {found[1]: count for name, count in metrics if (found := pattern.fullmatch(name))}
+
+
+def resigned(token: str, *, ended_seconds_ago: int) -> str:
+    """The same token with another end, signed with the cluster's own key."""
+    claims = jwt.decode(token, options={"verify_signature": False})
+    header = jwt.get_unverified_header(token)
+    ends = int(time.time()) - ended_seconds_ago
+    begins = ends - int(claims["exp"] - claims["iat"])
+    past = {**claims, "exp": ends, "iat": begins, "nbf": begins}
+    return jwt.encode(past, service_account_key(), "RS256", {"kid": header["kid"]})
+
+
+def service_account_key() -> str:
+    """What the cluster signs its tokens with; in kind it is in the node's container."""
+    path = places.PKI / "sa.key"
+    if path.exists():
+        return path.read_text()
+    node = f"{places.CLUSTER_NAME}-control-plane"
+    command = ["docker", "exec", node, "cat", "/etc/kubernetes/pki/sa.key"]
+    return subprocess.check_output(command, text=True)
+
+
 def test_a_token_is_good_for_its_own_input_and_nothing_else(
     kube: Kubectl, media: Minio, clip: str, endpoint: str
 ) -> None:
@@ -97,7 +129,11 @@ def test_a_token_is_good_for_its_own_input_and_nothing_else(
             return made.strip()
 
         mine = token(source["audience"], pods["mine"])
+        counted = refusals()
         assert post(endpoint, kube, "mine", mine, a_report(run)) == 204
+        fresh = resigned(mine, ended_seconds_ago=-600)
+        assert post(endpoint, kube, "mine", fresh, a_report(run)) == 204, "signed as it should be"
+        late = token(source["audience"], pods["mine"])
         refused = {
             "another VideoJob's": post(endpoint, kube, "theirs", mine, a_report(run)),
             "for the API server": post(
@@ -110,9 +146,13 @@ def test_a_token_is_good_for_its_own_input_and_nothing_else(
                 endpoint, kube, "mine", token(source["audience"], None), a_report(run)
             ),
             "forged": post(endpoint, kube, "mine", mine[:-8] + "AAAAAAAA", a_report(run)),
+            "expired": post(
+                endpoint, kube, "mine", resigned(mine, ended_seconds_ago=60), a_report(run)
+            ),
             "another input": post(endpoint, kube, "mine", mine, a_report(run, index=1)),
             "10 MB": post(endpoint, kube, "mine", mine, b" " * 10_000_000),
             "1e308 percent": post(endpoint, kube, "mine", mine, a_report(run, percent=1e308)),
+            "no number": post(endpoint, kube, "mine", mine, a_report(run, percent=float("nan"))),
         }
         assert refused == {
             "another VideoJob's": 401,
@@ -120,14 +160,63 @@ def test_a_token_is_good_for_its_own_input_and_nothing_else(
             "of another pod": 403,
             "of no pod": 401,
             "forged": 401,
+            "expired": 401,
             "another input": 403,
             "10 MB": 413,
             "1e308 percent": 400,
+            "no number": 400,
         }
         flood = [post(endpoint, kube, "mine", mine, a_report(run, percent=13)) for _ in range(60)]
         assert 429 in flood
+        grown = {status for status, count in refusals().items() if count > counted[status]}
+        assert grown >= {"400", "401", "403", "413", "429"}, "not counted"
+        kube.apply(a_videojob("meanwhile", clip))
         kube.ok("delete", "pod", pods["mine"]["metadata"]["name"], "--wait=true")
+        assert post(endpoint, kube, "mine", late, a_report(run)) in (401, 403), "its pod is gone"
+        assert kube.wait_end("meanwhile")["phase"] == "Succeeded"
         assert kube.status("theirs").get("progress", {}).get("percent", 0) == 0
+
+
+def test_what_a_worker_claims_is_cut_to_what_is_its_own(
+    kube: Kubectl, media: Minio, clip: str, endpoint: str
+) -> None:
+    prefix = f"results/{kube.namespace}/"
+    web = [{"name": "web", "transcode": {"renditions": [{"height": 720}], "preset": "slow"}}]
+    kube.apply(a_videojob("taken-over", clip, prefix=prefix, steps=web))
+    status = kube.wait("taken-over", lambda s: s.get("phase") == "Running")
+    (pod,) = kube.items("pods")
+    uid, meta = kube.get("videojob", "taken-over")["metadata"]["uid"], pod["metadata"]
+    bound = (
+        "--bound-object-kind=Pod",
+        f"--bound-object-name={meta['name']}",
+        f"--bound-object-uid={meta['uid']}",
+    )
+    token = kube.ok(
+        "create", "token", "default", f"--audience={names.reports_audience(uid)}", *bound
+    )
+    key = {"name": "x.mp4", "input": "in0", "step": "web", "bytes": 1, "sha256": "ab" * 32}
+    result = {
+        "index": 0,
+        "input": "in0",
+        "state": "Succeeded",
+        "message": "\x1b[2Jdone\u202e",
+        "outputCount": 2,
+        "outputBytes": 2,
+        "outputs": [
+            {**key, "key": "results/of-others/film.mp4"},
+            {**key, "key": f"{prefix}../../secret.mp4"},
+        ],
+    }
+    progress = {"percent": 77, "stage": "Processing", "step": "\x1b[31mred\x07\u202e"}
+    known = {"runID": status["runID"], "attempt": 1, "index": 0}
+    for more in ({"progress": progress}, {"progress": progress, "result": result}):
+        body = json.dumps({**known, **more}).encode()
+        assert post(endpoint, kube, "taken-over", token.strip(), body) == 204
+    kube.wait("taken-over", lambda s: s.get("progress", {}).get("percent", 0) >= 77)
+    status = kube.wait_end("taken-over")
+    assert status["phase"] == "Succeeded", status
+    assert {output["key"] for output in status["outputs"]} == {f"{prefix}in0/web/720p.mp4"}
+    assert not re.search(r"\\u00[01]|\\u202e", json.dumps(status))
 
 
 def test_a_job_cannot_name_another_namespaces_store_or_secret(

@@ -129,19 +129,21 @@ def volume(kube: Kubectl) -> Iterator[Path]:
 
 
 def test_a_volume_is_a_store_too(kube: Kubectl, volume: Path) -> None:
-    shutil.copy(demo.find_clip(), volume / "clip.mp4")
+    (volume / "films").mkdir()
+    (volume / "films").chmod(0o777)
+    shutil.copy(demo.find_clip(), volume / "films" / "clip.mp4")
     kube.apply(
         {
             "apiVersion": "videojob.dev/v1alpha1",
             "kind": "VideoStore",
             "metadata": {"name": "disk"},
-            "spec": {"volume": {"claimName": "disk"}},
+            "spec": {"volume": {"claimName": "disk", "prefix": "films/"}},
         }
     )
     kube.apply(a_videojob("onvolume", "clip.mp4", prefix="out/", storeRef={"name": "disk"}))
     status = kube.wait_end("onvolume")
     assert status["phase"] == "Succeeded", status
     for output in status["outputs"]:
-        data = (volume / output["key"]).read_bytes()
+        data = (volume / "films" / output["key"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == output["sha256"]
-    assert (volume / "out" / "in0" / "manifest.json").is_file()
+    assert (volume / "films" / "out" / "in0" / "manifest.json").is_file()

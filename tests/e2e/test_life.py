@@ -259,3 +259,36 @@ def test_a_job_goes_on_once_its_pod_on_a_dead_node_is_released(
     for left in pods():
         name = left["metadata"]["name"]
         kube.run("delete", "pod", name, "--force", "--grace-period=0", "--wait=false")
+
+
+@pytest.mark.long
+def test_an_input_is_taken_from_a_dead_node_after_five_minutes(
+    kube: Kubectl, dead_node: str, media: Minio, clip: str
+) -> None:
+    """By the operator itself, and with nobody's help."""
+    scheduling = {"nodeSelector": {"n": dead_node}, "tolerations": [{"operator": "Exists"}]}
+    kube.apply(a_videojob("stuck", clip, scheduling=scheduling, retry={"limit": 0}))
+
+    def placed() -> list[dict[str, Any]]:
+        return [pod for pod in kube.items("pods") if pod["spec"].get("nodeName") == dead_node]
+
+    kube.wait("stuck", lambda _: bool(placed()))
+    (pod,) = placed()
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+    running = json.dumps({"status": {"phase": "Running"}})
+    kube.ok("patch", "pod", name, "--subresource=status", "--type=merge", "-p", running)
+    asked = time.monotonic()
+    kube.ok("delete", "pod", name, "--wait=false")  # as the node's eviction does
+    grace = pod["spec"]["terminationGracePeriodSeconds"]
+    kube.wait(
+        "stuck",
+        lambda _: uid not in {p["metadata"]["uid"] for p in placed()} and bool(placed()),
+        seconds=grace + 300 + 60,
+    )
+    assert time.monotonic() - asked >= grace + 300 - 5, "its node may come back until then"
+    status = kube.status("stuck")
+    assert (status["phase"] in ("Pending", "Running"), status["attempt"]) == (True, 1)
+    (job,) = kube.items("jobs")
+    assert not job["status"].get("failed"), "it used up a try"
+    for left in placed():
+        kube.ok("delete", "pod", left["metadata"]["name"], "--force", "--grace-period=0")

@@ -13,8 +13,9 @@ import places
 import pytest
 import yaml
 from minio import Minio
-from on_cluster import Kubectl, a_videojob, offered, published, upload
+from on_cluster import Kubectl, a_videojob, offered, published, this_machine, upload
 from speaking import MODEL_SHA256, SENTENCES, a_talk, model_folder, word_error_rate
+from whisper_server import KEY, Fault, serve_whisper
 
 EXAMPLE = places.REPOSITORY / "examples" / "39-subtitles" / "videojob.yaml"
 # What each flavour has, and what it must do without.
@@ -59,11 +60,16 @@ def test_the_example_has_its_words_everywhere(kube: Kubectl, media: Minio, talk:
     ]
     with offered(kube, "whisper-models") as folder:
         shutil.copytree(model_folder(), folder / "small")
-        kube.apply(body)
+        other = {**body["spec"]["steps"][0]["transcribe"]["model"], "sha256": "0" * 64}
+        words = {"name": "words", "transcribe": {"model": other}}
+        kube.apply(body, a_videojob("another-model", talk, steps=[words]))
         status = kube.wait_end("subtitles", seconds=240)
+        refused = kube.wait_end("another-model")
     assert status["phase"] == "Succeeded", status
+    assert refused["phase"] == "Failed"
+    assert MODEL_SHA256 in refused["message"], refused
     assert [w for w in status.get("warnings", ()) if w["step"] == "words"] == []
-    (job,) = kube.items("jobs")
+    (job, _) = sorted(kube.items("jobs"), key=lambda j: "another" in j["metadata"]["name"])
     assert job["metadata"]["annotations"]["videojob.dev/worker-flavour"] == "speech"
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["image"] == images.reference("worker-speech")
@@ -96,7 +102,8 @@ def test_without_a_model_the_film_comes_all_the_same(
     assert status["phase"] == "Succeeded", status
     assert {output["step"] for output in status["outputs"]} == {"poster"}
     (warning,) = status["warnings"]
-    assert (warning["step"], warning["reason"]) == ("words", "StepFailed")
+    told = (warning["input"], warning["step"], warning["reason"])
+    assert told == ("in0", "words", "StepFailed")
     assert "build the image with one" in warning["message"].lower()
 
 
@@ -153,3 +160,38 @@ def test_an_image_has_what_its_flavour_says(kube: Kubectl, image: str) -> None:
     said = kube.run("logs", "look").stdout
     assert done.returncode == 0, said
     assert "as it should be" in said
+
+
+def test_a_server_is_asked_as_the_step_says(kube: Kubectl, media: Minio, talk: str) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "whisper"},
+        "stringData": {"token": KEY},
+    }
+    prompt, prefix = "The fox Reynard jumps.", f"results/{kube.namespace}/"
+    endpoint = {"model": "whisper-of-the-tests", "secretRef": {"name": "whisper", "key": "token"}}
+    words = {"language": "en", "prompt": prompt, "formats": ["TXT"]}
+    with serve_whisper(this_machine(kube)) as server:
+        endpoint |= {"url": server.url, "maxBytes": "330k"}
+        asked = [{"name": "words", "transcribe": {**words, "endpoint": endpoint}}]
+        hasty = [{"name": "words", "transcribe": {"endpoint": {**endpoint, "timeoutSeconds": 5}}}]
+        server.faults += [Fault(500, after_seconds=60)] * 2
+        kube.apply(secret, a_videojob("hasty", talk, steps=hasty))
+        kube.wait("hasty", lambda _: len(server.asked) >= 2)
+        assert server.asked[1] - server.asked[0] < 45, "an answer was waited for as long as it took"
+        kube.ok("delete", "videojob", "hasty")
+        server.faults.clear(), server.sizes.clear(), server.fields.clear()
+        kube.apply(a_videojob("asked", talk, prefix=prefix, steps=asked))
+        status = kube.wait_end("asked", seconds=240)
+    assert status["phase"] == "Succeeded", status["message"]
+    text = media.get_object(bucket.BUCKET, f"{prefix}in0/words/transcript.txt").read().decode()
+    assert word_error_rate(" ".join(SENTENCES), text) <= 0.3, text
+    assert published(media, f"{prefix}in0/words/") == {f"{prefix}in0/words/transcript.txt"}
+    assert len(server.sizes) >= 2, "it was not cut in pieces"
+    assert max(server.sizes) <= 330_000
+    mine = [said for said in server.fields if "prompt" in said]
+    assert len(mine) >= 2
+    for said in mine:
+        assert (said["model"], said["language"]) == ("whisper-of-the-tests", "en")
+        assert said["prompt"].startswith(prompt)

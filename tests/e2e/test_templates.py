@@ -84,6 +84,89 @@ def test_wrong_params_end_a_job_with_the_sentence(
     assert kube.items("jobs") == []
 
 
+def a_template(name: str, **spec: Any) -> dict[str, Any]:
+    body = the_template()
+    body["metadata"]["name"] = name
+    poster = [{"name": "poster", "thumbnails": {"count": 1}}]
+    body["spec"] = {"steps": poster, **spec}
+    return body
+
+
+def test_every_bound_of_a_parameter_is_held_and_told(kube: Kubectl) -> None:
+    params = [
+        {"name": "count", "type": "Integer", "minimum": 1, "maximum": 4, "description": "Pictures"},
+        {"name": "word", "default": "abc", "pattern": "^[a-z]+$", "maxLength": 5},
+    ]
+    steps = [{"name": "poster", "thumbnails": {"count": "$(params.count)"}}]
+    kube.apply(a_template("bounded", description="For the test", params=params, steps=steps))
+    assert "For the test" in kube.ok("get", "videotemplates")
+    wrong: dict[str, tuple[dict[str, str], str]] = {
+        "missing": ({}, "needs the parameter 'count' (Pictures); set params.count to"),
+        "few": ({"count": "0"}, "params.count is '0'; wanted is a whole number of at least 1"),
+        "many": ({"count": "5"}, "of at most 4"),
+        "long": ({"count": "1", "word": "abcdef"}, "params.word is 'abcdef'; wanted is a text"),
+        "capital": ({"count": "1", "word": "ABC"}, "that matches ^[a-z]+$"),
+    }
+    for name, (given, _) in wrong.items():
+        body = a_job_from({"name": "bounded"}, "uploads/a.mp4", **given)
+        body["metadata"]["name"] = name
+        kube.apply(body)
+    for name, (_, sentence) in wrong.items():
+        status = kube.wait_end(name, seconds=20)
+        assert accepted(status) == ("False", "InvalidParams"), name
+        assert sentence in status["message"]
+    assert kube.items("jobs") == []
+
+
+def test_what_a_template_brings_besides_steps_is_what_workers_get(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    gpu = {"mode": "Required", "resourceName": "example.com/mig-1g", "count": 3}
+    asked = {"requests": {"cpu": "150m", "memory": "300Mi"}, "limits": {"memory": "1Gi"}}
+    claim = {"name": "gpu", "resourceClaimTemplateName": "nobody-has-it"}
+    by_claim = {"mode": "Auto", "resourceClaims": [claim], "fallbackAfterSeconds": 2}
+    small = [{"name": "web", "transcode": {"renditions": [{"height": 90}], "preset": "ultrafast"}}]
+    templates = {
+        "whole": {"accelerator": gpu, "resources": asked, "steps": small},
+        "claimed": {"accelerator": by_claim, "steps": small},
+        "bytes": {"limits": {"maxBytes": "1Ki"}},
+        "seconds": {"limits": {"maxDurationSeconds": 1}},
+        "pixels": {"limits": {"maxPixels": 4096}},
+    }
+    for name, spec in templates.items():
+        body = a_job_from({"name": name}, clip)
+        body["metadata"]["name"] = name
+        kube.apply(a_template(name, **spec), body)
+
+    status = kube.wait("whole", lambda s: "example.com/mig-1g" in s.get("message", ""), seconds=30)
+    assert status["template"]["accelerator"] | gpu == status["template"]["accelerator"]
+    assert status["template"]["resources"]["requests"] == asked["requests"]
+    (job,) = (j for j in kube.items("jobs") if "whole" in j["metadata"]["name"])
+    resources = job["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert resources["limits"]["example.com/mig-1g"] == "3"
+    for what, value in asked["requests"].items():
+        assert resources["requests"][what] == value
+
+    for name, reason in (
+        ("bytes", "TooLarge"),
+        ("seconds", "TooLong"),
+        ("pixels", "TooManyPixels"),
+    ):
+        status = kube.wait_end(name)
+        assert status["inputs"][0]["reason"] == reason
+        assert (
+            status["template"]["limits"] | templates[name]["limits"]
+            == (status["template"]["limits"])
+        )
+    status = kube.wait_end("claimed")
+    assert status["phase"] == "Succeeded", status
+    assert status["accelerator"] == {
+        "requested": "Auto ResourceClaim nobody-has-it",
+        "used": "CPU",
+        "reason": "FallbackAfterWait",
+    }
+
+
 @pytest.fixture
 def presets(kube: Kubectl) -> Iterator[str]:
     """The chart's presets on the cluster; what is put before their names."""
@@ -112,6 +195,13 @@ def test_a_preset_of_the_chart_is_there_for_every_namespace(
     ("change", "wanted"),
     [
         ({"serviceAccountName": "admin"}, 'unknown field "spec.serviceAccountName"'),
+        ({"securityContext": {"privileged": True}}, 'unknown field "spec.securityContext"'),
+        ({"volumes": [{"hostPath": {"path": "/"}}]}, 'unknown field "spec.volumes"'),
+        ({"scheduling": {"nodeName": "master"}}, 'unknown field "spec.scheduling"'),
+        (
+            {"resources": {"limits": {"cpu": "1", "nvidia.com/gpu": "8"}}},
+            'unknown field "spec.resources.limits.nvidia.com/gpu"',
+        ),
         ({"steps": [{"name": "a", "sharpen": {}}]}, 'unknown field "spec.steps[0].sharpen"'),
         (
             {"steps": [{"name": "a", "transcode": {"renditions": [{"height": 9}]}}]},
@@ -124,7 +214,18 @@ def test_a_preset_of_the_chart_is_there_for_every_namespace(
         ({"steps": [{"name": "a"}]}, "a step has a name and exactly one kind"),
         ({"params": [{"name": "a", "minimum": 3}]}, "are for parameters of type Integer or Number"),
     ],
-    ids=["an account", "unknown step", "bounds", "unknown word", "no kind", "bounds of a text"],
+    ids=[
+        "an account",
+        "privileges",
+        "a host path",
+        "a node",
+        "devices",
+        "unknown step",
+        "bounds",
+        "unknown word",
+        "no kind",
+        "bounds of a text",
+    ],
 )
 def test_a_wrong_template_is_refused(
     kube_readonly: Kubectl, change: dict[str, Any], wanted: str

@@ -1,0 +1,135 @@
+"""`helm upgrade` on the cluster: what the first chart and its operator left there, under those of today.
+
+The first worker's image is not kept: a stand-in says at the end of a pod what that worker would have said.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import deploy
+import images
+import places
+import pytest
+import yaml
+from minio import Minio
+from on_cluster import Kubectl, a_videojob
+
+from videojob_api import names
+from videojob_api.report import Result
+
+FIRST = places.REPOSITORY / "tests" / "upgrade"
+OBJECTS: dict[str, Any] = json.loads((FIRST / "first-objects.json").read_text())
+WORKER = """
+import os, sys, time
+time.sleep(float(sys.argv[1]))
+message = sys.argv[2 + int(os.environ["JOB_COMPLETION_INDEX"])]
+open("/dev/termination-log", "w").write(message)
+"""
+
+
+@pytest.fixture(scope="module")
+def first_chart(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The release is of a chart with the first CustomResourceDefinitions, and no operator is up."""
+    chart = tmp_path_factory.mktemp("chart") / "videojob"
+    shutil.copytree(deploy.CHART, chart)
+    for plural, schema in json.loads((FIRST / "first-crds.json").read_text()).items():
+        path = chart / "files" / "crds" / f"{plural}.yaml"
+        crd = yaml.safe_load(path.read_text())
+        crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = schema
+        path.write_text(yaml.safe_dump(crd))
+    deploy.ensure(values=["replicas=0"], chart=chart)
+    yield
+    deploy.ensure()
+
+
+def left_behind(kube: Kubectl, state: str, seconds: float) -> None:
+    """A VideoJob called like its state, with its Job, as the first operator wrote both just now."""
+    text = json.dumps(OBJECTS[state]).replace("keynote", state).replace('"films"', '"NAMESPACE"')
+    text = text.replace("NAMESPACE", kube.namespace)
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", now, text)
+    kube.apply(strip(json.loads(text)["videojob"]))
+    old, uid = (
+        OBJECTS[state]["videojob"]["metadata"]["uid"],
+        kube.get("videojob", state)["metadata"]["uid"],
+    )
+    objects = json.loads(text.replace(old, uid).replace(old[:8], uid[:8]))
+    job = strip(objects["job"])
+    job["metadata"]["name"] = names.child_name(state, uid, run=1, attempt=1)
+    job["spec"]["template"]["spec"]["volumes"] = []
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    said = [
+        Result.model_validate(
+            {
+                "index": index,
+                "input": f"in-{index}",
+                "state": "Succeeded",
+                "outputCount": 1,
+                "outputBytes": 1000,
+                "outputs": [an_output(state, index)],
+            }
+        ).to_termination_message()
+        for index in range(2)
+    ]
+    container |= {
+        "image": images.ensure_loaded("operator"),
+        "command": ["python3.13", "-c", WORKER, str(seconds), *said],
+        "env": [e for e in container["env"] if "secretKeyRef" not in json.dumps(e)],
+        "volumeMounts": [],
+        "resources": {},
+    }
+    kube.apply(job)
+    if status := objects["videojob"].get("status"):
+        patch = ("patch", "videojob", state, "--subresource=status", "--type=merge")
+        kube.ok(*patch, "-p", json.dumps({"status": status}))
+
+
+def strip(body: dict[str, Any]) -> dict[str, Any]:
+    """Without what the API server says itself."""
+    of_the_server = ("uid", "resourceVersion", "generation", "creationTimestamp")
+    meta = {k: v for k, v in body["metadata"].items() if k not in of_the_server}
+    return {k: v for k, v in body.items() if k != "status"} | {"metadata": meta}
+
+
+def an_output(state: str, index: int) -> dict[str, Any]:
+    key = f"results/{state}/in-{index}/small/360p.mp4"
+    named = {"name": "360p.mp4", "input": f"in-{index}", "step": "small", "key": key}
+    return {**named, "bytes": 1000, "sha256": "ab" * 32}
+
+
+def test_work_goes_on_and_what_is_done_stays_so(
+    first_chart: None, kube: Kubectl, media: Minio, clip: str, tmp_path: Path
+) -> None:
+    for state, seconds in (("started", 25), ("running", 25), ("finished", 0)):
+        left_behind(kube, state, seconds)
+    too_new = a_videojob("new", clip, steps=[{"name": "cuts", "scenes": {}}])
+    refused = kube.run("apply", "-f", "-", stdin=yaml.safe_dump(too_new))
+    assert 'unknown field "spec.steps[0].scenes"' in refused.stderr, "these are not the first CRDs"
+    before = kube.status("finished")
+    jobs = {job["metadata"]["uid"] for job in kube.items("jobs")}
+    assert len(jobs) == 3
+
+    deploy.ensure()
+    kube.apply(too_new)
+    assert kube.wait_end("new")["phase"] == "Succeeded"
+    for state in ("started", "running"):
+        status = kube.wait_end(state)
+        assert (status["phase"], status["attempt"]) == ("Succeeded", 1), status
+        assert status["indexes"]["succeeded"] == "0-1"
+        assert [o["key"] for o in status["outputs"]] == [
+            an_output(state, index)["key"] for index in range(2)
+        ]
+    assert kube.status("finished") == before
+    now = {
+        job["metadata"]["uid"]
+        for job in kube.items("jobs")
+        if job["metadata"]["labels"][names.LABEL_JOB] != "new"
+    }
+    assert now <= jobs, "work was begun twice"
