@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assets import LANGUAGES, PLAIN, SURROUND, Clip, Clips
+from assets import LANGUAGES, PLAIN, SURROUND, X264, Clip, Clips, picture
+from hearing import listen
 from media_bench import Bench
 
 from videojob_worker.check import check
@@ -68,6 +69,19 @@ def test_every_format_holds_the_whole_track_and_nothing_of_the_source(
         assert decoded_samples(file.path) == pytest.approx(6 * 48000, abs=4800), form
         tags = {key.lower() for key in stream["tags"]}
         assert tags <= {"language", "handler_name", "vendor_id", "encoder", *BRAND}, form
+
+
+def test_what_one_step_mixes_down_stays_as_it_is_for_the_others(clips: Clips, bench: Bench) -> None:
+    """One branch that asks ffmpeg for mono at its end would make it mono for all of them."""
+    left = "-f lavfi -i aevalsrc='0.3*sin(880*PI*t)|0':s=48000:d=2"
+    path = clips.path(Clip("left.mkv", f"{picture(seconds=2)} {left} {X264} -c:a pcm_s16le"))
+    mono = {"renditions": [{"height": 90}], "packaging": "HLS", "audio": {"channels": 1}}
+    loud = extract("both", format="WAV", loudness={"targetLufs": -20})
+    made, _ = bench.make(path, {"name": "web", "transcode": mono}, loud)
+    heard = listen(made["both/audio.wav"].path, channels=2)
+    assert abs(heard[:, 0]).max() > 0.1
+    assert abs(heard[:, 1]).max() < 0.001, "what is on the left alone came out on the right"
+    assert look(made["web/audio.mp4"].path)["channels"] == 1
 
 
 def test_bitrate_rate_and_channels_are_as_asked(clips: Clips, bench: Bench) -> None:

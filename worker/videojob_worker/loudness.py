@@ -61,9 +61,9 @@ def mixed_down(sound: Sound, channels: int) -> Sound:
 
 def normalise(graph: Graph, sound: Sound, channels: int, wanted: Loudness | None) -> Sound:
     """The sound as loud as is wanted; as it is until its level is known, and if it is silent."""
+    sound = mixed_down(sound, channels)
     if wanted is None:
         return sound
-    sound = mixed_down(sound, channels)
     level = graph.level(sound.node)
     if level is None or not level.is_heard:
         return sound

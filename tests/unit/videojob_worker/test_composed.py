@@ -79,7 +79,7 @@ def test_channels_are_at_most_what_was_asked_for(wanted: int, there: int, made: 
     web = mp4("web", 720, audio={"channels": wanted}, loudness={})
     plan = heard(planned(web, film=film), Level(-20.0, -9.0))
     assert plan.passes[0].outputs[0].audio[0].channels == made
-    assert ("aformat" in " ".join(plan.passes[0].argv)) == (made < there)
+    assert ("out_chlayout" in " ".join(plan.passes[0].argv)) == (made < there)
 
 
 def test_what_was_cleaned_has_no_words_to_keep() -> None:

@@ -108,7 +108,7 @@ def test_surround_is_mixed_down_before_it_is_measured_and_masked() -> None:
     film = a_film(audio=(an_audio(channels=6),))
     plan = masked(film, Level(-30.0, -20.0))
     text = " ".join(plan.passes[0].argv)
-    assert text.index("aformat=channel_layouts=stereo") < text.index("amix")
+    assert text.index("aresample=out_chlayout=stereo") < text.index("amix")
 
 
 def test_silence_and_none_are_left_as_they_are() -> None:

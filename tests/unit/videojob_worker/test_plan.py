@@ -211,4 +211,4 @@ def test_surround_is_measured_as_it_will_be_heard() -> None:
     plan = planned(a_step("audio", extractAudio={"loudness": {}}), film=film)
     assert plan.measure is not None
     text = " ".join(plan.measure.stage.argv)
-    assert text.index("aformat=channel_layouts=stereo") < text.index("ebur128@")
+    assert text.index("aresample=out_chlayout=stereo") < text.index("ebur128@")

@@ -310,7 +310,8 @@ class Wiring:
 
     @_apply.register
     def _(self, wanted: Mixdown, stream: Stream) -> Stream:
-        return stream.filter("aformat", channel_layouts=_LAYOUTS[wanted.channels])
+        # Not aformat: what it wants would be asked of the branches beside it too.
+        return stream.filter("aresample", out_chlayout=_LAYOUTS[wanted.channels])
 
     @_apply.register
     def _(self, wanted: Mix, stream: Stream, other: Stream) -> Stream:
