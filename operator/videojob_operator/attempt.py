@@ -6,7 +6,7 @@ Built by ``facts``, part of ``Observed``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 
@@ -90,6 +90,10 @@ class Attempt:
     def pods(self) -> int:
         """Places that it takes up among the operator's own; those of Kueue are not counted."""
         return 0 if self.queue or self.is_over else min(self.parallelism, len(self.open))
+
+    def differs_in_counters_alone(self, other: Attempt) -> bool:
+        """Whether only other numbers of pods are active and ready."""
+        return replace(self, active=other.active, ready=other.ready) == other
 
     @property
     def is_over(self) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -117,23 +116,6 @@ def is_at_rest(videojob: Body) -> bool:
         and status.get("observedGeneration") == meta.get("generation", 1)
         and not (spec.get("ttl") or spec.get("notify") or status.get("notifications"))
     )
-
-
-def is_same_attempt(before: Body, after: Body) -> bool:
-    """Whether two copies of a Job tell the same; no, where one is not understood."""
-    try:
-        return parse_attempt(before) == parse_attempt(after)
-    except (KeyError, ValueError):
-        return False
-
-
-def is_nearer_its_end(before: Body, after: Body) -> bool:
-    """Whether a Job has changed in more than how many of its pods are active and ready."""
-    try:
-        old, new = parse_attempt(before), parse_attempt(after)
-    except (KeyError, ValueError):
-        return True
-    return replace(old, active=new.active, ready=new.ready) != new
 
 
 def is_same_pod(before: Body, after: Body) -> bool:

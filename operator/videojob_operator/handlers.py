@@ -20,7 +20,7 @@ from videojob_api import names
 
 from . import metrics
 from .cluster import VIDEOJOBS_A_PAGE
-from .facts import is_nearer_its_end, is_same_attempt, is_same_pod, parse_workload
+from .facts import is_same_pod, parse_workload
 from .observed import Key
 from .resync import look_at_listed
 from .settings import Settings
@@ -69,10 +69,13 @@ async def job_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     if deleted and (key is None or memo.cache.videojob(key) is None):
         # Counted at the start, and its VideoJob went before the watch was up.
         memo.line.forget(body["metadata"]["labels"][names.LABEL_UID])
-    if deleted or before is None:
+    cleans_up = names.ANNOTATION_CLEANS_UP in body["metadata"].get("annotations", {})
+    old = None if before is None or deleted or cleans_up else memo.attempt_of(before)
+    new = memo.attempt_of(body) if old is not None else None
+    if old is None or new is None:
         _look_at(key, memo)
-    elif not is_same_attempt(before, body):
-        _look_at(key, memo, 0 if is_nearer_its_end(before, body) else _COUNTERS_SECONDS)
+    elif old != new:
+        _look_at(key, memo, _COUNTERS_SECONDS if old.differs_in_counters_alone(new) else 0)
 
 
 @kopf.on.event("", "v1", "pods", registry=REGISTRY)

@@ -26,7 +26,6 @@ from .facts import (
     is_at_work,
     is_owned_by,
     keep_own_outputs,
-    parse_attempt,
     parse_costs,
     parse_endings,
     parse_hanging_pod,
@@ -150,8 +149,7 @@ async def _jobs(key: Key, uid: str, status: VideoJobStatus, world: World) -> lis
         for job in world.cache.jobs_of(uid)
         if is_owned_by(job, uid) and job["metadata"]["namespace"] == key.namespace
     ]
-    understood = (_understood(body, world) for body in bodies)
-    jobs = {a.name: a for a in understood if a is not None}
+    jobs = {a.name: a for a in map(world.attempt_of, bodies) if a is not None}
     if status.attempt and not status.phase.is_terminal:
         run = names.run_number(status.run_id or names.run_id(uid, 1))
         name = names.child_name(key.name, uid, run=run, attempt=status.attempt)
@@ -165,20 +163,10 @@ async def _ask_for(key: Key, uid: str, name: str, world: World) -> Attempt | Non
         body = await world.cluster.get_job(key.namespace, name)
     except Gone:
         return None
-    if not is_owned_by(body, uid) or (job := _understood(body, world)) is None:
+    if not is_owned_by(body, uid) or (job := world.attempt_of(body)) is None:
         return None
     world.cache.put_job(body)
     return job
-
-
-def _understood(job: Body, world: World) -> Attempt | None:
-    """The attempt that a Job is; None for one that somebody else made or changed."""
-    try:
-        return world.attempts.get(job["metadata"]["uid"], job, lambda: parse_attempt(job))
-    except (KeyError, ValueError) as error:
-        meta = job["metadata"]
-        log.warning("not a Job of ours", job=f"{meta['namespace']}/{meta['name']}", why=repr(error))
-        return None
 
 
 def _with_pods(uid: str, attempt: Attempt, world: World) -> Attempt:

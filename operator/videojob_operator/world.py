@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
 from videojob_api.status import VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 
@@ -14,6 +16,7 @@ from .attempt import Attempt
 from .cache import Cache
 from .cluster import Cluster
 from .courier import Courier
+from .facts import parse_attempt
 from .line import Line
 from .memo import Memo
 from .observed import Nodes
@@ -21,6 +24,8 @@ from .pace import Pace
 from .reportbook import ReportBook
 from .settings import Settings
 from .workqueue import WorkQueue
+
+log = structlog.get_logger()
 
 
 @dataclass
@@ -64,6 +69,17 @@ class World:
     def __copy__(self) -> World:
         """There is one: kopf wants a copy for every object that it has seen."""
         return self
+
+    def attempt_of(self, job: dict[str, Any]) -> Attempt | None:
+        """The attempt that a Job is; None for one that somebody else made or changed."""
+        try:
+            return self.attempts.get(job["metadata"]["uid"], job, lambda: parse_attempt(job))
+        except (KeyError, ValueError) as error:
+            meta = job["metadata"]
+            log.warning(
+                "not a Job of ours", job=f"{meta['namespace']}/{meta['name']}", why=repr(error)
+            )
+            return None
 
     def forget(self, uid: str) -> None:
         """Drop what workers and pods of a VideoJob said: it has ended or gone."""

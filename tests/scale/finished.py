@@ -38,14 +38,15 @@ async def _watch_restart(client: Client, plane: ControlPlane, jobs: int) -> Outc
     outcome = Outcome(f"{jobs:,} finished VideoJobs of 20 KB", ["", ""])
     started = time.monotonic()
     with control_plane.operator() as pid:
-        await client.request("POST", VIDEOJOBS, build_videojob("newcomer"))
-        made = asyncio.create_task(_time_of_job(client, "newcomer"))
+        # The last of the list, so that all others come before it.
+        await client.request("POST", VIDEOJOBS, build_videojob("zz-newcomer"))
+        made = asyncio.create_task(_time_of_job(client, "zz-newcomer"))
         await until_ready()
         await until_in_sync(jobs)
         in_sync = time.monotonic() - started
         sync_cpu = cpu_seconds(pid)
         new_job = await made - started
-        await _until_phase(client, "newcomer", "Succeeded")
+        await _until_phase(client, "zz-newcomer", "Succeeded")
         await asyncio.sleep(10)
         async with spending({"operator": pid}) as rest:
             await asyncio.sleep(_REST_SECONDS)
