@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable
-from struct import pack
+from struct import pack, unpack
 
 from .bases import AVI, FILMS, FLAC, M4A, MKV, MOV, MP3, MP4, TS
-from .boxes import box, grown, replaced
+from .boxes import box, find, grown, replaced
 from .disguises import INCLUDING, OTHERS, UNSUPPORTED, png
 from .fields import paff
 from .liars import endless, lying_about_sizes, too_many
@@ -20,6 +20,7 @@ from .specimens import ANYTHING_HONEST, REASONS, SUCCEEDED, Kit, Specimen, one
 
 Maker = Callable[[Kit], bytes]
 _BOMB_BYTES = 512 << 20
+_MOST = 0x7FFF_FFFF
 
 
 def hostile() -> tuple[Specimen, ...]:
@@ -237,7 +238,32 @@ def _nested(kind: bytes, depth: int) -> bytes:
 # ---- strange, and good
 
 
+def _unreadable_units(data: bytes, count: int) -> bytes:
+    """H.264 whose last units say that they are larger than their packets."""
+    begin, end = find(data, b"stsz")
+    sizes = unpack(f">{(end - begin - 20) // 4}I", data[begin + 20 : end])
+    begin, end = find(data, b"stco")
+    (place,) = unpack(">I", data[begin + 16 : begin + 20])
+    mutant = bytearray(data)
+    for number in range(len(sizes) - count, len(sizes)):
+        where = place + sum(sizes[:number])
+        mutant[where : where + 4] = pack(">I", _MOST)
+    return bytes(mutant)
+
+
 def _strange_but_good() -> Iterable[Specimen]:
+    yield one(  # a picture is lost: no more than may be
+        "MP4 with a unit that can't be read",
+        lambda kit: _unreadable_units(kit.remuxed(kit.film(MP4), "mov", "mp4", "-an"), 1),
+        SUCCEEDED,
+        work="clean",
+    )
+    yield one(
+        "MP4 with units that can't be read",
+        lambda kit: _unreadable_units(kit.remuxed(kit.film(MP4), "mov", "mp4", "-an"), 4),
+        "Damaged",
+        work="clean",
+    )
     yield one(
         "AMR of noise",
         lambda kit: b"#!AMR\n" + (b"\x3c" + bytes(range(7, 38))) * 50,

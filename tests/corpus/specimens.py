@@ -120,6 +120,9 @@ def mutant(seed: int, number: int) -> Specimen:
         f"{base.name} with the end of {other.name}" if other else f"{base.name}: {', '.join(ways)}"
     )
 
+    if base.name == "screen.flv" and work == "clean":
+        wanted |= {"NotDoable"}  # its sound can't be copied into anything but FLV
+
     def make(kit: Kit) -> bytes:
         chance = Random(f"{seed}/{number}/bytes")  # noqa: S311
         data = kit.film(base)

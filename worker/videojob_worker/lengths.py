@@ -47,7 +47,10 @@ def check_stored(output: PlannedOutput, movie: Movie | None, source: Source, too
     stored = _in_mp4(movie) if movie else _by_packets(output, tools)
     if output.copy is not None:
         there = source.picture_packets(output.copy.stream, least=stored.pictures)
-        if stored.pictures == 0 or stored.pictures < there:
+        lost = there - stored.pictures
+        if stored.pictures == 0 or (
+            lost > 0 and not source.excuses(output.copy.stream, lost, there)
+        ):
             raise Unverified(
                 f"{output.name} holds {stored.pictures} of the film's {there} packets of video."
             )
@@ -58,6 +61,7 @@ def check_stored(output: PlannedOutput, movie: Movie | None, source: Source, too
         heard = source.sound_seconds(encoding.track, least=seconds, decoded=not encoding.is_copy)
         there_seconds = span_of(encoding.sound.node).within(heard)
         if there_seconds - seconds > tolerated_seconds(there_seconds):
+            source.check_times(encoding.track)
             how = "copied" if encoding.is_copy else "decoded"
             raise Unverified(
                 f"{output.name} has {float(seconds):.2f} s of sound, of {float(there_seconds):.2f} s "

@@ -66,19 +66,37 @@ class Source:
         self._check_sound()
         self._check_end(movies)
 
-    def check_times(self, video: VideoStream) -> None:
-        """Check that each picture has a time of its own: for when some were left out.
+    def check_times(self, stream: VideoStream | AudioStream) -> None:
+        """Check that what was read has a place of its own in time: for when some of it was left out.
 
         Raises:
-            Rejected: if more than a few share one.
+            Rejected: if more than a little has not.
         """
-        extent = self._extent(video.index)
-        if extent.repeated > tolerated_frames(extent.count, video.frame_rate):
+        extent = self._extent(stream.index)
+        if isinstance(stream, VideoStream):
+            too_many = extent.misplaced > tolerated_frames(extent.count, stream.frame_rate)
+        else:
+            share = Fraction(extent.misplaced, extent.count or 1)
+            too_many = extent.packed * share > tolerated_seconds(extent.packed)
+        if too_many:
+            what = "pictures" if isinstance(stream, VideoStream) else "packets of sound"
             raise Rejected(
                 RejectReason.DAMAGED,
-                f"Of the film's {extent.count} pictures, {extent.repeated} have the time of another "
-                "one, and would never be seen. Export it again, and upload that.",
+                f"Of the film's {extent.count} {what}, {extent.misplaced} have the time of others or "
+                "go back in time, and can't all be played. Export it again, and upload that.",
             )
+
+    def excuses(self, video: VideoStream, lost: int, count: int) -> bool:
+        """Whether packets that a copy lacks are a little damage, which ffmpeg complained of.
+
+        What filters packets leaves out those that it can't read.
+
+        Raises:
+            Rejected: if it is more than a little.
+        """
+        if self._tally.error_count and lost > tolerated_frames(count, video.frame_rate):
+            raise self._rejected(f"{lost} of {count} frames")
+        return bool(self._tally.error_count)
 
     def shown_until(self, video: VideoStream) -> Fraction:
         """When the last picture has been shown, counted from the film's beginning."""

@@ -131,8 +131,9 @@ class Extent:
     """Discarded packets, and those before the first key frame: no decoder shows them."""
     count: int = 0
     """All of its packets."""
-    repeated: int = 0
-    """Packets with the time of another one, of the first 100,000 that are to be shown."""
+    misplaced: int = 0
+    """Packets with the time of another one, or that go back in time, of the first 100,000."""
+    _latest_decoded: Fraction | None = None
     _times: set[Fraction] = field(default_factory=set)
     _shown: int = 0
     _first_key: Fraction | None = None
@@ -155,10 +156,19 @@ class Extent:
         if time is not None:
             self.begin = time if self._shown == 1 else min(self.begin, time)
             self.last = max(self.last, time)
-            if self._shown <= _MAX_DISTINCT:
-                self.repeated += time in self._times
-                self._times.add(time)
+            self._place(packet, time)
             self.end = max(self.end, time + (packet.duration or 0))
+
+    def _place(self, packet: Packet, time: Fraction) -> None:
+        """Note whether it has a place of its own in time; packets are decoded ever later."""
+        if self._shown > _MAX_DISTINCT:
+            return
+        latest = self._latest_decoded
+        goes_back = None not in (latest, packet.decoded) and packet.decoded <= latest  # type: ignore[operator]
+        self.misplaced += goes_back or time in self._times
+        self._times.add(time)
+        if packet.decoded is not None:
+            self._latest_decoded = max(packet.decoded, latest or packet.decoded)
 
 
 @dataclass

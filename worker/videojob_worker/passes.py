@@ -159,8 +159,8 @@ def _explained(stage: Pass, error: FFmpegFailed) -> FFmpegFailed | NotDoable | R
     copies = [e.track.codec for o in stage.outputs for e in o.audio if e.is_copy]
     if copies and _FAULT_OF_A_COPY in tail:
         return NotDoable(
-            f"Sound of codec {', '.join(copies)} can't be copied into a file of its own; use "
-            "format: AAC.",
+            f"Sound of codec {', '.join(copies)} can't be copied into a file of its own; have it "
+            "encoded: by a transcode, or by extractAudio with format: AAC.",
             log_tail=tail,
         )
     lacking = _LACKING.search(tail)

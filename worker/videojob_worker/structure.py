@@ -1,8 +1,8 @@
 """Tells by a container's own sizes whether the end of a file is missing.
 
 Called by ``probe``. It reads nothing but the few bytes that say how long each part is (MP4 boxes,
-the Matroska segment, RIFF of AVI and WAV), within fixed bounds; it never decodes. ffmpeg itself
-plays a cut file without an error, up to where it ends.
+the Matroska segment, RIFF of AVI and WAV, the header of WMV), within fixed bounds; it never decodes.
+ffmpeg itself plays a cut file without an error, up to where it ends.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ _MAX_BOXES = 100_000
 _UNKNOWN_RIFF = 0xFFFF_FFFF
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_MAX_ASF_OBJECTS = 100
 
 
 def find_cut(source: Path) -> str | None:
@@ -32,6 +35,8 @@ def find_cut(source: Path) -> str | None:
             return _find_matroska_cut(file, size)
         if head.startswith(b"RIFF"):
             return _find_riff_cut(file, size)
+        if head == _ASF[:8]:
+            return _find_asf_cut(file, size)
     return None
 
 
@@ -52,6 +57,25 @@ def _find_riff_cut(file: BinaryIO, size: int) -> str | None:
         if offset + 8 + length > size:
             return _missing("its RIFF chunk", offset + 8 + length - size)
         offset += 8 + length + length % 2
+    return None
+
+
+def _find_asf_cut(file: BinaryIO, size: int) -> str | None:
+    """WMV; ffmpeg forgets the length of one whose size is not what its header says."""
+    offset = 30
+    for _ in range(_MAX_ASF_OBJECTS):
+        file.seek(offset)
+        part = file.read(92)
+        if len(part) < 92:
+            return None
+        if part.startswith(_ASF_PROPERTIES):
+            told, flags = (
+                struct.unpack_from("<Q", part, 40)[0],
+                struct.unpack_from("<I", part, 88)[0],
+            )
+            missing = 0 if flags & 1 else told - size
+            return _missing("what its header tells of", missing) if missing > 0 else None
+        offset += max(24, struct.unpack_from("<Q", part, 16)[0])
     return None
 
 

@@ -56,8 +56,55 @@ def test_junk_behind_a_whole_film_is_no_missing_part(tmp_path: Path, data: bytes
     assert find_cut(path) == cut
 
 
-def test_pictures_with_the_time_of_others_are_counted():
+@pytest.mark.parametrize(
+    ("times", "misplaced"),
+    [
+        ("0.00/0 0.08/0.04 0.04/0.08 0.16/0.12 0.12/0.16", 0),  # B-frames
+        ("0.00/N/A 0.08/N/A 0.04/N/A", 0),
+        ("0.00/0 0.08/0.04 0.04/0.08 0.04/0.12 0.04/0.16", 2),
+        ("0.00/0 0.04/0.04 0.08/0.08 0.01/0.01 0.05/0.05 0.12/0.12", 2),
+    ],
+)
+def test_packets_without_a_time_of_their_own_are_counted(times: str, misplaced: int):
     extents = Extents()
-    for time in ("0.00", "0.08", "0.04", "0.04", "0.12", "0.12", "0.12"):
-        extents.feed(f"packet,0,{time},N/A,0.04,K__\n")
-    assert (extents.of[0].count, extents.of[0].repeated) == (7, 3)
+    for pair in times.split():
+        shown, _, decoded = pair.partition("/")
+        extents.feed(f"packet,0,{shown},{decoded},0.04,K__\n")
+    assert extents.of[0].misplaced == misplaced
+
+
+def asf(file_bytes: int, flags: int, size: int) -> bytes:
+    """The head of a WMV, and as many bytes as it takes."""
+    body = bytes(16) + pack("<QQQQQQI", file_bytes, 0, 9, 10**7, 10**7, 3000, flags) + bytes(12)
+    other = bytes.fromhex("b503bf5f2ea9cf118ee300c00c205365") + pack("<Q", 30) + bytes(6)
+    properties = (
+        bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365") + pack("<Q", 24 + len(body)) + body
+    )
+    inside = other + properties
+    head = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + pack(
+        "<QIBB", 30 + len(inside), 2, 1, 2
+    )
+    return (head + inside).ljust(size, b"\0")
+
+
+@pytest.mark.parametrize(
+    ("told", "flags", "cut"),
+    [
+        (1000, 2, None),
+        (900, 2, None),
+        (0, 2, None),
+        (5000, 2, "4000 bytes at the end of what its header tells of are missing"),
+        (5000, 1, None),  # a broadcast: nobody knew
+    ],
+)
+def test_a_wmv_tells_of_its_size(tmp_path: Path, told: int, flags: int, cut: str | None):
+    path = tmp_path / "film"
+    path.write_bytes(asf(told, flags, 1000))
+    assert find_cut(path) == cut
+
+
+@pytest.mark.parametrize("size", range(17, 130, 7))
+def test_a_wmv_that_is_cut_in_its_header_is_not_looked_into(tmp_path: Path, size: int):
+    path = tmp_path / "film"
+    path.write_bytes(asf(5000, 2, 1000)[:size])
+    assert find_cut(path) is None
