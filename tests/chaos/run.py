@@ -36,6 +36,7 @@ from chaos.schedule import Injection, Kind, build_schedule
 from chaos.store import BUCKET, ENDPOINT, Store, serving
 from chaos.stream import Change, Film, Sort, StreamJob, build_stream
 from chaos.verification import FinalState, Problem, verify
+from container_engine import docker_answers
 from kubernetes import client, config
 from rich.console import Console
 from rich.table import Table
@@ -54,7 +55,7 @@ _FILMS = {
     ),
     Film.SOUND: assets.Clip("sound.m4a", f"{assets.tone(120)} -ac 2 {assets.AAC}"),
     Film.LONG: assets.Clip(
-        "long.mp4", f"{assets.picture('1280x720', seconds=30)} {assets.X264}", 1280, 720
+        "long.mp4", f"{assets.picture('1280x720', seconds=15)} {assets.X264}", 1280, 720
     ),
 }
 
@@ -319,6 +320,11 @@ def main(arguments: list[str]) -> int:
     console.print(f"seed {seed}; again by: make chaos SEED={seed} JOBS={asked.jobs}{only}")
     # However it is ended, what it has stopped is to be started again.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if docker_answers():
+        print(
+            "error: this stops parts of the cluster, which kind hides; set VIDEOJOB_WITHOUT_DOCKER=1"
+        )
+        return 2
     config.load_kube_config(str(places.KUBECONFIG))
     schedule = build_schedule(seed, asked.jobs, asked.only)
     seconds = max((one.ends_at for one in schedule), default=0.0)
