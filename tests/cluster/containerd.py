@@ -47,6 +47,14 @@ def tag(identity: str, reference: str) -> bool:
     return True
 
 
+def remove_images(references: set[str]) -> None:
+    """Forget images, but those that a container stands on."""
+    rows = (line.split() for line in _ctr("containers", "ls").splitlines())
+    unused = references - {row[1] for row in rows if len(row) > 1}
+    if unused:
+        _ctr("images", "rm", *sorted(unused), check=False)
+
+
 def remove_containers() -> bool:
     """Forget all containers; True when there were any."""
     ids = _ctr("containers", "ls", "-q").split()

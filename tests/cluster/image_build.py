@@ -8,13 +8,14 @@ Must not decide what an image is called or when it is current.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import base_image
@@ -110,6 +111,41 @@ def load_archive(archive: Path) -> None:
 def loaded() -> set[str]:
     """The full names of the images that the cluster has."""
     return kind_cluster.images() if docker_answers() else containerd.images()
+
+
+def prune(reference: str, keep: int = 5) -> None:
+    """Forget older images of the same name, in the builder and in the cluster.
+
+    The newest few stay, for other checkouts of this machine build theirs too; so does what a
+    container stands on. Layers that others share stay as well.
+    """
+    repository = reference.rpartition(":")[0]
+    listed = _docker_tags(repository) if docker_answers() else _buildah_tags(repository)
+    kept = {reference, *listed[:keep]}
+    for old in (name for name in listed if name not in kept):
+        # One that is in use, or gone meanwhile, is no reason to fail.
+        with suppress(ImageBuildError):
+            _run(["docker", "rmi", old]) if docker_answers() else _buildah("rmi", old)
+    if not docker_answers():
+        containerd.remove_images(
+            {name for name in containerd.images() if name.startswith(f"{repository}:")} - kept
+        )
+
+
+def _docker_tags(repository: str) -> list[str]:
+    """The newest first, as Docker lists them."""
+    return _run(["docker", "images", "--format={{.Repository}}:{{.Tag}}", repository]).split()
+
+
+def _buildah_tags(repository: str) -> list[str]:
+    """The newest first."""
+    found = [
+        (str(image["createdatraw"]), name)
+        for image in json.loads(_buildah("images", "--json"))
+        for name in image.get("names") or ()
+        if name.startswith(f"{repository}:")
+    ]
+    return [name for _, name in sorted(found, reverse=True)]
 
 
 def _ensure_base() -> None:

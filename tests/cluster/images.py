@@ -81,6 +81,7 @@ def ensure_built(name: str) -> str:
             f"image {name}: building {reference}",
             lambda: image_build.build(reference, built.file, built.context, built.target),
         )
+        image_build.prune(reference)
     return reference
 
 
@@ -95,6 +96,7 @@ def ensure_loaded(name: str) -> str:
         _timed(f"image {name}: loading", lambda: image_build.load_archive(archive))
     else:
         _timed(f"image {name}: loading", lambda: image_build.load(reference))
+        image_build.prune(reference)
     return reference
 
 

@@ -23,6 +23,7 @@ from videojob_worker.plan import Plan
 from videojob_worker.progress import Way
 from videojob_worker.scratch import Scratch
 from videojob_worker.steps import Means, Workbench
+from videojob_worker.webvtt import parse_webvtt
 from videojob_worker.work import work_through
 
 pytestmark = pytest.mark.ffmpeg
@@ -225,6 +226,27 @@ def test_words_are_subtitles_of_a_package(make: Make, talk: Path, packaging: str
         assert "transcript.vtt" in files["transcript.m3u8"].read_text()
     if packaging != "HLS":
         assert "transcript.vtt" in files["manifest.mpd"].read_text()
+
+
+def test_words_of_the_whole_film_are_at_the_right_time_of_a_stretch(make: Make, talk: Path) -> None:
+    """Here the whole is listened to and a stretch is shown; trimmed by the step itself, or before it."""
+    trim = {"startSeconds": 3, "endSeconds": 8}
+    first = {"name": "teaser", "transcode": {"renditions": [{"height": 90}], "trim": trim}}
+    stream = {**_SPEC, "packaging": "HLS"}
+    finished = make(
+        *(talk, words(formats=["VTT"]), first),
+        {"name": "own", "transcode": {**stream, "trim": trim}},
+        {"name": "after", "from": "teaser", "transcode": stream},
+    )
+    text = {f.step: f.path.read_text() for f in finished.produced if f.name == "transcript.vtt"}
+    heard = parse_webvtt(text["words"])
+    seen = [cue for cue in heard if cue.end > 3 and cue.start < 8]
+    assert len(heard) > len(seen) > 0
+    assert text["own"] == text["after"]
+    for cue, original in zip(parse_webvtt(text["own"]), seen, strict=True):
+        assert cue.text == original.text
+        assert cue.start == max(0, original.start - 3)
+        assert cue.end == min(5, original.end - 3)
 
 
 def test_a_film_goes_without_subtitles_that_could_not_be_made(make: Make, clips: Clips) -> None:

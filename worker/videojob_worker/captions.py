@@ -7,15 +7,17 @@ before it takes the place of what was checked.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .boxes import NotMp4, read_movie
 from .commands.captions import build_captioned
 from .errors import Unverified
+from .nodes import Span
 from .outputs import Produced
 from .packaging.package import Subtitles
+from .webvtt import build_webvtt, cut_cues, parse_webvtt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +37,8 @@ class Words:
 
     path: Path
     language: str | None
+    span: Span = field(default_factory=Span)
+    """Of the film, that was listened to."""
 
     @property
     def are_there(self) -> bool:
@@ -45,7 +49,21 @@ class Words:
 def find_words(made: Iterable[Produced]) -> Words | None:
     """The subtitles among what a step made; None if it failed."""
     found = (file for file in made if file.mime_type == _MIME_TYPE)
-    return next((Words(file.path, file.language) for file in found), None)
+    return next((Words(file.path, file.language, file.span) for file in found), None)
+
+
+def fitted(words: Words, span: Span, folder: Path) -> Words:
+    """The words at the times of a stretch that may be another one than was listened to."""
+    if words.span == span:
+        return words
+    cues = parse_webvtt(words.path.read_text(encoding="utf-8"))
+    later = words.span.start - span.start
+    length = None if span.end is None else span.end - span.start
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / FILE_NAME
+    text = build_webvtt(cut_cues((cue.moved(later) for cue in cues), length))
+    path.write_text(text, encoding="utf-8")
+    return Words(path, words.language, span)
 
 
 def lay_beside(words: Words, folder: Path) -> Subtitles:

@@ -12,6 +12,7 @@ from typing import Any
 from videojob_api.status import Warn
 
 from .graph import File, SubtitleEncoding
+from .nodes import Span
 from .sounds import AudioEncoding
 from .video import VideoCopy, VideoEncoding
 
@@ -68,6 +69,8 @@ class Produced:
     duration_seconds: float | None = None
     language: str | None = None
     """Of its words, where it has any (BCP 47)."""
+    span: Span = field(default_factory=Span)
+    """Of the film, that its times count from the beginning of."""
 
 
 @dataclass(frozen=True)

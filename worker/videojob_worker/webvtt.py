@@ -5,10 +5,13 @@ Called by what makes such tracks. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from html import unescape
+
+_TIMES = re.compile(r"([\d:.]+) --> ([\d:.]+)$")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,10 @@ class Cue:
     """Seconds."""
     end: Fraction
     text: str
+
+    def moved(self, seconds: Fraction) -> Cue:
+        """The same, later."""
+        return replace(self, start=self.start + seconds, end=self.end + seconds)
 
 
 def build_webvtt(cues: Iterable[Cue]) -> str:
@@ -39,3 +46,29 @@ def format_time(seconds: Fraction) -> str:
     minutes, second = divmod(whole, 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours:02}:{minute:02}:{second:02}.{milliseconds:03}"
+
+
+def parse_webvtt(text: str) -> list[Cue]:
+    """The cues of a file that ``build_webvtt`` has built; it is not for files of others."""
+    cues = []
+    for block in text.split("\n\n"):
+        head, _, rest = block.strip("\n").partition("\n")
+        if times := _TIMES.match(head):
+            cues.append(Cue(_seconds(times[1]), _seconds(times[2]), rest))
+    return cues
+
+
+def _seconds(time: str) -> Fraction:
+    hours, minutes, seconds = time.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+
+
+def cut_cues(cues: Iterable[Cue], length: Fraction | None) -> list[Cue]:
+    """What of them is seen in a film that begins at 0 and lasts so long; None: as long as they do."""
+    seen = []
+    for cue in cues:
+        start = max(Fraction(0), cue.start)
+        end = cue.end if length is None else min(cue.end, length)
+        if start < end:
+            seen.append(replace(cue, start=start, end=end))
+    return seen

@@ -173,10 +173,6 @@ class Remux(StrEnum):
     WHEN_POSSIBLE = "WhenPossible"
 
 
-_UNTIMELY = (
-    "subtitlesFrom has the times of the whole film, so it does not go with trim; trim by a transcode of "
-    "its own, and let transcribe and this step be from that"
-)
 _OWN_CODEC = "(has(s.codec) ? s.codec : self.codec)"
 
 
@@ -235,7 +231,7 @@ class Transcode(VideoSettings, StepModel):
     subtitles_from: Annotated[Name, Field(max_length=32)] | None = Field(
         default=None,
         description="Name of an earlier transcribe step, with VTT among its formats, whose words become "
-        "the subtitles.",
+        "the subtitles; of a trimmed film, those that are said in the stretch.",
     )
 
     model_config = ConfigDict(
@@ -252,11 +248,6 @@ class Transcode(VideoSettings, StepModel):
                     "rule": "!has(self.gopSeconds) || self.segmentSeconds % self.gopSeconds == 0",
                     "message": "segmentSeconds must be a multiple of gopSeconds, so that every "
                     "segment begins with a key frame",
-                },
-                {
-                    "rule": "!has(self.trim) || !has(self.subtitlesFrom)",
-                    "message": _UNTIMELY,
-                    "fieldPath": ".subtitlesFrom",
                 },
                 *build_rules("[self].all(s, %s)", "s.codec"),
                 *build_rules("self.renditions.all(s, %s)", _OWN_CODEC),
@@ -293,6 +284,4 @@ class Transcode(VideoSettings, StepModel):
                 f"segmentSeconds ({self.segment_seconds}) must be a multiple of gopSeconds "
                 f"({self.gop_seconds}), so that every segment begins with a key frame"
             )
-        if self.trim is not None and self.subtitles_from is not None:
-            raise ValueError(_UNTIMELY)
         return self

@@ -63,3 +63,14 @@ def test_each_manifest_in_a_guide_is_understood(page: Path) -> None:
 def test_the_guides_have_manifests() -> None:
     guide = (ROOT / "docs" / "guide" / "templates.md").read_text()
     assert check([body for text in FENCE.findall(guide) for body in documents(text)]) >= 2
+
+
+def test_each_example_is_run_on_the_cluster() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests" / "e2e").glob("test_*.py"))
+    # By its name, or as in the_example("25", …), by its number.
+    missing = [
+        folder.name
+        for folder in FOLDERS
+        if not re.search(rf'"{folder.name}[/"]|"{folder.name[:2]}"', tests)
+    ]
+    assert not missing, "no end-to-end test runs these examples"

@@ -115,7 +115,6 @@ def test_what_a_codec_does_not_know_is_refused_with_what_it_knows(
         ({"trim": {"startSeconds": 4, "endSeconds": 4}}, "it must end later"),
         ({"watermark": {"key": "a/../../b.png"}}, "leaves the store's prefix"),
         ({"watermark": {"key": "a.png", "opacity": 0}}, "greater than or equal to 0.01"),
-        ({"trim": {"endSeconds": 4}, "subtitlesFrom": "words"}, "does not go with trim"),
         ({"audio": {"channels": 9}}, "less than or equal to 8"),
         ({"audio": {"channels": 4}}, r"is 1, 2, 6 \(5\.1\) or 8 \(7\.1\), and not 4"),
     ],

@@ -306,7 +306,8 @@ class Wiring:
         nothing_of_it = {"all_mode": "normal", "all_opacity": 0, "shortest": 1}
         found = ffmpeg.filter([pictures[0], reference], "blend", **nothing_of_it)
         both = ffmpeg.filter([found, pictures[1]], "vstack", shortest=1)
-        return both.filter("untile", "1x2")
+        # Both have the same time then; ffmpeg 7 complains of each that is not later than the last.
+        return both.filter("untile", "1x2").filter("setpts", "N")
 
     @_apply.register
     def _(self, wanted: Mixdown, stream: Stream) -> Stream:

@@ -27,7 +27,7 @@ from ..graph import (
 )
 from ..loudness import normalise
 from ..media import Size, VideoStream
-from ..nodes import Form
+from ..nodes import Form, Span, span_of
 from ..outputs import Finished, PlannedOutput
 from ..packager import DEFAULT_SOUND, Packager
 from ..packaging import package
@@ -53,6 +53,7 @@ class TranscodeKind(StepKind):
             raise NotDoable(f"Step {step.name!r} is no transcode.")
         self._spec = spec
         self._planned: list[PlannedOutput] = []
+        self._span = Span()
 
     def contribute(self, graph: Graph, programme: Programme) -> Programme | None:
         """Add the files; pass on the largest size with the sound as it came."""
@@ -62,7 +63,7 @@ class TranscodeKind(StepKind):
         picture, video = programme.picture, graph.media.video
         if picture is None or programme.size is None or video is None:
             raise NotDoable(f"Step {self.name!r} needs video, and its source has none.")
-        segmented = self._segmented
+        segmented, self._span = self._segmented, span_of(picture.node)
         chosen = self._choose_sizes(programme.size)
         largest = chosen[0][0]
         if self._spec.watermark is not None:
@@ -196,6 +197,7 @@ class TranscodeKind(StepKind):
         if words is None:
             message = f"Step {step!r} has failed, so there are no subtitles."
             return [], (self.warn("SubtitlesMissing", message),)
+        words = captions.fitted(words, self._span, self.work)
         if self._spec.packaging is not Packaging.MP4:
             return [captions.lay_beside(words, self.out)], ()
         for output in self._planned:

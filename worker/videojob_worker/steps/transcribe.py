@@ -15,6 +15,7 @@ from videojob_api.steps.transcribe import AUTO, api_key_variable
 from .. import captions
 from ..errors import NotDoable
 from ..graph import Container, File, Graph, Programme, seconds_of
+from ..nodes import Span, span_of
 from ..outputs import Finished, PlannedOutput, Produced
 from ..scratch import Scratch
 from ..sounds import AudioCodec, AudioEncoding
@@ -45,6 +46,7 @@ class TranscribeKind(StepKind):
         self._spec = spec
         self._planned: tuple[PlannedOutput, ...] = ()
         self._seconds = 0.0
+        self._span = Span()
         self._recogniser: Recogniser | None = None
 
     def contribute(self, graph: Graph, programme: Programme) -> Programme | None:
@@ -57,6 +59,7 @@ class TranscribeKind(StepKind):
         graph.add_file(file)
         self._planned = (PlannedOutput(self.name, file, "audio/wav"),)
         self._seconds = float(seconds_of(sound.node, graph.media))
+        self._span = span_of(sound.node)
         return None
 
     def outputs(self) -> tuple[PlannedOutput, ...]:
@@ -94,7 +97,7 @@ class TranscribeKind(StepKind):
             path = self.out / f"transcript.{suffix}"
             path.write_text(build(transcript), encoding="utf-8")
             told = (path, self.name, path.name, mime_type)
-            produced.append(Produced(*told, language=transcript.language))
+            produced.append(Produced(*told, language=transcript.language, span=self._span))
         compared, warnings = self._compare(transcript, bench)
         measured = {self.name: {**_in_short(transcript), **compared}}
         return Finished(tuple(produced), (*self._silence(transcript), *warnings), measured)
