@@ -54,9 +54,10 @@ def test_one_target_duration_is_the_nearest_to_the_longest_of_all() -> None:
     assert target_duration([]) == 1
 
 
-def test_a_short_last_segment_says_nothing_of_the_peak() -> None:
+def test_a_short_last_segment_counts_with_the_one_before_it() -> None:
     whole = Segment(0, 1000, Fraction(0), Fraction(4), 1)
     stub = Segment(1000, 900, Fraction(4), Fraction(1, 25), 1)
-    assert peak_bandwidth([whole, stub]) == 2000
-    assert average_bandwidth([whole, stub]) == 3763
-    assert peak_bandwidth([]) == 0
+    assert peak_bandwidth([whole, stub]) == average_bandwidth([whole, stub]) == 3763
+    dear = Segment(0, 4000, Fraction(0), Fraction(4), 1)
+    assert peak_bandwidth([dear, whole, stub]) == 8000
+    assert peak_bandwidth([]) == average_bandwidth([]) == 0

@@ -96,14 +96,22 @@ def target_duration(packages: Iterable[Sequence[Segment]]) -> int:
 
 
 def peak_bandwidth(segments: Sequence[Segment]) -> int:
-    """Bits a second of the most expensive segment.
+    """Bits a second of the most expensive stretch.
 
-    A stub at the end says nothing about what a player must keep up with: segments shorter than
-    half the longest are left out, as the format asks.
+    Stretches of whole segments count that last between a half and one and a half of the longest
+    segment (RFC 8216, 4.3.4.2): a stub at the end counts with what is before it, not by itself.
     """
     longest = max((segment.duration for segment in segments), default=Fraction(0))
-    counted = [s for s in segments if s.duration and s.duration * 2 >= longest]
-    return max((ceil(s.size * 8 / s.duration) for s in counted), default=0)
+    peak = 0
+    for first in range(len(segments)):
+        size_bytes, seconds = 0, Fraction(0)
+        for segment in segments[first:]:
+            size_bytes, seconds = size_bytes + segment.size, seconds + segment.duration
+            if seconds * 2 > longest * 3:
+                break
+            if seconds and seconds * 2 >= longest:
+                peak = max(peak, ceil(size_bytes * 8 / seconds))
+    return peak
 
 
 def average_bandwidth(segments: Sequence[Segment]) -> int:
