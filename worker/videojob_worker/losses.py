@@ -51,6 +51,7 @@ class Source:
         self._tally = tally
         self._media = media
         self._tools = tools
+        self._movies: list[Movie] = []
 
     def check(self, movies: list[Movie]) -> None:
         """Check that it could be read to its end, and decoded.
@@ -59,6 +60,7 @@ class Source:
             Rejected: if more than a little was lost.
             Unverified: if ffmpeg gave no account.
         """
+        self._movies = movies
         self._check_length(movies)
         video = self._media.video
         if video is not None and self._stage.decodes_all_frames:
@@ -152,13 +154,12 @@ class Source:
         self._check_decoded(video, read)
         if not self._tally.error_count:
             return
-        names = set(self._media.format_name.split(","))
         expected = 0
-        if "avi" in names:
+        if "avi" in self._names:
             expected = video.frames or 0
-        elif names & _UNINDEXED and self._is_regular(video) and self._demuxer_complained(names):
-            extent = self._extent(video.index)
-            expected = int((extent.last - extent.begin) * video.frame_rate * (1 - _RATE_SHARE))
+        elif self._is_regular(video) and self._has_holes:
+            seconds = self._span(video.index, "vide") - 1 / video.frame_rate
+            expected = int(seconds * video.frame_rate * (1 - _RATE_SHARE))
         self._compare(video, expected, read.packets)
 
     def _check_decoded(self, video: VideoStream, read: ReadStream) -> None:
@@ -184,9 +185,23 @@ class Source:
     def _is_regular(self, video: VideoStream) -> bool:
         return not (video.variable or video.interlaced or video.codec in _HIDING_CODECS)
 
-    def _demuxer_complained(self, names: set[str]) -> bool:
-        demuxers = tuple(f"[{name}]" for name in (self._media.format_name, *names))
-        return any(line.startswith(demuxers) for line in self._tally.complaints)
+    @property
+    def _names(self) -> set[str]:
+        return set(self._media.format_name.split(","))
+
+    @property
+    def _has_holes(self) -> bool:
+        """Whether the demuxer found what is none of its own: what was there instead, nobody counted."""
+        demuxers = tuple(f"[{name}]" for name in (self._media.format_name, *self._names))
+        complained = any(line.startswith(demuxers) for line in self._tally.complaints)
+        return complained and bool(self._names & _UNINDEXED)
+
+    def _span(self, index: int, handler: str) -> Fraction:
+        """From a stream's first packet to its end; ours may have gone on where ffprobe gave up."""
+        made = (movie.track(handler) for movie in self._movies)
+        longest = max((track.duration for track in made if track), default=Fraction(0))
+        extent = self._extent(index)
+        return max(extent.end, longest + self._beginning) - extent.begin
 
     def _check_sound(self) -> None:
         """What was heard of each track that is used, against the track's own packets."""
@@ -206,6 +221,8 @@ class Source:
             packed = extent.packed
             if extent.unmeasured:  # then every packet is as long as any other
                 packed = heard * read.packets / max(1, min(read.frames, read.packets))
+            if self._has_holes:
+                packed = max(packed, self._span(track.index, "soun"))
             if packed - heard > tolerated_seconds(packed):
                 lost = float(packed - heard)
                 raise self._rejected(f"{lost:.1f} s of {float(packed):.1f} s of its sound")
