@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from .boxes import NotMp4, read_movie
 from .commands.captions import build_captioned
 from .errors import Unverified
-from .nodes import Span
 from .outputs import Produced
 from .packaging.package import Subtitles
+from .spans import Span
 from .webvtt import build_webvtt, cut_cues, parse_webvtt
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Any
 from videojob_api.status import Warn
 
 from .graph import File, SubtitleEncoding
-from .nodes import Span
 from .sounds import AudioEncoding
+from .spans import Span
 from .video import VideoCopy, VideoEncoding
 
 

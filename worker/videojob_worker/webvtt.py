@@ -34,12 +34,6 @@ def build_webvtt(cues: Iterable[Cue]) -> str:
     return "\n".join(["WEBVTT\n", *blocks])
 
 
-def read_texts(track: str) -> list[str]:
-    """The texts of a track that this wrote, in order, as people read them."""
-    blocks = (block.partition("\n") for block in track.split("\n\n"))
-    return [unescape(text.strip()) for first, _, text in blocks if "-->" in first]
-
-
 def format_time(seconds: Fraction) -> str:
     """``00:01:05.250``."""
     whole, milliseconds = divmod(round(seconds * 1000), 1000)
@@ -56,6 +50,11 @@ def parse_webvtt(text: str) -> list[Cue]:
         if times := _TIMES.match(head):
             cues.append(Cue(_seconds(times[1]), _seconds(times[2]), rest))
     return cues
+
+
+def read_texts(track: str) -> list[str]:
+    """The texts of a track that this wrote, in order, as people read them."""
+    return [unescape(cue.text) for cue in parse_webvtt(track)]
 
 
 def _seconds(time: str) -> Fraction:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from videojob_worker.captions import Words, fitted
-from videojob_worker.nodes import Span
+from videojob_worker.spans import Span
 from videojob_worker.webvtt import Cue, build_webvtt, cut_cues, parse_webvtt
 
 CUES = [

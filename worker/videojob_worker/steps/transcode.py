@@ -27,13 +27,13 @@ from ..graph import (
 )
 from ..loudness import normalise
 from ..media import Size, VideoStream
-from ..nodes import Form, Span, span_of
+from ..nodes import Form
 from ..outputs import Finished, PlannedOutput
 from ..packager import DEFAULT_SOUND, Packager
 from ..packaging import package
 from ..scratch import Scratch
 from ..sounds import AudioCodec, AudioEncoding, Sound
-from ..spans import span_of
+from ..spans import Span, span_of
 from ..video import Picture, VideoCopy, VideoEncoding
 from . import StepKind, Workbench, handles
 

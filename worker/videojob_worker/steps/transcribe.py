@@ -15,10 +15,10 @@ from videojob_api.steps.transcribe import AUTO, api_key_variable
 from .. import captions
 from ..errors import NotDoable
 from ..graph import Container, File, Graph, Programme, seconds_of
-from ..nodes import Span, span_of
 from ..outputs import Finished, PlannedOutput, Produced
 from ..scratch import Scratch
 from ..sounds import AudioCodec, AudioEncoding
+from ..spans import Span, span_of
 from ..webvtt import read_texts
 from . import StepKind, Workbench, handles
 
