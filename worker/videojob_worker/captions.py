@@ -32,6 +32,13 @@ _HANDLERS = ("sbtl", "text")
 
 
 @dataclass(frozen=True)
+class Transcribed(Produced):
+    """A file of words, and what of the film was listened to for them: its times count from there."""
+
+    span: Span = field(default_factory=Span)
+
+
+@dataclass(frozen=True)
 class Words:
     """A WebVTT file, and the language of its words."""
 
@@ -48,7 +55,7 @@ class Words:
 
 def find_words(made: Iterable[Produced]) -> Words | None:
     """The subtitles among what a step made; None if it failed."""
-    found = (file for file in made if file.mime_type == _MIME_TYPE)
+    found = (f for f in made if isinstance(f, Transcribed) and f.mime_type == _MIME_TYPE)
     return next((Words(file.path, file.language, file.span) for file in found), None)
 
 

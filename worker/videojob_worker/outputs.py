@@ -13,7 +13,6 @@ from videojob_api.status import Warn
 
 from .graph import File, SubtitleEncoding
 from .sounds import AudioEncoding
-from .spans import Span
 from .video import VideoCopy, VideoEncoding
 
 
@@ -69,8 +68,6 @@ class Produced:
     duration_seconds: float | None = None
     language: str | None = None
     """Of its words, where it has any (BCP 47)."""
-    span: Span = field(default_factory=Span)
-    """Of the film, that its times count from the beginning of."""
 
 
 @dataclass(frozen=True)

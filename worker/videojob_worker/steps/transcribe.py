@@ -15,7 +15,7 @@ from videojob_api.steps.transcribe import AUTO, api_key_variable
 from .. import captions
 from ..errors import NotDoable
 from ..graph import Container, File, Graph, Programme, seconds_of
-from ..outputs import Finished, PlannedOutput, Produced
+from ..outputs import Finished, PlannedOutput
 from ..scratch import Scratch
 from ..sounds import AudioCodec, AudioEncoding
 from ..spans import Span, span_of
@@ -91,13 +91,15 @@ class TranscribeKind(StepKind):
         transcript = transcribe(Recording(self._planned[0].path), recogniser, language, tell)
         self._planned[0].path.unlink()
         self.out.mkdir(parents=True, exist_ok=True)
-        produced = []
+        produced: list[captions.Transcribed] = []
         for form in self._spec.formats:
             suffix, mime_type, build = WRITERS[form]
             path = self.out / f"transcript.{suffix}"
             path.write_text(build(transcript), encoding="utf-8")
             told = (path, self.name, path.name, mime_type)
-            produced.append(Produced(*told, language=transcript.language, span=self._span))
+            produced.append(
+                captions.Transcribed(*told, language=transcript.language, span=self._span)
+            )
         compared, warnings = self._compare(transcript, bench)
         measured = {self.name: {**_in_short(transcript), **compared}}
         return Finished(tuple(produced), (*self._silence(transcript), *warnings), measured)
