@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -19,6 +20,7 @@ from videojob_api.base import Model
 from videojob_api.status import Warn
 from videojob_api.steps import Step
 
+from ..boxes import NotMp4, read_movie
 from ..graph import Graph, Programme
 from ..loudness import Levels
 from ..media import MediaInfo
@@ -60,7 +62,9 @@ class Workbench:
     """What steps before it have made, by their names; those that failed are not there."""
 
     def seconds_of(self, path: Path) -> float:
-        """The length of a checked file, as its header tells."""
+        """The length of a checked file, as its header tells; what is no MP4 costs a child."""
+        with suppress(NotMp4):
+            return round(float(read_movie(path).duration), 3)
         argv = ("ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0")
         told = self.tools.run((*argv, str(path)), timeout_seconds=_PROBE_SECONDS).stdout
         return round(float(told), 3)
