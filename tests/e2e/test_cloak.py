@@ -26,11 +26,14 @@ def test_the_example_makes_what_its_readme_says_and_tells_nobody_its_seed(
     body = yaml.safe_load(path.read_text())
     place = f"results/{kube.namespace}/bunny/"
     body["spec"]["output"]["prefix"] = f"results/{kube.namespace}/"
+    body["spec"]["steps"][-1]["cloak"]["everyNFrames"] = 4
     kube.apply(body)
     status = kube.wait_end("cloak", seconds=180)
     assert status["phase"] == "Succeeded", status
     assert {output["key"].removeprefix(place) for output in status["outputs"]} == MADE
-    assert not status.get("warnings")
+    (warning,) = status["warnings"]
+    assert (warning["step"], warning["reason"]) == ("clouds", "BitrateExplodes")
+    assert "new noise every 4 frames" in warning["message"]
     (job,) = kube.items("jobs")
     (container,) = job["spec"]["template"]["spec"]["containers"]
     (order,) = (json.loads(e["value"]) for e in container["env"] if e["name"] == names.ENV_ORDER)

@@ -1,21 +1,29 @@
-"""NVENC for real, where there is a card: what proves to work encodes, and what comes out is right."""
+"""A card for real, where there is one: what proves to work encodes and computes, and comes out right."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from assets import SMALL, Clips
 from media_bench import BUDGET
 
-from videojob_api.steps import Step, VideoCodec
+from videojob_api.steps import CloakMethod, Step, VideoCodec
 from videojob_api.videojob import Limits
+from videojob_worker import classifiers
 from videojob_worker.check import check
+from videojob_worker.classifiers import TorchDevice, choose_torch_device
 from videojob_worker.device import choose_device
 from videojob_worker.encoders import NVENC
 from videojob_worker.ffmpeg import Tools
+from videojob_worker.gradient import FRAME_BYTES, Attack
+from videojob_worker.nodes import Noise
+from videojob_worker.noise import Plane
 from videojob_worker.passes import run_pass
 from videojob_worker.plan import build_plan
 from videojob_worker.probe import probe
@@ -23,12 +31,23 @@ from videojob_worker.sandbox import Sandbox
 from videojob_worker.scratch import Scratch
 from videojob_worker.stop import Stop
 
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 pytestmark = [
     pytest.mark.ffmpeg,
     pytest.mark.skipif(
         not Path("/dev/nvidiactl").exists(), reason="no NVIDIA GPU here (no /dev/nvidiactl)"
     ),
 ]
+
+
+NOISE = Noise(
+    path=Path("/nowhere"),
+    method=CloakMethod.GRADIENT,
+    bound=20,
+    size=classifiers.SURROGATE.size,
+    frame_rate=Fraction(5, 2),
+    seed=b"seed",
+)
 
 
 @pytest.fixture
@@ -56,3 +75,44 @@ def test_what_proves_to_work_encodes(
     packets = json.loads(subprocess.run(shown, capture_output=True, check=True).stdout)["packets"]
     keys = [float(p["pts_time"]) for p in packets if p["flags"].startswith("K")]
     assert keys == pytest.approx([0, 1, 2], abs=0.001)
+
+
+def confidence(attack: Attack, frame: Pixels, plane: Plane) -> float:
+    """How sure the network is, of what it took the clean frame for, that it still is that."""
+    import torch
+
+    side = classifiers.SURROGATE.side
+    moved = plane[..., None] * NOISE.bound * 255 / 219
+    shown = np.clip(frame.reshape(side, side, 3) + moved, 0, 255)
+    network = attack.classifier
+    with torch.no_grad():
+        seen = [
+            network.logits(
+                torch.from_numpy(each.astype(np.float32).transpose(2, 0, 1)[None]).to(
+                    network.device.name
+                )
+            ).softmax(1)[0]
+            for each in (frame.reshape(side, side, 3), shown)
+        ]
+    return float(seen[1][seen[0].argmax()])
+
+
+def test_gradients_are_computed_on_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As bounded as on the CPU, and the network is as wrong about what it then sees."""
+    pytest.importorskip("torch", reason="no torch here (make setup-torch)")
+    device = choose_torch_device()
+    if device.name != "cuda":
+        pytest.skip(f"torch does not compute on this card ({device.reason})")
+    frame = np.random.default_rng(1).integers(0, 255, FRAME_BYTES, dtype=np.uint8)
+    planes, doubts = {}, {}
+    for name in ("cuda", "cpu"):
+        monkeypatch.setattr(
+            classifiers, "choose_torch_device", lambda name=name: TorchDevice(name, "")
+        )
+        attack = Attack(NOISE)
+        planes[name] = attack.against(frame.tobytes())
+        doubts[name] = confidence(attack, frame, planes[name])
+        assert abs(planes[name]).max() <= 1
+    clean = confidence(Attack(NOISE), frame, np.zeros_like(planes["cpu"]))
+    assert max(doubts.values()) < clean / 2
+    assert np.corrcoef(planes["cuda"].ravel(), planes["cpu"].ravel())[0, 1] > 0.3  # same start

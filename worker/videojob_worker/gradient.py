@@ -59,7 +59,8 @@ class Attack:
     def __init__(self, noise: Noise) -> None:
         import torch
 
-        self._classifier = Classifier(SURROGATE)
+        self.classifier = Classifier(SURROGATE)
+        """The surrogate."""
         self._bound = noise.bound / (1 << (noise.bit_depth - 8))
         self._size = noise.size
         seed = int.from_bytes(sha256(noise.seed + b"gradient").digest()[:8])
@@ -71,19 +72,19 @@ class Attack:
         import torch
         from torch.nn import functional
 
-        device = self._classifier.device.name
+        device = self.classifier.device.name
         shape = (1, _SIDE, _SIDE, 3)
         pixels = torch.from_numpy(np.frombuffer(frame, np.uint8).reshape(shape).copy())
         pixels = pixels.to(device).permute(0, 3, 1, 2).float()
         with torch.no_grad():
-            label = self._classifier.logits(pixels).argmax(1)
+            label = self.classifier.logits(pixels).argmax(1)
         start = torch.rand((1, 1, _SIDE, _SIDE), generator=self._chance)
         moved = (start * 2 - 1).to(device)  # in parts of the bound
         momentum = torch.zeros_like(moved)
         for _ in range(STEPS):
             moved.requires_grad_(True)
             shown = (pixels + moved * (self._bound * _RGB_PER_LUMA)).clamp(0, 255)
-            loss = functional.cross_entropy(self._classifier.logits(self._varied(shown)), label)
+            loss = functional.cross_entropy(self.classifier.logits(self._varied(shown)), label)
             (slope,) = torch.autograd.grad(loss, moved)
             momentum += slope / slope.abs().mean().clamp_min(1e-12)
             moved = (moved.detach() + _STEP * momentum.sign()).clamp(-1, 1)
