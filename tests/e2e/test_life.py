@@ -18,6 +18,7 @@ from minio import Minio
 from on_cluster import Kubectl, a_videojob, published
 
 from videojob_operator.cluster import Cluster
+from videojob_operator.fence import Fence
 
 EXAMPLES = places.REPOSITORY / "examples"
 POSTER = [{"name": "poster", "thumbnails": {"count": 1}}]
@@ -246,7 +247,7 @@ def test_a_job_goes_on_once_its_pod_on_a_dead_node_is_released(
     async def release() -> None:
         settings = client.Configuration()
         await config.load_kube_config(str(places.KUBECONFIG), client_configuration=settings)
-        cluster = Cluster(client.ApiClient(settings))
+        cluster = Cluster(client.ApiClient(settings), Fence())
         await cluster.fail_pod(kube.namespace, meta["name"], meta["uid"])
         await cluster.force_delete_pod(kube.namespace, meta["name"], meta["uid"])
         await cluster.close()
