@@ -120,10 +120,7 @@ def a_namespace(name: str) -> Iterator[Kubectl]:
     try:
         yield kubectl
     finally:
-        # Kubernetes deletes a namespace's pods first; a Job whose pod fails by that waits for a
-        # replacement, which may not be made any more, and the namespace would never go.
-        kubectl.ok("delete", "videojobs", "--all", "--wait=false")
-        kubectl.ok("delete", "namespace", kubectl.namespace, "--wait=false")
+        kubectl.ok("delete", "namespace", kubectl.namespace, "--wait=false", "--ignore-not-found")
 
 
 @contextmanager

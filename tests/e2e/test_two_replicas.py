@@ -8,6 +8,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import deploy
 import places
@@ -52,9 +53,15 @@ def process_of(pod: str) -> processes.Process | None:
     return found[0] if found else None
 
 
+def audit_events(about: str) -> list[dict[str, Any]]:
+    """What the API server has logged with these words in it."""
+    with places.AUDIT_LOG.open() as log:
+        return [json.loads(line) for line in log if about in line]
+
+
 def jobs_made(namespace: str) -> Counter[str]:
     """How often the API server has made each Job."""
-    events = (json.loads(line) for line in places.AUDIT_LOG.open() if f'"{namespace}"' in line)
+    events = audit_events(f'"{namespace}"')
     return Counter(
         event["objectRef"]["name"]
         for event in events
@@ -68,7 +75,7 @@ def jobs_made(namespace: str) -> Counter[str]:
 
 def writes_of(pod: str, since: str) -> list[str]:
     """What a pod's token has written since a moment, its Lease excepted (which is not logged)."""
-    events = (json.loads(line) for line in places.AUDIT_LOG.open() if f'"{pod}"' in line)
+    events = audit_events(f'"{pod}"')
     return [
         f"{event['verb']} {event['requestURI']}"
         for event in events
