@@ -26,7 +26,6 @@ from kubernetes import client
 from processes import Process
 
 _VICTIM_SECONDS = 30.0
-_OOM_TRIES = 6
 _OOM_ROOM_BYTES = 256 << 10
 _APART_SECONDS = 300
 
@@ -288,12 +287,12 @@ class _MemoryGroup:
         """Whether the kernel has killed for it."""
         with suppress(OSError):  # it may end of itself first
             before = self._kills()
-            for _ in range(_OOM_TRIES):  # below what it holds, the older version refuses
+            deadline = time.monotonic() + 3
+            while time.monotonic() < deadline:
+                # Again and again: what the kernel can reclaim (cached files) is in it at first. Below
+                # what a group holds, the older version of cgroups refuses.
                 with suppress(OSError):
                     self.limit.write_text(str(int(self.usage.read_text()) + _OOM_ROOM_BYTES))
-                    break
-            deadline = time.monotonic() + 5
-            while time.monotonic() < deadline:
                 if self._kills() > before:
                     return True
                 time.sleep(0.02)
