@@ -54,6 +54,20 @@ class PlannedOutput:
         """The sound tracks in it."""
         return tuple(e for e in self.file.encodings if isinstance(e, AudioEncoding))
 
+    def produced(self, duration_seconds: float) -> Produced:
+        """The file, once it is there and nothing is left to do to it."""
+        pictures = self.video or self.copy
+        size = pictures.size if pictures else None
+        return Produced(
+            path=self.path,
+            step=self.step,
+            name=self.path.name,
+            mime_type=self.mime_type,
+            width=size.width if size else None,
+            height=size.height if size else None,
+            duration_seconds=duration_seconds,
+        )
+
 
 @dataclass(frozen=True)
 class Produced:

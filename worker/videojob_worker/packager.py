@@ -57,7 +57,13 @@ class Packager:
             folder = planned[0].path.parent
             manifests = self._write_manifests(self._package(planned, subtitles), folder)
             manifests += [self._vtt(folder / each.file_name) for each in subtitles]
-        return (*(self._media_file(output) for output in planned), *manifests)
+        return (
+            *(
+                output.produced(round(float(read_movie(output.path).duration), 3))
+                for output in planned
+            ),
+            *manifests,
+        )
 
     def _package(self, planned: Sequence[PlannedOutput], subtitles: Sequence[Subtitles]) -> Package:
         renditions = [self._index(o, []) for o in planned if o.video]
@@ -119,19 +125,6 @@ class Packager:
                 Produced(folder / name, self.step, name, mime_type, duration_seconds=seconds)
             )
         return made
-
-    def _media_file(self, output: PlannedOutput) -> Produced:
-        pictures = output.video or output.copy
-        size = pictures.size if pictures else None
-        return Produced(
-            path=output.path,
-            step=self.step,
-            name=output.path.name,
-            mime_type=output.mime_type,
-            width=size.width if size else None,
-            height=size.height if size else None,
-            duration_seconds=round(float(read_movie(output.path).duration), 3),
-        )
 
     def _vtt(self, path: Path) -> Produced:
         return Produced(path, self.step, path.name, "text/vtt")

@@ -11,7 +11,7 @@ from ..containers import ANYTHING, FLAC, M4A, MP3, OPUS, SOUND_FORMS, WAV, Form
 from ..errors import NotDoable
 from ..graph import File, Graph, Programme
 from ..loudness import normalise
-from ..outputs import Finished, PlannedOutput, Produced
+from ..outputs import Finished, PlannedOutput
 from ..packaging.languages import language_tag
 from ..scratch import Scratch
 from ..sounds import AudioCodec, AudioEncoding, Sound
@@ -66,7 +66,9 @@ class ExtractAudioKind(StepKind):
 
     def finish(self, bench: Workbench) -> Finished:
         """Nothing is left to do."""
-        return Finished(tuple(self._produced(output, bench) for output in self._planned))
+        return Finished(
+            tuple(output.produced(bench.seconds_of(output.path)) for output in self._planned)
+        )
 
     @property
     def _is_copy(self) -> bool:
@@ -132,9 +134,3 @@ class ExtractAudioKind(StepKind):
         )
         self.warnings.append(self.warn("ChannelsNotAdded", message))
         return sound.channels
-
-    def _produced(self, output: PlannedOutput, bench: Workbench) -> Produced:
-        seconds = bench.seconds_of(output.path)
-        return Produced(
-            output.path, self.name, output.path.name, output.mime_type, duration_seconds=seconds
-        )

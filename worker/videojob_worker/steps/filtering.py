@@ -9,7 +9,7 @@ from abc import abstractmethod
 
 from ..film import build_film
 from ..graph import Graph, Programme
-from ..outputs import Finished, PlannedOutput, Produced
+from ..outputs import Finished, PlannedOutput
 from . import StepKind, Workbench
 
 
@@ -37,17 +37,4 @@ class FilterKind(StepKind):
 
     def finish(self, bench: Workbench) -> Finished:
         """Nothing is left to do."""
-        return Finished(tuple(self._produced(output, bench) for output in self._planned))
-
-    def _produced(self, output: PlannedOutput, bench: Workbench) -> Produced:
-        shown = output.copy or output.video
-        size = shown.size if shown else None
-        return Produced(
-            path=output.path,
-            step=self.name,
-            name=output.path.name,
-            mime_type=output.mime_type,
-            width=size.width if size else None,
-            height=size.height if size else None,
-            duration_seconds=bench.seconds_of(output.path),
-        )
+        return Finished(tuple(o.produced(bench.seconds_of(o.path)) for o in self._planned))
