@@ -84,6 +84,23 @@ def test_what_one_step_mixes_down_stays_as_it_is_for_the_others(clips: Clips, be
     assert look(made["web/audio.mp4"].path)["channels"] == 1
 
 
+@pytest.mark.parametrize(("layout", "channels"), [("stereo", 1), ("5.1", 1), ("5.1", 2)])
+def test_what_is_mixed_down_fits(layout: str, channels: int, clips: Clips, bench: Bench) -> None:
+    """As loud as each of its equal channels was, in whole numbers and in floats."""
+    count = {"stereo": 2, "5.1": 6}[layout]
+    waves = "|".join(["0.9*sin(880*PI*t)"] * count)
+    film = f"{picture()} -f lavfi -i aevalsrc='{waves}':s=48000:d=1:c={layout}"
+    path = clips.path(Clip(f"loud-{layout}.mkv", f"{film} {X264} -c:a pcm_f32le"))
+    made, _ = bench.make(
+        path,
+        extract("whole", format="WAV", channels=channels),
+        extract("floats", format="AAC", channels=channels),
+    )
+    for name in ("whole/audio.wav", "floats/audio.m4a"):
+        heard = listen(made[name].path, channels=channels)[4800:-4800]
+        assert abs(heard).max() == pytest.approx(0.9, abs=0.03), name
+
+
 def test_bitrate_rate_and_channels_are_as_asked(clips: Clips, bench: Bench) -> None:
     made, _ = bench.make(
         clips.path(SURROUND),

@@ -312,7 +312,10 @@ class Wiring:
     @_apply.register
     def _(self, wanted: Mixdown, stream: Stream) -> Stream:
         # Not aformat: what it wants would be asked of the branches beside it too.
-        return stream.filter("aresample", out_chlayout=_LAYOUTS[wanted.channels])
+        # By itself it makes the sum of all channels fit for whole numbers only: a codec that wants
+        # floats would get other sound, louder than what there is room for.
+        options = {"out_chlayout": _LAYOUTS[wanted.channels], "rematrix_maxval": 1}
+        return stream.filter("aresample", **options)
 
     @_apply.register
     def _(self, wanted: Mix, stream: Stream, other: Stream) -> Stream:
