@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from assets import SMALL, Clips
-from media_bench import BUDGET
+from assets import SMALL, Clip, Clips, picture
+from media_bench import BUDGET, MP4
 
 from videojob_api.steps import CloakMethod, Step, VideoCodec
 from videojob_api.videojob import Limits
@@ -19,9 +20,10 @@ from videojob_worker import classifiers
 from videojob_worker.check import check
 from videojob_worker.classifiers import TorchDevice, choose_torch_device
 from videojob_worker.device import choose_device
-from videojob_worker.encoders import NVENC
+from videojob_worker.encoders import NVENC, Device
 from videojob_worker.ffmpeg import Tools
 from videojob_worker.gradient import FRAME_BYTES, Attack
+from videojob_worker.media import MediaInfo
 from videojob_worker.nodes import Noise
 from videojob_worker.noise import Plane
 from videojob_worker.passes import run_pass
@@ -55,15 +57,20 @@ def gpu_tools(scratch: Scratch) -> Tools:
     return Tools(scratch, Sandbox(scratch.root, threads=2, gpu=True), Stop())
 
 
+def proven(media: MediaInfo, scratch: Scratch, tools: Tools) -> Device:
+    """What the card has just done."""
+    return choose_device("nvidia.com/gpu", tools, media, scratch.source, Limits().max_pixels)
+
+
 @pytest.mark.parametrize("codec", VideoCodec)
 def test_what_proves_to_work_encodes(
     codec: VideoCodec, clips: Clips, scratch: Scratch, gpu_tools: Tools
 ) -> None:
-    device = choose_device("nvidia.com/gpu", gpu_tools)
-    if NVENC[codec] not in device.hardware:
-        pytest.skip(f"this card does not encode {codec} ({device.reason or 'others it does'})")
     scratch.source.write_bytes(clips.path(SMALL).read_bytes())
     media = probe(scratch.source, gpu_tools, Limits())
+    device = proven(media, scratch, gpu_tools)
+    if NVENC[codec] not in device.hardware:
+        pytest.skip(f"this card does not encode {codec} ({device.reason or 'others it does'})")
     spec = {"codec": codec.value, "renditions": [{"height": 180}], "gopSeconds": 1}
     step = Step.model_validate({"name": "web", "transcode": spec})
     plan = build_plan([step], media, scratch, BUDGET, device)
@@ -75,6 +82,37 @@ def test_what_proves_to_work_encodes(
     packets = json.loads(subprocess.run(shown, capture_output=True, check=True).stdout)["packets"]
     keys = [float(p["pts_time"]) for p in packets if p["flags"].startswith("K")]
     assert keys == pytest.approx([0, 1, 2], abs=0.001)
+
+
+FILMS = {
+    "h264": "-c:v libx264 -pix_fmt yuv420p",
+    "hevc": "-c:v libx265 -x265-params log-level=error -pix_fmt yuv420p",
+    "hevc of 10 bit": "-c:v libx265 -x265-params log-level=error -pix_fmt yuv420p10le",
+    "vp9": "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -pix_fmt yuv420p",
+    "av1": "-c:v libsvtav1 -preset 12 -pix_fmt yuv420p",
+}
+
+
+@pytest.mark.parametrize("codec", FILMS)
+def test_what_proves_to_decode_gives_the_same_bytes_as_the_cpu(
+    codec: str, clips: Clips, scratch: Scratch, gpu_tools: Tools
+) -> None:
+    film = Clip(f"{codec.replace(' ', '-')}.mkv", f"{picture()} {FILMS[codec]}")
+    scratch.source.write_bytes(clips.path(film).read_bytes())
+    media = probe(scratch.source, gpu_tools, Limits())
+    device = proven(media, scratch, gpu_tools)
+    if not device.decodes:
+        pytest.skip(f"this card does not decode it: {device.undecoded}")
+    by_cpu = replace(device, hardware=frozenset())
+    plan = build_plan([Step.model_validate(MP4)], media, scratch, BUDGET, by_cpu)
+    (stage,) = plan.passes
+    assert stage.software_argv is not None
+    made = []
+    for argv in (stage.argv, stage.software_argv):
+        run = replace(stage, argv=argv)
+        assert check(run, run_pass(run, gpu_tools), media, gpu_tools) == []
+        made.append(stage.outputs[0].path.read_bytes())
+    assert made[0] == made[1]
 
 
 def confidence(attack: Attack, frame: Pixels, plane: Plane) -> float:

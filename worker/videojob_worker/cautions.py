@@ -10,6 +10,9 @@ from videojob_api.status import Warn
 from .encoders import NVENC, Device
 from .graph import Graph
 
+DECODED_ON_CPU = "DecodedOnCPU"
+"""Reason of the warning about a film that a GPU was to decode."""
+
 
 def cautions(graph: Graph, device: Device) -> tuple[Warn, ...]:
     """All of them, for what is to be made on a device."""
@@ -35,8 +38,16 @@ def _silence_warnings(graph: Graph) -> tuple[Warn, ...]:
 
 
 def _device_warnings(graph: Graph, device: Device) -> tuple[Warn, ...]:
-    """What the CPU encodes though there is a GPU that encodes other things."""
-    if not device.hardware:
+    """What the CPU does though there is a GPU."""
+    if device.undecoded is None or not graph.decodes_all_frames:
+        return _encoder_warnings(graph, device)
+    told = Warn(reason=DECODED_ON_CPU, message=device.undecoded)
+    return (told, *_encoder_warnings(graph, device))
+
+
+def _encoder_warnings(graph: Graph, device: Device) -> tuple[Warn, ...]:
+    """What the CPU encodes though there is a GPU that does other things."""
+    if not (device.hardware or device.decodes):
         return ()
     wanted = dict.fromkeys((e.settings.codec, e.form.bit_depth) for e in graph.video_encodings)
     return tuple(

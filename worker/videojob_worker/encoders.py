@@ -1,4 +1,4 @@
-"""The encoders there are, and the choice among them as a value.
+"""The encoders there are, and the choice among them and among decoders as a value.
 
 Chosen by ``device.py``, obeyed by ``commands``. Pure: it proves nothing.
 """
@@ -36,12 +36,16 @@ NVENC = {
 
 @dataclass(frozen=True)
 class Device:
-    """What encodes, and why."""
+    """What encodes and decodes, and why."""
 
     hardware: frozenset[VideoEncoder] = frozenset()
     """Of a GPU, proven to work."""
     reason: str | None = None
     """A word for why the CPU encodes though a GPU was given; None otherwise."""
+    decodes: bool = False
+    """Whether the first frame of this film came out of the GPU's decoder."""
+    undecoded: str | None = None
+    """Why the CPU decodes it though a GPU was given, as a sentence; None otherwise."""
 
     def encoder(self, codec: VideoCodec, bit_depth: int = 8) -> VideoEncoder:
         """The GPU's if it has one for this, else the CPU's. No GPU encodes 10 bit H.264."""

@@ -121,12 +121,14 @@ class Findings:
     warnings: list[Warn] = field(default_factory=list)
     measured: dict[str, Any] = field(default_factory=dict)
     outputs: list[OutputStatus] = field(default_factory=list)
+    decoded_on_gpu: bool = False
     log_key: str | None = None
     manifest_sha256: str | None = None
 
     def take(self, finished: Finished) -> tuple[Produced, ...]:
         """Note what became of a pass; the files that it made."""
         self.warnings += finished.warnings
+        self.decoded_on_gpu |= finished.decoded_on_gpu
         for step, facts in finished.measured.items():
             self.measured[step] = {**self.measured.get(step, {}), **facts}
         return finished.produced
@@ -247,7 +249,7 @@ def accelerator(order: WorkOrder, found: Findings) -> tuple[str | None, str | No
     """Which accelerator was used, and why not where one was given."""
     if order.accelerator is None or found.device is None:
         return None, None
-    if found.device.reason is None or found.computed_on_gpu:
+    if found.device.reason is None or found.computed_on_gpu or found.decoded_on_gpu:
         return order.accelerator, None
     return None, found.device.reason
 

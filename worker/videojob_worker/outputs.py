@@ -92,3 +92,4 @@ class Finished:
     warnings: tuple[Warn, ...] = ()
     measured: dict[str, Any] = field(default_factory=dict)
     """What was found out, by step and in short: the manifest says it."""
+    decoded_on_gpu: bool = False

@@ -24,7 +24,7 @@ from videojob_api.videojob import Limits
 from . import costs
 from .budget import Budget
 from .cautions import cautions
-from .commands import build_command
+from .commands import build_command, numbered
 from .companions import Companion
 from .encoders import CPU, Device
 from .errors import NotDoable
@@ -37,7 +37,7 @@ from .scratch import Scratch
 from .sounds import AudioEncoding
 from .spans import span_of
 from .steps import StepKind, kind_of
-from .video import VideoCopy, VideoEncoding
+from .video import VideoEncoding
 from .vmaf import build_vmaf_command
 from .whitelists import input_url
 
@@ -54,6 +54,8 @@ class Pass:
     source: Path
     limits: Limits
     argv: tuple[str, ...]
+    software_argv: tuple[str, ...] | None
+    """The same without the GPU's decoder, where that is asked for: it may fail on the way."""
     kinds: tuple[StepKind, ...]
     """The steps at work in it."""
     outputs: tuple[PlannedOutput, ...]
@@ -166,7 +168,7 @@ def build_plan(
         media: the validated film.
         scratch: where files go.
         budget: threads, memory and space.
-        device: chooses the encoders.
+        device: chooses the encoders, and the decoder of the film.
         limits: what may be read; the defaults if None.
         extras: which of the filters and programs that steps want, and not every worker has, are there.
         levels: how loud sound is, as far as that was measured.
@@ -299,20 +301,23 @@ def _build_pass(
     cpu_seconds = costs.estimate_cpu_seconds(graph)
     timeout_seconds = 300 + 50 * cpu_seconds
     beside = costs.threads_beside(graph, threads)
-    encodings = _numbered(graph)
+    encodings = numbered(graph)
+    write = partial(
+        build_command,
+        *(graph, scratch.source),
+        threads=threads,
+        max_seconds=max_seconds,
+        max_pixels=limits.max_pixels,
+    )
+    argv = write(device=device)
+    in_software = write(device=replace(device, decodes=False)) if device.decodes else argv
     return Pass(
         name=_name(kinds),
         graph=graph,
         source=scratch.source,
         limits=limits,
-        argv=build_command(
-            graph,
-            scratch.source,
-            threads=threads,
-            max_seconds=max_seconds,
-            max_pixels=limits.max_pixels,
-            device=device,
-        ),
+        argv=argv,
+        software_argv=in_software if in_software != argv else None,
         kinds=kinds,
         outputs=tuple(output for kind in kinds for output in kind.outputs()),
         encodings=encodings,
@@ -357,20 +362,6 @@ def _name(kinds: tuple[StepKind, ...]) -> str:
     if len(kinds) == 1:
         return kinds[0].name
     return "compared" if kinds[0].compares else "fused"
-
-
-def _numbered(graph: Graph) -> tuple[tuple[VideoEncoding, int, int], ...]:
-    """Where in the command each video encoding is: commands.py keeps the order of the groups."""
-    found = []
-    for output, group in enumerate(graph.groups):
-        encodings = dict.fromkeys(e for file in group for e in file.encodings)
-        video = [e for e in encodings if isinstance(e, VideoEncoding | VideoCopy)]
-        found += [
-            (encoding, output, stream)
-            for stream, encoding in enumerate(video)
-            if isinstance(encoding, VideoEncoding)
-        ]
-    return tuple(found)
 
 
 def _expected_frames(

@@ -75,7 +75,9 @@ def prepare(task: Task, found: Findings) -> tuple[MediaInfo, Plan]:
         media = probe(source.path, task.tools, order.limits)
         found.facts = media.facts()
         validate(media, order.limits, order.steps)
-        found.device = device = choose_device(order.accelerator, task.tools)
+        found.device = device = choose_device(
+            *(order.accelerator, task.tools, media, source.path, order.limits.max_pixels)
+        )
         fetch_assets(order.steps, task.store, task.scratch, task.tools)
         extras = find_extras(order.steps, task.tools)
     found.done = completed_steps(task, source)

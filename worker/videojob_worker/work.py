@@ -7,16 +7,20 @@ given a pass of its own, and so are the others together: one failing step spoils
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from videojob_api.status import MAX_MESSAGE, Warn
+
+from .cautions import DECODED_ON_CPU
 from .check import check
-from .errors import Interrupted
+from .errors import FFmpegFailed, Interrupted, Rejected, Unverified
 from .log import say
 from .outputs import Finished, Produced
 from .passes import failure_of, finish_pass, run_pass
 from .plan import Pass
 from .progress import Leg, Way
 from .steps import Workbench
+from .tally import Tally
 
 
 def work_through(stage: Pass, bench: Workbench, way: Way) -> Finished:
@@ -48,11 +52,42 @@ def work_through(stage: Pass, bench: Workbench, way: Way) -> Finished:
 def _do(stage: Pass, bench: Workbench, work: Leg, finish: Leg) -> Finished:
     for kind in stage.kinds:
         kind.check_means(bench)
-    result = run_pass(stage, bench.tools, work)
-    warnings = check(stage, result, bench.media, bench.tools)
-    bench = replace(bench, levels=result.tally.levels, progress=finish)
+    made = _make(stage, bench, work)
+    bench = replace(bench, levels=made.tally.levels, progress=finish)
     finished = finish_pass(stage, bench)
-    return replace(finished, warnings=(*warnings, *finished.warnings))
+    return replace(
+        finished,
+        warnings=(*made.warnings, *finished.warnings),
+        decoded_on_gpu=made.decoded_on_gpu,
+    )
+
+
+@dataclass(frozen=True)
+class _Made:
+    tally: Tally
+    warnings: tuple[Warn, ...]
+    decoded_on_gpu: bool
+
+
+def _make(stage: Pass, bench: Workbench, leg: Leg) -> _Made:
+    """Run and check it. The CPU does again what a GPU complained of: it alone is judge of a film."""
+    if stage.software_argv is None:
+        result = run_pass(stage, bench.tools, leg)
+        return _Made(result.tally, tuple(check(stage, result, bench.media, bench.tools)), False)
+    try:
+        result = run_pass(stage, bench.tools, leg)
+        warnings = check(stage, result, bench.media, bench.tools)
+    except (FFmpegFailed, Rejected, Unverified) as error:
+        why = str(error)
+    else:
+        if not result.tally.error_count:
+            return _Made(result.tally, tuple(warnings), True)
+        why = result.tally.complaints[0]
+    say("the GPU did not decode it all, and the CPU does", steps=stage.steps, why=why)
+    message = f"The GPU did not decode all of the film; the CPU did: {why}"[:MAX_MESSAGE]
+    again = _make(replace(stage, argv=stage.software_argv, software_argv=None), bench, leg)
+    told = Warn(reason=DECODED_ON_CPU, message=message)
+    return replace(again, warnings=(told, *again.warnings))
 
 
 def _do_apart(stages: tuple[Pass, ...], bench: Workbench, leg: Leg) -> Finished:
@@ -70,4 +105,5 @@ def _do_apart(stages: tuple[Pass, ...], bench: Workbench, leg: Leg) -> Finished:
         tuple(file for part in parts for file in part.produced),
         tuple(warning for part in parts for warning in part.warnings),
         {step: facts for part in parts for step, facts in part.measured.items()},
+        any(part.decoded_on_gpu for part in parts),
     )

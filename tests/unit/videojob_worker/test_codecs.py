@@ -154,21 +154,25 @@ def test_ten_bit_on_a_gpu() -> None:
 
 
 class Cards:
-    """Tools whose GPU has some encoders."""
+    """Tools whose GPU can do what some words of a command stand for."""
 
-    def __init__(self, *working: VideoEncoder) -> None:
-        self.working = {encoder.value for encoder in working}
+    def __init__(self, *working: str) -> None:
+        self.working = set(working)
         self.commands: list[tuple[str, ...]] = []
 
     def run(self, argv: tuple[str, ...], *, timeout_seconds: float) -> None:
         self.commands.append(argv)
         if not self.working & set(argv):
-            raise FFmpegFailed(f"no encoder within {timeout_seconds} s")
+            raise FFmpegFailed(f"not within {timeout_seconds} s")
+
+    def choose(self, accelerator: str | None, film: MediaInfo) -> Device:
+        """What the worker takes for the film."""
+        return choose_device(accelerator, self, film, SCRATCH.source, 9999)  # type: ignore[arg-type]
 
 
 def test_each_encoder_must_prove_itself() -> None:
-    cards = Cards(VideoEncoder.H264_NVENC, VideoEncoder.HEVC_NVENC)
-    device = choose_device("nvidia.com/gpu", cards)  # type: ignore[arg-type]
+    cards = Cards(VideoEncoder.H264_NVENC.value, VideoEncoder.HEVC_NVENC.value)
+    device = cards.choose("nvidia.com/gpu", a_film(video=None))
     assert device.hardware == {VideoEncoder.H264_NVENC, VideoEncoder.HEVC_NVENC}
     assert device.reason is None
     assert cards.commands == [build_nvenc_probe(encoder) for encoder in NVENC.values()]
@@ -177,9 +181,9 @@ def test_each_encoder_must_prove_itself() -> None:
 
 def test_without_a_gpu_nothing_is_tried_and_without_encoders_the_reason_is_said() -> None:
     cards = Cards()
-    assert choose_device(None, cards) is CPU  # type: ignore[arg-type]
+    assert cards.choose(None, a_film()) is CPU
     assert cards.commands == []
-    assert choose_device("nvidia.com/gpu", cards).reason == "EncoderUnavailable"  # type: ignore[arg-type]
+    assert cards.choose("nvidia.com/gpu", a_film()).reason == "EncoderUnavailable"
 
 
 @pytest.mark.parametrize(("codec", "cap"), [("H264", 8000), ("HEVC", 5600), ("AV1", 4800)])

@@ -67,4 +67,6 @@ def test_a_fallback_to_the_cpu_is_told():
     assert accelerator(given, Findings(device=fallen)) == (None, "EncoderUnavailable")
     computed = Findings(device=fallen, measured={"p": {"gradient": {"device": "cuda"}}})
     assert accelerator(given, computed) == ("nvidia.com/gpu", None)
+    decoded = Findings(device=fallen, decoded_on_gpu=True)
+    assert accelerator(given, decoded) == ("nvidia.com/gpu", None)
     assert accelerator(ORDER, Findings(device=Device())) == (None, None)

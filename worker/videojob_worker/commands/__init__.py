@@ -22,6 +22,7 @@ from ..nodes import PickAt
 from ..sounds import AudioEncoding
 from ..video import VideoCopy, VideoEncoding
 from ..whitelists import image_options, input_options, input_url
+from . import decoders
 from .codecs import audio_options, copy_options, subtitle_options, video_options
 from .filters import Stream, Wiring
 from .muxers import Options, build_slave, letter_of, muxer_options
@@ -55,7 +56,7 @@ def build_command(
         threads: for decoder, filters and each encoder.
         max_seconds: stop reading there, whatever the timestamps say.
         max_pixels: largest frame that may be decoded.
-        device: chooses the encoders.
+        device: chooses the encoders, and the decoder of the film.
     """
     trusted: Options = {"threads": threads, **input_options(max_pixels)}
     if graph.sought:
@@ -63,16 +64,33 @@ def build_command(
     options: Options = {**trusted, "t": max_seconds}
     if graph.keyframes_only:
         options["skip_frame"] = "nokey"
+    by_gpu = decoders.may_gain(graph, device) and graph.media.video
+    if by_gpu:
+        options |= decoders.gpu_options(by_gpu)
     film = ffmpeg.input(input_url(source), **options)
     files = {path: ffmpeg.input(input_url(path), **trusted) for path in graph.other_inputs}
     files |= {path: ffmpeg.input(input_url(path), **image_options()) for path in graph.images}
-    wiring = Wiring(film, files, graph, threads)
+    wiring = Wiring(film, files, graph, threads, by_gpu.pixel_format if by_gpu else None)
     outputs = [_build_output(group, graph, wiring, threads, device) for group in graph.groups]
     outputs += [_build_picture_output(picked, wiring, threads) for picked in graph.pictures]
     outputs += [_build_empty_output(readings, wiring) for readings in graph.readings]
     outputs += [_build_raw_output(frames, wiring) for frames in graph.frames]
     outputs += [ffmpeg.output(wiring.meter(node), "-", f="null") for node in graph.meters]
     return _finish(outputs, threads)
+
+
+def numbered(graph: Graph) -> tuple[tuple[VideoEncoding, int, int], ...]:
+    """The video encodings with the numbers of their output and stream in the command."""
+    found = []
+    for output, group in enumerate(graph.groups):
+        encodings = dict.fromkeys(e for file in group for e in file.encodings)
+        video = [e for e in encodings if isinstance(e, VideoEncoding | VideoCopy)]
+        found += [
+            (encoding, output, stream)
+            for stream, encoding in enumerate(video)
+            if isinstance(encoding, VideoEncoding)
+        ]
+    return tuple(found)
 
 
 def _finish(outputs: Sequence[Stream], threads: int) -> tuple[str, ...]:

@@ -69,7 +69,14 @@ _MOST_LINES_OF_SD = 576
 class Wiring:
     """Streams for everything in a graph; each node is made once, and split if need be."""
 
-    def __init__(self, film: Stream, files: dict[Path, Stream], graph: Graph, threads: int) -> None:
+    def __init__(
+        self,
+        film: Stream,
+        files: dict[Path, Stream],
+        graph: Graph,
+        threads: int,
+        film_form: str | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
@@ -77,10 +84,12 @@ class Wiring:
             files: other inputs.
             graph: what is made of them.
             threads: for filters that have their own.
+            film_form: the film's pixel format, where its decoder gives another.
         """
         self._film = film
         self._files = files
         self._threads = threads
+        self._film_form = film_form
         self._graph = graph
         self._uses: Counter[Node] = Counter()
         self._ready: dict[Node, list[Stream]] = {}
@@ -113,7 +122,7 @@ class Wiring:
 
     def _make(self, node: Node) -> Stream:
         if isinstance(node, Decoded):
-            return (self._files[node.file] if node.file else self._film)[str(node.index)]
+            return self._decoded(node)
         if isinstance(node, Looped):
             return ffmpeg.input(input_url(node.path), f="wav", stream_loop=-1)
         if isinstance(node, Noise):
@@ -121,6 +130,12 @@ class Wiring:
         if isinstance(node.filter, Meter):
             return self._meter(node)
         return self._apply(node.filter, *(self._take(parent) for parent in node.parents))
+
+    def _decoded(self, node: Decoded) -> Stream:
+        stream = (self._files[node.file] if node.file else self._film)[str(node.index)]
+        if self._film_form is None or node.file or node.is_audio:
+            return stream
+        return stream.filter("format", self._film_form)
 
     def _meter(self, node: Filtered) -> Stream:
         # Its account of each moment would fill the log: it says that only to who debugs it.
