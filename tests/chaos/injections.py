@@ -25,7 +25,7 @@ from chaos.store import Store
 from kubernetes import client
 from processes import Process
 
-_VICTIM_SECONDS = 30.0
+_VICTIM_SECONDS = 60.0
 _OOM_ROOM_BYTES = 256 << 10
 _APART_SECONDS = 300
 
@@ -201,7 +201,7 @@ def _remove_service(target: Target, injection: Injection, chance: random.Random)
     finally:
         meta = service.metadata
         meta.resource_version = meta.uid = meta.creation_timestamp = None
-        service.spec.cluster_ip = service.spec.cluster_i_ps = None
+        service.spec.cluster_ip = service.spec.cluster_ips = None
         patiently(core.create_namespaced_service, installation.NAMESPACE, service)
     return f"Service {name}"
 
