@@ -136,9 +136,11 @@ def _freeze_leader(target: Target, injection: Injection, chance: random.Random) 
 
 
 def _cut_watches(target: Target, injection: Injection, chance: random.Random) -> str:
-    cut = target.proxy.cut_watches()
-    if not cut:
-        raise Missed("nobody watches")
+    deadline = time.monotonic() + _VICTIM_SECONDS
+    while not (cut := target.proxy.cut_watches()):
+        if time.monotonic() > deadline:
+            raise Missed("nobody watches")
+        time.sleep(0.1)  # the API server or the operator is just coming back
     return f"{cut} watches"
 
 
