@@ -199,3 +199,25 @@ def children() -> set[int]:
     """Processes of ours that are alive."""
     listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     return {int(pid) for pid in listed}
+
+
+def test_a_child_that_ended_just_before_it_is_given_up_is_still_ours_to_reap(tools: Tools):
+    """What made us give it up is told, and not that there was nobody left to wait for."""
+
+    def give_up(line: str) -> None:
+        while not any(_is_zombie(child) for child in _children()):
+            time.sleep(0.01)
+        raise ValueError(line)
+
+    with pytest.raises(ValueError, match="ffmpeg version"):
+        tools.run(["ffmpeg", "-version"], timeout_seconds=20, on_stdout_line=give_up)
+    assert _children() == []
+
+
+def _children() -> list[int]:
+    tasks = Path("/proc/self/task").iterdir()
+    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+
+
+def _is_zombie(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"

@@ -337,9 +337,10 @@ class _Child:
         """End the child, if it hasn't, and let go of everything."""
         process = self._process
         if process.returncode is None:
-            process.terminate()
+            # Not by Popen's own means: they look first whether it has ended, and reap it from under us.
+            os.kill(process.pid, signal.SIGTERM)
             if self._wait(_GRACE_SECONDS) is None:
-                process.kill()
+                os.kill(process.pid, signal.SIGKILL)
                 self._wait(60.0)
         for pipe in (process.stdout, process.stderr, self._log):
             if pipe is not None:
