@@ -8,7 +8,7 @@ from pathlib import Path
 
 import m3u8
 import pytest
-from assets import AAC, X264, Clip, Clips, tone
+from assets import AAC, X264, Clip, Clips, picture, tone
 from media_bench import Bench
 from mpegdash.parser import MPEGDASHParser
 
@@ -176,6 +176,23 @@ def test_pictures_and_sound_begin_together(clips: Clips, bench: Bench, folder: P
         command.append(str(folder / f"{name}.mp4"))
         shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         assert min(float(line.rstrip(",")) for line in shown.split()) == begin, name
+
+
+@pytest.mark.parametrize(("container", "late_ms"), [("mp4", 0), ("mkv", 20)])
+def test_pictures_begin_when_they_should_for_browsers_and_for_others(
+    container: str, late_ms: int, clips: Clips, bench: Bench, folder: Path
+) -> None:
+    """Pictures out of order; Matroska has them begin after the run-up of the sound."""
+    film = Clip(f"begins.{container}", f"{picture()} {tone()} {X264} -preset veryfast {AAC}")
+    bench.make(clips.path(film), transcode("CMAF"))
+    path = folder / "160p.mp4"
+    data = path.read_bytes()
+    (entries,) = struct.unpack_from(">I", data, data.index(b"elst") + 8)
+    assert entries == 1, "browsers read the first alone"
+    assert read_movie(path).tracks[0].skipped > 0, "ffmpeg reads negative offsets as a late film"
+    command = ["ffprobe", "-v", "error", "-show_entries", "stream=start_time", "-of", "csv=p=0"]
+    told = subprocess.run([*command, str(path)], capture_output=True, text=True, check=True).stdout
+    assert float(told) == pytest.approx(late_ms / 1000, abs=0.0015)
 
 
 def test_subtitles_may_come_later(clips: Clips, bench: Bench, folder: Path) -> None:

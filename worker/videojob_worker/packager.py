@@ -14,7 +14,7 @@ from pathlib import Path
 
 from videojob_api.steps import Packaging
 
-from .boxes import Movie, build_index, insert, read_movie
+from .boxes import Movie, build_index, insert, join_edits, read_movie
 from .errors import Unverified
 from .outputs import PlannedOutput, Produced
 from .packaging import dash, hls
@@ -79,6 +79,7 @@ class Packager:
 
     def _index(self, output: PlannedOutput, starts: Sequence[Fraction]) -> Media:
         """The file as a player sees it, with an index in it where that is wanted."""
+        join_edits(output.path)
         movie = read_movie(output.path)
         check_whole(f"{self.step}/{output.path.name}", movie)
         media = self._measure(output, movie, starts)

@@ -71,7 +71,7 @@ def test_what_files_share_is_encoded_once() -> None:
         *("/s/out/hls/720p.mp4", "/s/out/hls/audio.mp4", "/s/out/web/720p.mp4"),
         *("/s/out/web/360p.mp4", "/s/out/audio/audio.m4a"),
     ]
-    assert tee.startswith("[select=\\'v:0\\':f=mp4:movflags=+cmaf+delay_moov")
+    assert tee.startswith("[select=\\'v:0\\':f=mp4:movflags=+delay_moov")
     assert "+bitexact+cgop+global_header" in option(argv, "-flags:v")
 
 

@@ -13,7 +13,7 @@ from ..sounds import AudioEncoding
 
 Options = dict[str, str | int]
 
-_FRAGMENTED = "+cmaf+delay_moov+default_base_moof+skip_trailer"
+_FRAGMENTED = "+delay_moov+default_base_moof+skip_trailer"
 """Nothing in the file counts from its beginning, so that an index can be put in front later."""
 
 _MUXERS: dict[Container, Options] = {
@@ -21,7 +21,9 @@ _MUXERS: dict[Container, Options] = {
     Container.FRAGMENTED_MP4: {
         "f": "mp4",
         "movflags": f"{_FRAGMENTED}+frag_keyframe",
-        # Without it, the flag cmaf would have each track begin late by its own run-up.
+        # CMAF, but not by the flag of that name: from ffmpeg 7 on it says frames' order by negative
+        # offsets, which ffmpeg itself, and players made of it, read as a film that begins late.
+        "brand": "cmfc",
         "use_editlist": 1,
     },
     Container.MP3: {"f": "mp3"},
