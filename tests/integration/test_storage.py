@@ -92,7 +92,7 @@ def test_an_interrupted_upload_leaves_nothing(
     def check() -> None:
         nonlocal calls
         calls += 1
-        if calls > 2:
+        if calls > 1:  # on a fast machine there is but one more, before the parts become one
             raise Interrupted("enough")
 
     if isinstance(store, S3Storage):
@@ -102,7 +102,7 @@ def test_an_interrupted_upload_leaves_nothing(
         uploads = server.client()._list_multipart_uploads(target.bucket)
         assert list(uploads.uploads) == []
     else:
-        calls = 2
+        calls = 1
         with pytest.raises(Interrupted):
             put(store, "big", big, check)
         assert not list(tmp_path.glob("volume/store/*"))
