@@ -38,7 +38,9 @@ def _silence_warnings(graph: Graph) -> tuple[Warn, ...]:
 
 
 def _device_warnings(graph: Graph, device: Device) -> tuple[Warn, ...]:
-    """What the CPU does though there is a GPU."""
+    """What the CPU does though a GPU does other things; why one does none, the status says."""
+    if not (device.hardware or device.decodes):
+        return ()
     if device.undecoded is None or not graph.decodes_all_frames:
         return _encoder_warnings(graph, device)
     told = Warn(reason=DECODED_ON_CPU, message=device.undecoded)
@@ -46,9 +48,6 @@ def _device_warnings(graph: Graph, device: Device) -> tuple[Warn, ...]:
 
 
 def _encoder_warnings(graph: Graph, device: Device) -> tuple[Warn, ...]:
-    """What the CPU encodes though there is a GPU that does other things."""
-    if not (device.hardware or device.decodes):
-        return ()
     wanted = dict.fromkeys((e.settings.codec, e.form.bit_depth) for e in graph.video_encodings)
     return tuple(
         Warn(

@@ -12,7 +12,7 @@ from videojob_api.reasons import RejectReason
 from videojob_worker import work
 from videojob_worker.commands.decoders import build_decoder_probe
 from videojob_worker.device import choose_device
-from videojob_worker.encoders import CPU, Device, VideoEncoder
+from videojob_worker.encoders import CPU, NVENC, Device, VideoEncoder
 from videojob_worker.errors import FFmpegFailed, Interrupted, Rejected, Unverified, WorkerError
 from videojob_worker.media import MediaInfo
 from videojob_worker.outcome import Findings
@@ -123,6 +123,8 @@ def test_the_reason_why_the_cpu_decodes_is_a_warning(video: Any, decodes: bool, 
     film = a_film(video=video)
     device = chosen(Card(decodes), film)
     assert not device.decodes
+    assert build_plan([mp4("web", 720)], film, SCRATCH, BUDGET, device).warnings == ()  # in status
+    device = replace(device, hardware=frozenset(NVENC.values()), reason=None)
     (warning,) = build_plan([mp4("web", 720)], film, SCRATCH, BUDGET, device).warnings
     assert (warning.reason, warning.message) == ("DecodedOnCPU", words)
     assert build_plan([AUDIO], film, SCRATCH, BUDGET, device).warnings == ()
