@@ -50,7 +50,7 @@ def set_clock(seconds: int) -> None:
 def installed() -> Iterator[None]:
     """The operator runs until the end of the block; then all is as it was before."""
     _place_clock()
-    deploy.ensure(values=["replicas=0"])
+    deploy.stop()
     try:
         deploy.ensure(namespace=NAMESPACE, values=_VALUES)
         _patch()

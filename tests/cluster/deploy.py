@@ -70,6 +70,20 @@ def ensure(
         raise DeployError(f"helm could not install the chart: {done.stderr.strip()}")
 
 
+def stop(chart: Path = CHART) -> None:
+    """The release without an operator, the last one ended: helm itself waits for new pods only.
+
+    Raises:
+        DeployError: if it goes on.
+    """
+    ensure(values=["replicas=0"], chart=chart)
+    pods = ("pod", "--selector", f"app.kubernetes.io/instance={RELEASE}", "--namespace", NAMESPACE)
+    command = ["kubectl", "wait", "--for=delete", "--timeout=90s", *pods]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DeployError(f"the operator did not end: {done.stderr.strip()}")
+
+
 def _image(key: str, reference: str) -> list[str]:
     repository, _, tag = reference.rpartition(":")
     return [f"{key}.repository={repository}", f"{key}.tag={tag}"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import bucket
 import demo
 import deploy
 import minio_server
+import places
 import pytest
+from chart.helm import render_chart
 from minio import Minio
 from on_cluster import STORE_NAMESPACE, Kubectl, a_namespace, a_secret, a_store, upload
 
@@ -45,6 +48,18 @@ def media(kube: Kubectl, store: Minio) -> Minio:
 def clip(store: Minio) -> str:
     """The key of a film of five seconds, 720p, with sound."""
     return upload(store, demo.find_clip(), demo.CLIP_KEY)
+
+
+@pytest.fixture
+def presets(kube: Kubectl) -> Iterator[str]:
+    """The chart's presets on the cluster; what is put before their names."""
+    prefix = f"t{secrets.token_hex(3)}-"
+    text = render_chart(
+        places.REPOSITORY / "charts" / "videojob-templates", f"--set=namePrefix={prefix}"
+    )
+    kube.ok("apply", "-f", "-", stdin=text)
+    yield prefix
+    kube.ok("delete", "-f", "-", stdin=text)
 
 
 @pytest.fixture(scope="session")

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import bucket
 import places
-import pytest
 import yaml
-from chart.helm import render_chart
 from minio import Minio
 from minio.commonconfig import CopySource
 from on_cluster import TERMINAL, Kubectl, published
 
 EXAMPLES = places.REPOSITORY / "examples"
-PRESETS = places.REPOSITORY / "charts" / "videojob-templates"
 
 
 def the_example(folder: str, kube: Kubectl) -> dict[str, Any]:
@@ -25,16 +20,6 @@ def the_example(folder: str, kube: Kubectl) -> dict[str, Any]:
     body: dict[str, Any] = yaml.safe_load((EXAMPLES / folder / "videojob.yaml").read_text())
     body["spec"]["output"]["prefix"] = f"results/{kube.namespace}/"
     return body
-
-
-@pytest.fixture
-def presets(kube: Kubectl) -> Iterator[str]:
-    """The chart's presets on the cluster; what is put before their names."""
-    prefix = f"t{secrets.token_hex(3)}-"
-    text = render_chart(PRESETS, f"--set=namePrefix={prefix}")
-    kube.ok("apply", "-f", "-", stdin=text)
-    yield prefix
-    kube.ok("delete", "-f", "-", stdin=text)
 
 
 def test_a_preset_makes_what_the_example_says(

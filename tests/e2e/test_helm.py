@@ -49,7 +49,7 @@ def test_with_a_store_it_has_a_thumbnail_made(
 @pytest.fixture
 def alone_in(kube: Kubectl, installed: None) -> Iterator[str]:
     """An operator with rights in the test's namespace only; the cluster-wide one sleeps meanwhile."""
-    deploy.ensure(values=["replicas=0"])
+    deploy.stop()
     namespace = f"{kube.namespace}-op"
     deploy.ensure(
         release="tenant",

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import places
 import pytest
 import yaml
-from chart.helm import render_chart
 from minio import Minio
 from on_cluster import Kubectl, a_videojob
 
 EXAMPLE = places.REPOSITORY / "examples" / "20-template"
-PRESETS = places.REPOSITORY / "charts" / "videojob-templates"
 
 
 def the_template() -> dict[str, Any]:
@@ -165,16 +162,6 @@ def test_what_a_template_brings_besides_steps_is_what_workers_get(
         "used": "CPU",
         "reason": "FallbackAfterWait",
     }
-
-
-@pytest.fixture
-def presets(kube: Kubectl) -> Iterator[str]:
-    """The chart's presets on the cluster; what is put before their names."""
-    prefix = f"t{secrets.token_hex(3)}-"
-    text = render_chart(PRESETS, f"--set=namePrefix={prefix}")
-    kube.ok("apply", "-f", "-", stdin=text)
-    yield prefix
-    kube.ok("delete", "-f", "-", stdin=text)
 
 
 def test_a_preset_of_the_chart_is_there_for_every_namespace(

@@ -44,7 +44,7 @@ def first_chart(installed: None, tmp_path_factory: pytest.TempPathFactory) -> It
         crd = yaml.safe_load(path.read_text())
         crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = schema
         path.write_text(yaml.safe_dump(crd))
-    deploy.ensure(values=["replicas=0"], chart=chart)
+    deploy.stop(chart)
     yield
     deploy.ensure()
 
