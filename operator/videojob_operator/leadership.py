@@ -121,4 +121,7 @@ def _held(lease: dict[str, Any], world: World) -> dict[str, Any]:
         "leaseDurationSeconds": _DURATION_SECONDS,
         "renewTime": now,
     }
+    if lease["spec"].get("holderIdentity") != world.settings.pod_name:
+        spec["acquireTime"] = now
+        spec["leaseTransitions"] = lease["spec"].get("leaseTransitions", 0) + 1
     return {**lease, "spec": spec}

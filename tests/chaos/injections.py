@@ -25,7 +25,10 @@ from chaos.store import Store
 from kubernetes import client
 from processes import Process
 
-_VICTIM_SECONDS = 60.0
+_VICTIM_SECONDS = 180.0
+"""How long somebody to hit is waited for. After an outage of the API server controllers, scheduler and
+kubelet try again up to half a minute later each; an operator killed then comes back into the next outage.
+"""
 _OOM_ROOM_BYTES = 256 << 10
 _APART_SECONDS = 300
 

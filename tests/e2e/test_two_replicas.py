@@ -29,10 +29,15 @@ def two_replicas(installed: None) -> Iterator[None]:
     deploy.ensure()
 
 
+def lease() -> dict[str, Any]:
+    """What the Lease says."""
+    spec: dict[str, Any] = SYSTEM.get("lease", deploy.RELEASE).get("spec", {})
+    return spec
+
+
 def leader() -> str:
     """The pod that holds the lease."""
-    spec = SYSTEM.get("lease", deploy.RELEASE).get("spec", {})
-    holder: str = spec.get("holderIdentity", "")
+    holder: str = lease().get("holderIdentity", "")
     return holder
 
 
@@ -87,7 +92,7 @@ def writes_of(pod: str, since: str) -> list[str]:
 def test_the_second_leads_within_15_seconds_of_the_firsts_death(
     kube: Kubectl, media: Minio, clip: str
 ) -> None:
-    first = leader()
+    first, before = leader(), lease()
     process = process_of(first)
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
@@ -95,6 +100,9 @@ def test_the_second_leads_within_15_seconds_of_the_firsts_death(
     kube.apply(a_videojob("after", clip))
     wait_for_leader(other_than=first)
     assert time.monotonic() - died < 15
+    after = lease()
+    assert after["leaseTransitions"] == before["leaseTransitions"] + 1
+    assert before["renewTime"] <= after["acquireTime"] <= after["renewTime"]
     assert kube.wait_end("after")["phase"] == "Succeeded"
 
 
