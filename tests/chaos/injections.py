@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import local_cluster
 import processes
@@ -48,6 +49,7 @@ class Target:
 
 
 Inject = Callable[[Target, Injection, random.Random], str]
+T = TypeVar("T")
 
 
 def inject(target: Target, injection: Injection, seed: int) -> str:
@@ -58,6 +60,16 @@ def inject(target: Target, injection: Injection, seed: int) -> str:
     """
     chance = random.Random(f"{seed}/{injection.number}/{injection.kind}")  # noqa: S311
     return _HOW[injection.kind](target, injection, chance)
+
+
+def _wait_for(find: Callable[[], T | None], nobody: str) -> T:
+    """What is found, as soon as something is."""
+    deadline = time.monotonic() + _VICTIM_SECONDS
+    while not (found := find()):
+        if time.monotonic() > deadline:
+            raise Missed(nobody)
+        time.sleep(0.05)
+    return found
 
 
 # ---- the operator
@@ -82,18 +94,18 @@ def _variable(process: Process, name: str) -> str:
 
 def _leader() -> tuple[str, Process]:
     """Who leads; waited for, since it may just have been killed."""
-    deadline = time.monotonic() + _VICTIM_SECONDS
-    while time.monotonic() < deadline:
+
+    def look() -> tuple[str, Process] | None:
         lease = patiently(
             client.CoordinationV1Api().read_namespaced_lease,
             installation.RELEASE,
             installation.NAMESPACE,
         )
         holder = lease.spec.holder_identity or ""
-        if (process := _replicas().get(holder)) is not None:
-            return holder, process
-        time.sleep(0.5)
-    raise Missed("nobody leads")
+        process = _replicas().get(holder)
+        return process and (holder, process)
+
+    return _wait_for(look, "nobody leads")
 
 
 def _kill(pod: str, process: Process) -> None:
@@ -106,11 +118,9 @@ def _kill(pod: str, process: Process) -> None:
 
 
 def _kill_operator(target: Target, injection: Injection, chance: random.Random) -> str:
-    victims = _replicas()
+    victims = _wait_for(_replicas, "no operator runs")
     for pod, process in victims.items():
         _kill(pod, process)
-    if not victims:
-        raise Missed("no operator runs")
     time.sleep(injection.seconds)
     return f"{len(victims)} replicas"
 
@@ -139,12 +149,8 @@ def _freeze_leader(target: Target, injection: Injection, chance: random.Random) 
 
 
 def _cut_watches(target: Target, injection: Injection, chance: random.Random) -> str:
-    deadline = time.monotonic() + _VICTIM_SECONDS
-    while not (cut := target.proxy.cut_watches()):
-        if time.monotonic() > deadline:
-            raise Missed("nobody watches")
-        time.sleep(0.1)  # the API server or the operator is just coming back
-    return f"{cut} watches"
+    # The API server or the operator may just be coming back.
+    return f"{_wait_for(target.proxy.cut_watches, 'nobody watches')} watches"
 
 
 def _make_up(status: int) -> Inject:
@@ -221,12 +227,8 @@ def _workers(target: Target) -> dict[str, Process]:
 
 
 def _wait_for_worker(target: Target, chance: random.Random) -> tuple[str, Process]:
-    deadline = time.monotonic() + _VICTIM_SECONDS
-    while time.monotonic() < deadline:
-        if found := _workers(target):
-            return chance.choice(sorted(found.items()))
-        time.sleep(0.05)
-    raise Missed("nobody is at work")
+    found = _wait_for(lambda: _workers(target), "nobody is at work")
+    return chance.choice(sorted(found.items()))
 
 
 def _kill_worker(target: Target, injection: Injection, chance: random.Random) -> str:

@@ -69,7 +69,7 @@ class Source:
         self._check_end(movies)
 
     def check_times(self, stream: VideoStream | AudioStream) -> None:
-        """Check that what was read has a place of its own in time: for when some of it was left out.
+        """Check that what was read has a place in time: for when some of it was left out.
 
         Raises:
             Rejected: if more than a little has not.
@@ -86,6 +86,17 @@ class Source:
                 RejectReason.DAMAGED,
                 f"Of the film's {extent.count} {what}, {extent.misplaced} have the time of others or "
                 "go back in time, and can't all be played. Export it again, and upload that.",
+            )
+        if isinstance(stream, AudioStream):
+            self._check_room(stream, extent.packed)
+
+    def _check_room(self, track: AudioStream, room: Fraction) -> None:
+        heard = self.sound_seconds(track, least=room, decoded=True)
+        if heard - room > tolerated_seconds(heard):
+            raise Rejected(
+                RejectReason.DAMAGED,
+                f"The film has {float(heard):.2f} s of sound and gives it {float(room):.2f} s of time: "
+                "it can't all be played. Export it again, and upload that.",
             )
 
     def excuses(self, video: VideoStream, lost: int, count: int) -> bool:
@@ -206,6 +217,10 @@ class Source:
     def _check_sound(self) -> None:
         """What was heard of each track that is used, against the track's own packets."""
         encodings = [e for output in self._stage.outputs for e in output.audio]
+        for track in dict.fromkeys(e.track for e in encodings if e.is_copy):
+            read = self._tally.read.get(track.index)
+            if read is not None and not read.packets and self._stage.reads_all:
+                raise self._rejected("all sound")
         for track in dict.fromkeys(e.track for e in encodings if not e.is_copy):
             read = self._tally.read.get(track.index)
             if read is None or not (read.packets or self._stage.reads_all):
