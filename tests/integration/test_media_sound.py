@@ -101,6 +101,23 @@ def test_what_is_mixed_down_fits(layout: str, channels: int, clips: Clips, bench
         assert abs(heard).max() == pytest.approx(0.9, abs=0.03), name
 
 
+def test_mono_is_doubled_for_two_channels(clips: Clips, bench: Bench) -> None:
+    """On each side as loud as it was, with a loudness that is asked for as without."""
+    mono = "-f lavfi -i aevalsrc='0.5*sin(880*PI*t)':s=48000:d=4"
+    path = clips.path(Clip("mono.mkv", f"{picture(seconds=4)} {mono} {X264} -c:a pcm_s16le"))
+    made, warnings = bench.make(
+        path,
+        extract("two", format="WAV", channels=2),
+        extract("level", format="WAV", channels=2, loudness={"targetLufs": -16}),
+    )
+    assert warnings == []
+    heard = listen(made["two/audio.wav"].path, channels=2)[4800:-4800]
+    assert (heard[:, 0] == heard[:, 1]).all()
+    assert abs(heard).max() == pytest.approx(0.5, abs=0.01)
+    level = listen(made["level/audio.wav"].path, channels=2)[4800:-4800]
+    assert (level[:, 0] == level[:, 1]).all()
+
+
 def test_bitrate_rate_and_channels_are_as_asked(clips: Clips, bench: Bench) -> None:
     made, _ = bench.make(
         clips.path(SURROUND),

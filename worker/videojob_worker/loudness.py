@@ -19,6 +19,7 @@ from videojob_api.steps import Loudness
 from .errors import Unverified
 from .graph import Graph
 from .nodes import (
+    Double,
     Filtered,
     Gain,
     Level,
@@ -51,17 +52,18 @@ Levels = Mapping[str, Level]
 """What meters said, by their names."""
 
 
-def mixed_down(sound: Sound, channels: int) -> Sound:
-    """The sound with so many channels, or fewer: what is measured must be what is heard."""
-    if channels >= sound.channels:
+def in_channels(sound: Sound, channels: int) -> Sound:
+    """The sound mixed down, or doubled: what is measured must be what is heard. None else are added."""
+    if channels >= sound.channels and not (sound.channels == 1 and channels == 2):
         return sound
-    node = Filtered(Mixdown(channels), (sound.node,))
+    change = Double() if channels > sound.channels else Mixdown(channels)
+    node = Filtered(change, (sound.node,))
     return replace(sound, node=node, channels=channels)
 
 
 def normalise(graph: Graph, sound: Sound, channels: int, wanted: Loudness | None) -> Sound:
     """The sound as loud as is wanted; as it is until its level is known, and if it is silent."""
-    sound = mixed_down(sound, channels)
+    sound = in_channels(sound, channels)
     if wanted is None:
         return sound
     level = graph.level(sound.node)
@@ -87,7 +89,7 @@ def mask(graph: Graph, sound: Sound, babble: Looped, ratio_db: float) -> Sound:
     Both are compared as they are heard: by the loudness of ITU-R BS.1770, whose gate leaves out the
     pauses. In stereo the babble is in both channels, and so counts twice.
     """
-    sound = mixed_down(sound, min(2, sound.channels))
+    sound = in_channels(sound, min(2, sound.channels))
     level = graph.level(sound.node) or _ASSUMED
     if not level.is_heard:
         return sound

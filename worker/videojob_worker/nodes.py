@@ -207,6 +207,11 @@ class Mixdown:
 
 
 @dataclass(frozen=True)
+class Double:
+    """Mono on both sides, on each as loud as it is."""
+
+
+@dataclass(frozen=True)
 class Mix:
     """Other sound, the second parent, mixed into sound that it lasts as long as."""
 
@@ -280,6 +285,7 @@ Filter = (
     | Compare
     | TakeTurns
     | Mixdown
+    | Double
     | Mix
     | Gain
     | Limit

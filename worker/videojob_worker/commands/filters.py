@@ -24,6 +24,7 @@ from ..nodes import (
     Decoded,
     Deinterlace,
     Denoise,
+    Double,
     Filter,
     Filtered,
     Flatten,
@@ -333,11 +334,15 @@ class Wiring:
         return stream.filter("aresample", **options)
 
     @_apply.register
+    def _(self, wanted: Double, stream: Stream) -> Stream:
+        return _doubled(stream)
+
+    @_apply.register
     def _(self, wanted: Mix, stream: Stream, other: Stream) -> Stream:
         other = other.filter("aresample", wanted.sample_rate)
         other = other.filter("volume", f"{wanted.other_db}dB")
         if wanted.channels > 1:
-            other = other.filter("channelmap", map="0-FL|0-FR")  # a layout alone would soften it
+            other = _doubled(other)
         mixed = ffmpeg.filter([stream, other], "amix", 2, duration="first", normalize=0)
         return mixed.filter("volume", f"{-wanted.headroom_db}dB") if wanted.headroom_db else mixed
 
@@ -352,6 +357,11 @@ class Wiring:
         fine = stream.filter("aresample", max(_FINE_HZ, wanted.sample_rate))
         limited = fine.filter("alimiter", limit=limit, level=0, latency=1)
         return limited.filter("aresample", wanted.sample_rate)
+
+
+def _doubled(mono: Stream) -> Stream:
+    """On both sides. By a layout alone, each would be 3 dB softer."""
+    return mono.filter("channelmap", map="0-FL|0-FR")
 
 
 def _print(stream: Stream, key: str, path: Path) -> Stream:
