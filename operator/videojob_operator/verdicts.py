@@ -98,7 +98,11 @@ def judge(observed: Observed) -> Verdicts:
     for attempt in observed.attempts:
         newest = attempt is observed.attempt
         for index in attempt.completed:
-            found[index] = Verdict(index, InputState.SUCCEEDED)
+            known, verdict = found.get(index), judge_success(index, attempt, observed)
+            if known and known.state is InputState.SUCCEEDED:
+                continue
+            if newest or not verdict.again:
+                found[index] = verdict
         if attempt.deleted:
             continue  # whoever stopped its workers made them fail
         ended_badly = attempt.failed | (attempt.open if attempt.ended_at else frozenset())
@@ -137,6 +141,22 @@ def _recorded(observed: Observed) -> list[Verdict]:
                 )
             )
     return verdicts
+
+
+def judge_success(index: int, attempt: Attempt, observed: Observed) -> Verdict:
+    """Whether it is known what was published: a pod that is deleted as it ends may go unheard.
+
+    Another attempt finds all of it done, and says what it is.
+    """
+    result, ending = observed.results.get(index), observed.endings.get(index)
+    heard = result is not None and result.state is InputState.SUCCEEDED
+    heard |= ending is not None and ending.exit_code == ExitCode.DONE
+    if heard or attempt.kills >= MAX_KILLS:
+        return Verdict(index, InputState.SUCCEEDED)
+    message = "its worker was removed before it could say what it has published"
+    return Verdict(
+        index, InputState.FAILED, FailReason.WORKER_CRASHED, message, True, again=Again.KILLED
+    )
 
 
 def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:

@@ -294,10 +294,11 @@ def kept_logs(folder: Path, namespace: str) -> Iterator[None]:
     def keep() -> None:
         while not over.wait(0.5):
             for whose in (namespace, installation.NAMESPACE):
-                for log in (places.LOGS / "pods").glob(f"{whose}_*/*/*.log"):
-                    pod = log.parent.parent.name.split("_")[1]
-                    with suppress(OSError):
-                        os.link(log, folder / f"{pod}-{log.name}")
+                with suppress(FileNotFoundError):  # a pod goes while its folder is looked into
+                    for log in (places.LOGS / "pods").glob(f"{whose}_*/*/*.log"):
+                        pod = log.parent.parent.name.split("_")[1]
+                        with suppress(OSError):
+                            os.link(log, folder / f"{pod}-{log.name}")
 
     keeper = threading.Thread(target=keep, name="logs", daemon=True)
     keeper.start()

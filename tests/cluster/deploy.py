@@ -77,8 +77,9 @@ def stop(chart: Path = CHART) -> None:
         DeployError: if it goes on.
     """
     ensure(values=["replicas=0"], chart=chart)
-    pods = ("pod", "--selector", f"app.kubernetes.io/instance={RELEASE}", "--namespace", NAMESPACE)
-    command = ["kubectl", "wait", "--for=delete", "--timeout=90s", *pods]
+    pods = ["--selector", f"app.kubernetes.io/instance={RELEASE}", "--namespace", NAMESPACE]
+    pods += ["--field-selector", "status.phase=Running"]  # the pod of `helm test` stays for a look
+    command = ["kubectl", "wait", "pod", "--for=delete", "--timeout=90s", *pods]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise DeployError(f"the operator did not end: {done.stderr.strip()}")

@@ -6,9 +6,11 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable, Iterator
 
 import deploy
 import processes
+import pytest
 from minio import Minio
 from on_cluster import Kubectl, a_store, a_videojob
 
@@ -52,6 +54,29 @@ def test_a_deleted_pod_is_made_again(kube: Kubectl, media: Minio, clip: str) -> 
     status = kube.wait_end("hit")
     assert status["phase"] == "Succeeded"
     assert [p["metadata"]["name"] for p in kube.items("pods")] != [pod["metadata"]["name"]]
+
+
+@pytest.fixture
+def no_operator(installed: None) -> Iterator[Callable[[], None]]:
+    """Puts the operator away when called; afterwards it is there again."""
+    yield deploy.stop
+    deploy.ensure()
+
+
+def test_what_pods_published_is_known_though_they_are_gone(
+    kube: Kubectl, media: Minio, clip: str, no_operator: Callable[[], None]
+) -> None:
+    """They ended well and were deleted while no operator was there to hear of it."""
+    kube.apply(a_videojob("gone", clip, steps=STEPS))
+    kube.wait("gone", lambda s: s.get("phase") == "Running")
+    no_operator()
+    kube.ok("wait", "jobs", "--all", "--for=condition=Complete", "--timeout=90s")
+    kube.ok("delete", "pods", "--all", "--timeout=60s")
+    deploy.ensure()
+    status = kube.wait_end("gone")
+    assert (status["phase"], status["attempt"]) == ("Succeeded", 2), status
+    assert {output["step"] for output in status["outputs"]} == {"web", "poster"}
+    assert status["outputCount"] == len(status["outputs"])
 
 
 def test_a_killed_worker_is_tried_again_without_counting(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from builders import KEY, NOW, Situation, a_job_body, a_videojob, a_videojob_body
-from fake_cluster import StillWorld, a_world_with_a_videojob, fake, job_becomes, the_job
+from fake_cluster import StillWorld, a_world_with_a_videojob, fake, job_becomes, pod_ended, the_job
 
 from videojob_api import names
 from videojob_api.status import Phase, VideoJobStatus
@@ -128,6 +128,7 @@ async def test_one_starts_the_other_waits_and_is_called_when_the_first_has_ended
     assert status(world, second).phase is Phase.QUEUED
     assert queued(world) == set()
 
+    pod_ended(world, 0)
     job_becomes(world, completedIndexes="0", succeeded=1)
     await reconcile(first, world)
     assert queued(world) == {second}
@@ -153,6 +154,7 @@ async def test_a_missing_store_at_the_head_holds_up_nobody() -> None:
     third = put_videojob(world, "third")
     for key in (first, headless, third):
         await reconcile(key, world)
+    pod_ended(world, 0)
     job_becomes(world, completedIndexes="0", succeeded=1)
     await reconcile(first, world)
     assert queued(world) == {headless}

@@ -17,7 +17,7 @@ from videojob_api.status import (
     VideoJobStatus,
 )
 from videojob_operator.standing import describe
-from videojob_operator.verdicts import judge
+from videojob_operator.verdicts import MAX_KILLS, judge
 
 
 def standing(situation: Situation, phase: Phase = Phase.RUNNING, **more: Any) -> VideoJobStatus:
@@ -200,8 +200,8 @@ def test_one_pod_at_work_of_many_inputs_is_counted_though_none_reported() -> Non
     assert counts(standing(situation))[1] == 4
 
 
-def test_a_lost_result_costs_no_verdict() -> None:
-    situation = a_videojob(2).running().with_succeeded(0, 1)
+def test_a_result_that_stays_lost_costs_no_verdict() -> None:
+    situation = a_videojob(2).running().with_newest(kills=MAX_KILLS).with_succeeded(0, 1)
     status = standing(replace(situation, results={}), Phase.SUCCEEDED)
     assert counts(status) == (2, 0, 2, 0, 0)
     assert [i.manifest_key for i in status.inputs] == [

@@ -9,6 +9,7 @@ from builders import NOW, Situation, a_result, a_videojob
 
 from videojob_api.status import InputState
 from videojob_operator.attempt import Ending
+from videojob_operator.decide import decide
 from videojob_operator.verdicts import MAX_KILLS, Again, Verdict, judge
 
 REJECTED, FAILED = InputState.REJECTED, InputState.FAILED
@@ -202,6 +203,33 @@ def test_success_is_never_taken_back() -> None:
     again = first.with_attempt(kills=1).with_newest(failed=frozenset({0}), ended_at=NOW)
     again = replace(again, endings={0: Ending(1), 1: Ending(1)})
     assert judge(again).succeeded == {0}
+
+
+def test_a_success_that_nobody_heard_of_is_asked_for_again() -> None:
+    """Its worker found time to publish, and its pod was deleted before anybody looked."""
+    first = replace(a_videojob(2).running().with_succeeded(0, 1), results={}, endings={})
+    assert [verdict.again for verdict in judge(first).again] == [Again.KILLED] * 2
+    second = first.with_attempt(kills=1)
+    assert judge(second).by_index == {}, "it is at work on both"
+    told = second.with_succeeded(0, 1)
+    assert judge(told).succeeded == {0, 1}
+
+
+def test_what_an_earlier_pod_of_the_input_said_is_not_heard_of_its_success() -> None:
+    situation = a_videojob().running().with_index(0, exit_code=1)
+    completed = situation.with_newest(failed=frozenset(), completed=frozenset({0}))
+    assert the_verdict(completed).again is Again.KILLED
+
+
+def test_a_success_that_was_written_down_needs_not_be_heard_again() -> None:
+    situation = a_videojob(2).running().with_succeeded(0)
+    written = situation.written(decide(situation, NOW))
+    assert judge(replace(written, results={}, endings={})).succeeded == {0}
+
+
+def test_a_success_nobody_ever_hears_of_is_taken_at_its_word() -> None:
+    situation = a_videojob().running().with_newest(kills=MAX_KILLS).with_succeeded(0)
+    assert judge(replace(situation, results={}, endings={})).succeeded == {0}
 
 
 def test_a_worker_that_published_counts_though_its_job_is_gone() -> None:
