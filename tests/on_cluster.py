@@ -24,7 +24,6 @@ import images
 import minio_server
 import places
 import pytest
-import yaml
 from minio import Minio
 
 STORE_NAMESPACE = "videojob-e2e"
@@ -57,7 +56,8 @@ class Kubectl:
 
     def apply(self, *bodies: dict[str, Any]) -> None:
         """Apply objects; they must be accepted."""
-        self.ok("apply", "-f", "-", stdin=yaml.safe_dump_all(bodies))
+        # Not YAML: kubectl takes an unquoted label such as 12e34567-1 for a number where PyYAML does not.
+        self.ok("apply", "-f", "-", stdin="\n".join(map(json.dumps, bodies)))
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """One object or list, as JSON."""
