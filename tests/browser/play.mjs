@@ -1,5 +1,5 @@
 // Plays packages in a real browser and says, as JSON, what was seen. Called by test_players.py:
-//   node play.mjs '{"browser": …, "page": …, "plays": [{"kind": "Hls", "url": …}], "seek": …}'
+//   node play.mjs '{"browser": …, "page": …, "plays": [{"as": …, "kind": "Hls", "url": …}], "seeks": …}'
 // It judges nothing. All waiting is for something to happen, never for time to pass.
 import { createRequire } from "node:module";
 
@@ -22,7 +22,7 @@ async function play(browser, { kind, url }) {
   const seen = { duration: null, heights: [], seeks: [], errors: failed };
   try {
     await page.waitForFunction(() => video.readyState >= 3);
-    await page.evaluate(() => video.play());
+    await page.evaluate(() => { video.play(); });
     await page.waitForFunction(() => video.currentTime > 0);
     Object.assign(seen, await page.evaluate(() => ({
       duration: video.duration,
@@ -42,16 +42,16 @@ async function play(browser, { kind, url }) {
     if (seen.texts.length) await page.evaluate(() => player.read());
     for (const seconds of asked.seeks) seen.seeks.push(await seek(page, seconds, seen));
     await page.evaluate((seconds) => { video.currentTime = seconds; }, asked.lastSeek);
-    await page.evaluate(() => video.play());
-    await page.waitForFunction(() => video.ended);
+    await page.evaluate(() => { video.play(); });
+    await page.waitForFunction(() => endedAt !== null);
     Object.assign(seen, await page.evaluate(() => ({
-      endedAt: video.currentTime,
+      endedAt,
       soundBytes: video.webkitAudioDecodedByteCount,
     })));
   } catch (error) {
     seen.errors.push(String(error));
     seen.state = await page.evaluate(() => ({
-      at: video.currentTime, ready: video.readyState, height: video.videoHeight, ended: video.ended,
+      at: video.currentTime, ready: video.readyState, height: video.videoHeight, paused: video.paused,
       buffered: [...Array(video.buffered.length).keys()].map((n) => [
         video.buffered.start(n), video.buffered.end(n),
       ]),
@@ -70,7 +70,7 @@ async function seek(page, seconds, { texts }) {
   const found = await page.evaluate(() => ({
     at: video.currentTime, brightness: brightness(), caption: caption(),
   }));
-  await page.evaluate(() => video.play());
+  await page.evaluate(() => { video.play(); });
   await page.waitForFunction((at) => video.currentTime > at, found.at);
   return found;
 }
@@ -78,7 +78,7 @@ async function seek(page, seconds, { texts }) {
 const browser = await chromium.launch({ executablePath: asked.browser, args: QUIET });
 try {
   const seen = {};
-  for (const each of asked.plays) seen[each.kind] = await play(browser, each);
+  for (const each of asked.plays) seen[each.as] = await play(browser, each);
   console.log(JSON.stringify(seen));
 } finally {
   await browser.close();

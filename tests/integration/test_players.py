@@ -21,7 +21,7 @@ from videojob_worker.packager import Packager
 from videojob_worker.packaging.package import Subtitles
 from videojob_worker.sandbox import Sandbox
 from videojob_worker.scratch import open_scratch
-from videojob_worker.steps import Workbench
+from videojob_worker.steps import StepKind, Workbench
 from videojob_worker.stop import Stop
 
 pytestmark = pytest.mark.ffmpeg
@@ -35,8 +35,26 @@ DAWN = Clip(
     "-metadata:s:a:0 language=eng -metadata:s:a:1 language=deu",
     *(640, 360, 25 * SECONDS, float(SECONDS), (1, 1)),
 )
+
+
+def dusk(name: str, seconds: float) -> Clip:
+    """The same with pictures that go on when the sound has ended, and are white."""
+    white = f"color=white:size=640x360:rate=25:duration={seconds},fade=in:d={SECONDS}"
+    return Clip(name, f"-f lavfi -i {white} {tone(SECONDS)} {X264} {AAC}", seconds=seconds)
+
+
+DUSK, MOMENT = dusk("dusk.mkv", 20), dusk("moment.mkv", SECONDS + 0.08)
+PLAYS = {
+    "Hls": ("tv/master.m3u8", SECONDS),
+    "Dash": ("tv/manifest.mpd", SECONDS),
+    "File": ("web/144p.mp4", SECONDS),
+    "Hls dusk": ("dusk/master.m3u8", DUSK.seconds),
+    "Hls moment": ("moment/master.m3u8", MOMENT.seconds),
+}
+"""Where each is found, and how long it lasts."""
 RENDITIONS = [{"height": height} for height in (360, 240, 144)]
 CMAF = {"packaging": "CMAF", "renditions": RENDITIONS, "segmentSeconds": 2, "preset": "ultrafast"}
+SMALL = {**CMAF, "renditions": RENDITIONS[-1:]}
 MP4 = {"renditions": RENDITIONS[-1:], "preset": "ultrafast"}
 SEEKS = (7.5, 2.5)
 
@@ -53,17 +71,24 @@ def seen(tmp_path_factory: pytest.TempPathFactory, clips: Clips) -> dict[str, An
     with open_scratch(folder) as scratch:
         bench = Bench(scratch, Tools(scratch, Sandbox(scratch.root, threads=2), Stop()))
         publish(bench, clips.path(DAWN))
+        make(bench, clips.path(DUSK), {"name": "dusk", "transcode": SMALL})
+        make(bench, clips.path(MOMENT), {"name": "moment", "transcode": SMALL})
         folders = {"/media": scratch.out, "/modules": ensure_modules(), "/pages": PAGES}
         with serving(folders) as url:
             return play(url, folder)
 
 
-def publish(bench: Bench, film: Path) -> None:
-    steps = ({"name": "tv", "transcode": CMAF}, {"name": "web", "transcode": MP4})
+def make(bench: Bench, film: Path, *steps: dict[str, Any]) -> tuple[StepKind, ...]:
+    """Everything but the subtitles."""
     media, stage, result = bench.run(film, *steps)
     check(stage, result, media, bench.tools)
-    tv, web = stage.kinds
-    web.finish(Workbench(bench.tools, media))
+    for kind in stage.kinds:
+        kind.finish(Workbench(bench.tools, media))
+    return stage.kinds
+
+
+def publish(bench: Bench, film: Path) -> None:
+    tv, _ = make(bench, film, {"name": "tv", "transcode": CMAF}, {"name": "web", "transcode": MP4})
     cues = [f"00:{n:02}.000 --> 00:{n + 1:02}.000\n{words(n)}\n" for n in range(SECONDS)]
     (bench.scratch.out / "tv" / "deutsch.vtt").write_text("\n".join(["WEBVTT\n", *cues]))
     packager = Packager("tv", Packaging.CMAF, 2)
@@ -76,9 +101,8 @@ def play(url: str, folder: Path) -> dict[str, Any]:
         "modules": str(ensure_modules()),
         "page": f"{url}/pages/player.html",
         "plays": [
-            {"kind": "Hls", "url": f"{url}/media/tv/master.m3u8"},
-            {"kind": "Dash", "url": f"{url}/media/tv/manifest.mpd"},
-            {"kind": "File", "url": f"{url}/media/web/144p.mp4"},
+            {"as": name, "kind": name.split()[0], "url": f"{url}/media/{path}"}
+            for name, (path, _) in PLAYS.items()
         ],
         "seeks": SEEKS,
         "lastSeek": SECONDS - 1,
@@ -92,17 +116,17 @@ def play(url: str, folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["Hls", "Dash", "File"])
+@pytest.mark.parametrize("kind", PLAYS)
 def test_it_plays_without_an_error_and_ends_at_the_right_second(
     kind: str, seen: dict[str, Any]
 ) -> None:
     assert seen[kind]["errors"] == [], seen[kind]
-    assert seen[kind]["duration"] == pytest.approx(SECONDS, abs=0.1)
-    assert seen[kind]["endedAt"] == pytest.approx(SECONDS, abs=0.1)
+    assert seen[kind]["duration"] == pytest.approx(PLAYS[kind][1], abs=0.1)
+    assert seen[kind]["endedAt"] == pytest.approx(PLAYS[kind][1], abs=0.1)
     assert seen[kind]["soundBytes"] > 0
 
 
-@pytest.mark.parametrize("kind", ["Hls", "Dash", "File"])
+@pytest.mark.parametrize("kind", PLAYS)
 def test_after_a_seek_the_right_picture_is_on_screen(kind: str, seen: dict[str, Any]) -> None:
     assert [seek["at"] for seek in seen[kind]["seeks"]] == [pytest.approx(s) for s in SEEKS]
     for seek in seen[kind]["seeks"]:

@@ -51,7 +51,7 @@ def check(stage: Pass, result: PassResult, media: MediaInfo, tools: Tools) -> li
         output.path: _read(output) for output in stage.outputs if output.file.container in _MP4
     }
     source = Source(stage, result.tally, media, tools)
-    source.check(list(movies.values()))
+    source.check(movies)
     warnings = _check_frames(stage, result.tally, media, movies, source)
     for output in stage.outputs:
         _check_layout(output, tools)

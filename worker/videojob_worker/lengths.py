@@ -16,6 +16,7 @@ from .boxes import Movie
 from .errors import FFmpegFailed, Unverified
 from .outputs import PlannedOutput
 from .packets import ENTRIES, Extents
+from .padding import SHORT_SECONDS, pad_below
 from .spans import span_of
 from .tolerances import tolerated_seconds
 
@@ -58,6 +59,13 @@ def check_stored(output: PlannedOutput, movie: Movie | None, source: Source, too
         seconds = stored.sounds[number] if number < len(stored.sounds) else Fraction(0)
         if seconds <= 0:
             raise Unverified(f"{output.name} has no sound, and was planned to.")
+        pad = pad_below(encoding.sound.node)
+        if pad is not None and pad[1].until - seconds > SHORT_SECONDS:
+            raise Unverified(
+                f"{output.name} lasts {float(seconds):.2f} s and was to last "
+                f"{float(pad[1].until):.2f} s, as long as the pictures."
+            )
+        seconds = source.own_seconds(encoding, seconds)
         heard = source.sound_seconds(encoding.track, least=seconds, decoded=not encoding.is_copy)
         there_seconds = span_of(encoding.sound.node).within(heard)
         if there_seconds - seconds > tolerated_seconds(there_seconds):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videojob_api.reasons import RejectReason
@@ -16,8 +17,12 @@ from videojob_api.reasons import RejectReason
 from .boxes import Movie
 from .errors import FFmpegFailed, Rejected, Unverified
 from .media import AudioStream, MediaInfo, VideoStream
+from .nodes import meter_name
+from .outputs import PlannedOutput
 from .packets import Extent, Extents
+from .padding import pad_below
 from .probe import measure
+from .sounds import AudioEncoding
 from .tally import ReadStream, Tally
 from .tolerances import tolerated_frames, tolerated_seconds
 
@@ -51,22 +56,25 @@ class Source:
         self._tally = tally
         self._media = media
         self._tools = tools
-        self._movies: list[Movie] = []
+        self._movies: dict[Path, Movie] = {}
 
-    def check(self, movies: list[Movie]) -> None:
+    def check(self, movies: dict[Path, Movie]) -> None:
         """Check that it could be read to its end, and decoded.
+
+        Args:
+            movies: what was made of it, by the paths of outputs.
 
         Raises:
             Rejected: if more than a little was lost.
             Unverified: if ffmpeg gave no account.
         """
         self._movies = movies
-        self._check_length(movies)
+        self._check_length()
         video = self._media.video
         if video is not None and self._stage.decodes_all_frames:
             self._check_pictures(video)
         self._check_sound()
-        self._check_end(movies)
+        self._check_end()
 
     def check_times(self, stream: VideoStream | AudioStream) -> None:
         """Check that what was read has a place in time: for when some of it was left out.
@@ -142,8 +150,22 @@ class Source:
         packets = read.packets if read else 0
         return packets if packets <= least else packets - self._extent(video.index).hidden
 
-    def _check_length(self, movies: list[Movie]) -> None:
-        longest = max((t.duration for movie in movies for t in movie.tracks), default=Fraction(0))
+    def own_seconds(self, encoding: AudioEncoding, stored: Fraction) -> Fraction:
+        """How much of a stored sound came out of the film, and was not added to it as silence."""
+        pad = pad_below(encoding.sound.node)
+        if pad is None:
+            return stored
+        # Where none came, some versions of ffmpeg say nothing.
+        samples = self._tally.padded.get(meter_name(pad[0]), 0)
+        return min(stored, Fraction(samples, encoding.track.sample_rate))
+
+    def _own(self, output: PlannedOutput, stored: Fraction) -> Fraction:
+        """The same of a file."""
+        return min([stored, *(self.own_seconds(encoding, stored) for encoding in output.audio)])
+
+    def _check_length(self) -> None:
+        tracks = (track for movie in self._movies.values() for track in movie.tracks)
+        longest = max((track.duration for track in tracks), default=Fraction(0))
         if longest >= self._stage.max_seconds - 1:
             raise Rejected(
                 RejectReason.DAMAGED,
@@ -209,8 +231,9 @@ class Source:
 
     def _span(self, index: int, handler: str) -> Fraction:
         """From a stream's first packet to its end; ours may have gone on where ffprobe gave up."""
-        made = (movie.track(handler) for movie in self._movies)
-        longest = max((track.duration for track in made if track), default=Fraction(0))
+        made = ((output, movie.track(handler)) for output, movie in self._made)
+        lengths = (self._own(output, track.duration) for output, track in made if track)
+        longest = max(lengths, default=Fraction(0))
         extent = self._extent(index)
         return max(extent.end, longest + self._beginning) - extent.begin
 
@@ -242,25 +265,31 @@ class Source:
                 lost = float(packed - heard)
                 raise self._rejected(f"{lost:.1f} s of {float(packed):.1f} s of its sound")
 
-    def _check_end(self, movies: list[Movie]) -> None:
+    def _check_end(self) -> None:
         """Whether any stream reaches the end that the container tells of."""
         length = self._media.duration
         wanted = length - tolerated_seconds(length)
-        if max(self._seen(movies), default=Fraction(0)) >= wanted:
+        if max(self._seen(), default=Fraction(0)) >= wanted:
             return
         seconds = self._extents.end - self._beginning
         if seconds < wanted:
             lost = f"{float(length - seconds):.1f} s of {float(length):.1f} s"
             raise self._rejected(lost, ends_early=True)
 
-    def _seen(self, movies: list[Movie]) -> list[Fraction]:
+    def _seen(self) -> list[Fraction]:
         """How far the pass came, by all that tells of it."""
-        seen = [movie.duration for movie in movies]
+        seen = [self._own(output, movie.duration) for output, movie in self._made]
         video = self._media.video
         for index, read in self._tally.read.items():
             if video is not None and index == video.index and not video.variable:
                 seen.append(read.packets / video.frame_rate)
         return seen
+
+    @property
+    def _made(self) -> list[tuple[PlannedOutput, Movie]]:
+        """What was made of it, and what was planned so."""
+        outputs = self._stage.outputs
+        return [(o, self._movies[o.path]) for o in outputs if o.path in self._movies]
 
     @property
     def _beginning(self) -> Fraction:

@@ -154,6 +154,14 @@ class Steady:
 
 
 @dataclass(frozen=True)
+class PadSound:
+    """Silence after sound that ends earlier; says at the end how much there was (``meter_name``)."""
+
+    until: Fraction
+    """Seconds from the beginning of the sound."""
+
+
+@dataclass(frozen=True)
 class WriteChanges:
     """Writes how bright each frame is, and how much the picture changed by then."""
 
@@ -279,6 +287,7 @@ Filter = (
     | Cut
     | CutSound
     | Steady
+    | PadSound
     | WriteChanges
     | Denoise
     | OnGrid

@@ -33,6 +33,9 @@ _FILTERED = re.compile(
 )
 _METER = re.compile(r"\[ebur128@(?P<name>\w+) @ [^\]]*\] (?:\[info\] )?Summary:")
 _LOUD = re.compile(r"\s+(?P<what>I|LRA|Peak): +(?P<number>-?inf|-?[\d.]+) (?:LUFS|LU|dBFS)$")
+_COUNT = re.compile(
+    r"\[astats@(?P<name>\w+) @ [^\]]*\] (?:\[info\] )?Number of samples: (?P<samples>\d+)"
+)
 _LEAST_DB = -120.0
 """What is written for minus infinity: it has no number in JSON."""
 _ACCEPTED = "not on whitelist"
@@ -67,6 +70,8 @@ class Tally:
     """The first of them."""
     levels: dict[str, Level] = field(default_factory=dict)
     """How loud it was at each meter, by its name."""
+    padded: dict[str, int] = field(default_factory=dict)
+    """Samples that came where silence is added at the end, by the name of the place."""
 
 
 def parse_tally(lines: Iterable[str], *, film: int = 0) -> Tally:
@@ -86,6 +91,8 @@ def parse_tally(lines: Iterable[str], *, film: int = 0) -> Tally:
             ] = {}  # the last one counts: a meter that is set up tells too
         elif match := _LOUD.match(line.rstrip()):
             loud[match["what"]] = max(_LEAST_DB, float(match["number"]))
+        elif match := _COUNT.match(line):
+            tally.padded[match["name"]] = int(match["samples"])
         if _ACCEPTED in line:
             continue
         if _COMPLAINT.match(line):

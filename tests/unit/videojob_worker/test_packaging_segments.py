@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from media_builders import SOUND_TRACK, VIDEO_TRACK, a_movie
@@ -36,6 +37,18 @@ def test_sound_is_cut_nearest_to_the_boundaries_without_drifting() -> None:
 def test_boundaries_beyond_the_sound_make_no_segment() -> None:
     movie = a_movie(SOUND_TRACK, 1000, 1000)
     assert len(build_audio_segments(movie, [Fraction(t) for t in (0, 2, 4, 6)], 2)) == 1
+
+
+def test_sound_has_no_last_segment_of_a_frame_or_two() -> None:
+    cut = [Fraction(t) for t in (0, 2, 4)]
+    for rest, lengths in ((21, [2, 2.021]), (99, [2, 2.099]), (100, [2, 2, 0.1])):
+        movie = a_movie(SOUND_TRACK, 1000, 1000, 1000, 1000, rest)
+        segments = build_audio_segments(movie, cut, 2)
+        assert [float(s.duration) for s in segments] == lengths
+        assert sum(s.size for s in segments) == 5000
+    late = a_movie(replace(SOUND_TRACK, skipped=21), 2000, 2000, 120)
+    assert len(build_audio_segments(late, cut, 2)) == 2, "so much of it is heard earlier"
+    assert len(build_audio_segments(a_movie(SOUND_TRACK, 21), cut, 2)) == 1
 
 
 def test_sound_longer_than_the_pictures_is_cut_on() -> None:

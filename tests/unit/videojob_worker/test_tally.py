@@ -1,4 +1,4 @@
-"""ffmpeg's account of how loud it was."""
+"""ffmpeg's account of how loud it was, and how much sound there was."""
 
 from __future__ import annotations
 
@@ -54,3 +54,12 @@ def test_silence_has_a_number() -> None:
 
 def test_half_an_account_is_none() -> None:
     assert parse_tally(SUMMARY.splitlines()[:5]).levels == {}
+
+
+def test_sound_is_counted_where_silence_is_added() -> None:
+    lines = [
+        "[astats@meter1 @ 0x5] [info] Overall",
+        "[astats@meter1 @ 0x5] [info] Number of samples: 48000",
+        "    title           : [astats@meter2 @ 0x5] [info] Number of samples: 7",
+    ]
+    assert parse_tally(lines).padded == {"meter1": 48000}

@@ -39,6 +39,7 @@ from ..nodes import (
     Noise,
     OnGrid,
     Overlay,
+    PadSound,
     Perturb,
     Pick,
     PickAt,
@@ -55,6 +56,7 @@ from ..sounds import AudioEncoding
 from ..tally import UNCOUNTED
 from ..video import VideoCopy
 from ..whitelists import input_url
+from . import stretches
 
 Stream = Any  # ffmpeg-python has no types
 _DEBUG = 48
@@ -130,6 +132,9 @@ class Wiring:
             return _noise(node)
         if isinstance(node.filter, Meter):
             return self._meter(node)
+        if isinstance(node.filter, PadSound):
+            sound = self._take(node.parents[0])
+            return stretches.pad_sound(sound, node.filter, meter_name(node))
         return self._apply(node.filter, *(self._take(parent) for parent in node.parents))
 
     def _decoded(self, node: Decoded) -> Stream:
@@ -226,13 +231,11 @@ class Wiring:
 
     @_apply.register
     def _(self, wanted: Cut, stream: Stream) -> Stream:
-        cut = stream.filter("trim", **_ends(wanted)).filter("setpts", _shifted(wanted.start))
-        # A filter that shifts times forgets the frame rate; encoders would go by the tick.
-        return cut.filter("fps", fps=str(wanted.frame_rate)) if wanted.frame_rate else cut
+        return stretches.cut_pictures(stream, wanted)
 
     @_apply.register
     def _(self, wanted: CutSound, stream: Stream) -> Stream:
-        return stream.filter("atrim", **_ends(wanted)).filter("asetpts", _shifted(wanted.start))
+        return stretches.cut_sound(stream, wanted)
 
     @_apply.register
     def _(self, wanted: Scale, stream: Stream) -> Stream:
@@ -367,16 +370,6 @@ def _doubled(mono: Stream) -> Stream:
 def _print(stream: Stream, key: str, path: Path) -> Stream:
     """Have a number of each frame written to a file."""
     return stream.filter("metadata", mode="print", key=f"lavfi.{key}", file=str(path))
-
-
-def _ends(cut: Cut | CutSound) -> dict[str, str]:
-    ends = {"start": cut.start, "end": cut.end}
-    return {name: f"{float(at):.6f}" for name, at in ends.items() if at is not None}
-
-
-def _shifted(start: Fraction) -> str:
-    """So that time begins where the stretch does, in pictures and sound alike."""
-    return f"PTS-{float(start):.6f}/TB"
 
 
 def _noise(noise: Noise) -> Stream:

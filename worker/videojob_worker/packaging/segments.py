@@ -13,6 +13,10 @@ from math import ceil, floor
 
 from ..boxes import Fragment, Movie
 
+_STUB_SECONDS = Fraction(1, 10)
+"""Sound is heard earlier than playlists say, by the run-up of its encoder, which edit lists hide. Of a
+segment that is hardly longer, hls.js finds nothing where it looks, and waits for it."""
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -42,13 +46,13 @@ def build_audio_segments(
 ) -> tuple[Segment, ...]:
     """Cut a sound file where its fragments come nearest to the boundaries of the video.
 
-    Sound that is longer than the pictures is cut on at the same length.
+    Sound that is longer than the pictures is cut on at the same length. The last segment is no stub.
     """
     timed = _timed(movie)
     starts = [start for _, start in timed]
     cuts = {0} if starts else set()
     wanted = list(boundaries[1:])
-    last = boundaries[-1] if boundaries else Fraction(0)
+    last, end = boundaries[-1] if boundaries else Fraction(0), Fraction(0)
     if timed:
         end = starts[-1] + Fraction(timed[-1][0].duration, movie.tracks[0].timescale)
         # Not for a rest that is hardly longer than the last stretch of pictures may be.
@@ -61,6 +65,9 @@ def build_audio_segments(
             break
         before = max(0, after - 1)
         cuts.add(after if starts[after] - boundary < boundary - starts[before] else before)
+    run_up = Fraction(movie.tracks[0].skipped, movie.tracks[0].timescale)
+    if len(cuts) > 1 and end - run_up - starts[max(cuts)] < _STUB_SECONDS:
+        cuts.remove(max(cuts))
     return _segments(movie, sorted(cuts))
 
 

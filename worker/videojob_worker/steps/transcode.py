@@ -31,6 +31,7 @@ from ..nodes import Form
 from ..outputs import Finished, PlannedOutput
 from ..packager import DEFAULT_SOUND, Packager
 from ..packaging import package
+from ..padding import padded
 from ..scratch import Scratch
 from ..sounds import AudioCodec, AudioEncoding, Sound
 from ..spans import Span, span_of
@@ -76,6 +77,8 @@ class TranscodeKind(StepKind):
             for choice in chosen
         ]
         sounds = self._choose_sounds(programme)
+        if segmented:
+            sounds = tuple(padded(sound, picture, graph.media) for sound in sounds)
         within: list[Encoding] = (
             [] if segmented else [self._encode(graph, sound) for sound in sounds]
         )
