@@ -98,9 +98,10 @@ def judge(observed: Observed) -> Verdicts:
     for attempt in observed.attempts:
         newest = attempt is observed.attempt
         for index in attempt.completed:
-            known, verdict = found.get(index), judge_success(index, attempt, observed)
+            known = found.get(index)
             if known and known.state is InputState.SUCCEEDED:
                 continue
+            verdict = judge_success(index, attempt, observed)
             if newest or not verdict.again:
                 found[index] = verdict
         if attempt.deleted:

@@ -78,6 +78,7 @@ def run(folder: Path) -> Result:
 def cut(folder: Path, seconds: int) -> Path:
     """The film's first seconds, as they are."""
     path = folder / f"{seconds}-s.mp4"
-    source = ("-i", str(films.ten_minutes()), "-t", str(seconds), "-map", "0:v", "-c", "copy")
+    film = films.one_minute() if seconds <= films.SECONDS else films.ten_minutes()
+    source = ("-i", str(film), "-t", str(seconds), "-map", "0:v", "-c", "copy")
     measure((*films.FFMPEG, *source, str(path)))
     return path

@@ -30,6 +30,7 @@ _VICTIM_SECONDS = 180.0
 """How long somebody to hit is waited for. After an outage of the API server controllers, scheduler and
 kubelet try again up to half a minute later each; an operator killed then comes back into the next outage.
 """
+_LOOK_SECONDS = 0.1
 _OOM_ROOM_BYTES = 256 << 10
 _APART_SECONDS = 300
 
@@ -68,7 +69,7 @@ def _wait_for(find: Callable[[], T | None], nobody: str) -> T:
     while not (found := find()):
         if time.monotonic() > deadline:
             raise Missed(nobody)
-        time.sleep(0.05)
+        time.sleep(_LOOK_SECONDS)
     return found
 
 
@@ -253,16 +254,17 @@ def _evict_worker(target: Target, injection: Injection, chance: random.Random) -
 def _starve_worker(target: Target, injection: Injection, chance: random.Random) -> str:
     """Lower the memory limit of a worker that has just begun to what it has: the kernel does the rest."""
     seen = set(_workers(target))
-    deadline = time.monotonic() + _VICTIM_SECONDS
-    while time.monotonic() < deadline:
-        fresh = sorted(set(found := _workers(target)) - seen)
-        for pod in fresh:
+
+    def starve_one() -> str | None:
+        found = _workers(target)
+        for pod in sorted(set(found) - seen):
             seen.add(pod)
             group = _MemoryGroup.of(found[pod])
             if group is not None and group.starve():
                 return pod
-        time.sleep(0.02)
-    raise Missed("nobody who began ran out of memory")
+        return None
+
+    return _wait_for(starve_one, "nobody who began ran out of memory")
 
 
 @dataclass(frozen=True)

@@ -294,11 +294,7 @@ def kept_logs(folder: Path, namespace: str) -> Iterator[None]:
     def keep() -> None:
         while not over.wait(0.5):
             for whose in (namespace, installation.NAMESPACE):
-                with suppress(FileNotFoundError):  # a pod goes while its folder is looked into
-                    for log in (places.LOGS / "pods").glob(f"{whose}_*/*/*.log"):
-                        pod = log.parent.parent.name.split("_")[1]
-                        with suppress(OSError):
-                            os.link(log, folder / f"{pod}-{log.name}")
+                link_logs(whose, folder)
 
     keeper = threading.Thread(target=keep, name="logs", daemon=True)
     keeper.start()
@@ -307,6 +303,15 @@ def kept_logs(folder: Path, namespace: str) -> Iterator[None]:
     finally:
         over.set()
         keeper.join()
+
+
+def link_logs(namespace: str, folder: Path) -> None:
+    """Link the logs that are there now; a pod may go while its folder is looked into."""
+    with suppress(FileNotFoundError):
+        for log in (places.LOGS / "pods").glob(f"{namespace}_*/*/*.log"):
+            pod = log.parent.parent.name.split("_")[1]
+            with suppress(OSError):
+                os.link(log, folder / f"{pod}-{log.name}")
 
 
 def main(arguments: list[str]) -> int:

@@ -240,16 +240,14 @@ class Source:
     def _check_sound(self) -> None:
         """What was heard of each track that is used, against the track's own packets."""
         encodings = [e for output in self._stage.outputs for e in output.audio]
-        for track in dict.fromkeys(e.track for e in encodings if e.is_copy):
-            read = self._tally.read.get(track.index)
-            if read is not None and not read.packets and self._stage.reads_all:
-                raise self._rejected("all sound")
-        for track in dict.fromkeys(e.track for e in encodings if not e.is_copy):
+        for track, is_copied in dict.fromkeys((e.track, e.is_copy) for e in encodings):
             read = self._tally.read.get(track.index)
             if read is None or not (read.packets or self._stage.reads_all):
                 continue
-            if read.samples == 0:
+            if (read.packets if is_copied else read.samples) == 0:
                 raise self._rejected("all sound")
+            if is_copied:  # its length is for ``lengths`` to compare
+                continue
             heard = Fraction(read.samples, track.sample_rate)
             said = track.duration or self._media.duration
             whole = said - heard <= tolerated_seconds(said) or not self._stage.reads_all

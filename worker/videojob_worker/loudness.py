@@ -54,11 +54,14 @@ Levels = Mapping[str, Level]
 
 def in_channels(sound: Sound, channels: int) -> Sound:
     """The sound mixed down, or doubled: what is measured must be what is heard. None else are added."""
-    if channels >= sound.channels and not (sound.channels == 1 and channels == 2):
+    change: Double | Mixdown
+    if (sound.channels, channels) == (1, 2):
+        change = Double()
+    elif channels < sound.channels:
+        change = Mixdown(channels)
+    else:
         return sound
-    change = Double() if channels > sound.channels else Mixdown(channels)
-    node = Filtered(change, (sound.node,))
-    return replace(sound, node=node, channels=channels)
+    return replace(sound, node=Filtered(change, (sound.node,)), channels=channels)
 
 
 def normalise(graph: Graph, sound: Sound, channels: int, wanted: Loudness | None) -> Sound:
