@@ -215,8 +215,9 @@ def test_a_success_that_nobody_heard_of_is_asked_for_again() -> None:
     assert judge(told).succeeded == {0, 1}
 
 
-def test_what_an_earlier_pod_of_the_input_said_is_not_heard_of_its_success() -> None:
-    situation = a_videojob().running().with_index(0, exit_code=1)
+@pytest.mark.parametrize("code", [1, 42], ids=["a crash", "a result"])
+def test_what_an_earlier_pod_of_the_input_said_is_not_heard_of_its_success(code: int) -> None:
+    situation = a_videojob().running().with_index(0, exit_code=code)
     completed = situation.with_newest(failed=frozenset(), completed=frozenset({0}))
     assert the_verdict(completed).again is Again.KILLED
 
