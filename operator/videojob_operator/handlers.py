@@ -147,5 +147,7 @@ def build_kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     kopf_settings.networking.request_timeout = 30
     kopf_settings.networking.error_backoffs = _Patience()
     kopf_settings.queueing.worker_limit = None
-    kopf_settings.queueing.idle_timeout = 0.1
+    # kopf has a task for each object that has news, and ends it after so long without: a job's news
+    # come in bursts, and ten thousand that were listed must not all have one at once.
+    kopf_settings.queueing.idle_timeout = 0.5
     return kopf_settings
