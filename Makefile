@@ -82,6 +82,7 @@ test-chart: setup ## The Helm charts, and what GitOps tools make of our resource
 
 .PHONY: test-e2e
 test-e2e: deploy ## The whole on the local cluster
+	@$(CLUSTER)/packages.py
 	@$(CLUSTER)/images.py load minio > /dev/null
 	@$(PYTEST) -q tests/e2e
 
@@ -95,6 +96,7 @@ test-full: test ## The same, and what takes minutes or an image of several GB
 
 .PHONY: fuzz
 fuzz: setup ## Bad files without end: SEED=… FIRST=… COUNT=…, or REPLAY=a file that was kept
+	@$(CLUSTER)/packages.py
 	@PYTHONPATH=tests $(BIN)/python -m corpus.fuzz $(if $(SEED),--seed $(SEED)) \
 	  $(if $(FIRST),--first $(FIRST)) $(if $(COUNT),--count $(COUNT)) $(if $(REPLAY),--replay $(REPLAY))
 
@@ -135,5 +137,6 @@ scale: setup ## How it stands up to 10,000 VideoJobs (JOBS=1000 PARTS="line late
 
 .PHONY: chaos
 chaos: cluster ## Jobs through a storm of failures; SEED=, JOBS=, ONLY='kind …' replay one
+	@$(CLUSTER)/packages.py
 	@PYTHONPATH=tests:tests/cluster $(BIN)/python -m chaos.run \
 	  $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(if $(ONLY),--only $(ONLY))
