@@ -93,6 +93,7 @@ class FakeCluster(Cluster):
         query: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Body:
         """Answer as the API server would."""
         self.requests.append((method, path))
@@ -106,7 +107,10 @@ class FakeCluster(Cluster):
         if method == "POST":
             return self._create(plural, body)
         if method == "GET" and not name:
-            return {"items": self._list(plural, namespace, query or {})}
+            items = self._list(plural, namespace, query or {})
+            if "PartialObjectMetadataList" in accept:
+                items = [{"metadata": item["metadata"]} for item in items]
+            return {"items": items}
         stored = self.objects.get((plural, namespace, name))
         if stored is None:
             raise Gone(f'{plural} "{name}" not found', 404)

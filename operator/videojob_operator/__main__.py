@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
@@ -58,7 +58,8 @@ def main() -> int:
     # What is parsed has no cycles, and there is much of it: looking for them costs a sixth of parsing.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    uvloop.run(run(settings))
+    with suppress(StoppedError):
+        uvloop.run(run(settings))
     return 0
 
 
@@ -70,9 +71,9 @@ async def run(settings: Settings) -> None:
     cluster = await Cluster.connect()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(cluster.close)
-        pair = await patiently(_certificate, cluster, settings)
+        pair = await patiently(stop, _certificate, cluster, settings)
         seed_key = await patiently(
-            ensure_seed_key, cluster, settings.namespace, settings.reports_secret
+            stop, ensure_seed_key, cluster, settings.namespace, settings.reports_secret
         )
         ca_pem = pair.ca_pem if pair else ""
         world = World(cluster, replace(settings, reports_ca_pem=ca_pem, seed_key=seed_key))
@@ -85,6 +86,8 @@ async def run(settings: Settings) -> None:
             await stack.enter_async_context(serving(reports, settings.reports_port, tls))
         if settings.leader_elect:
             await lead(world, stop)
+            if stop.is_set():
+                return
         world.leading.set()
         await _run_parts(world, stop)
 
@@ -98,7 +101,7 @@ async def _run_parts(world: World, stop: asyncio.Event) -> None:
     parts: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait(), name="stop")]
     if settings.leader_elect:  # first: the lease runs while places are counted
         parts.append(asyncio.create_task(hold_lease(world), name="lease"))
-    await patiently(count_places, world)
+    await patiently(stop, count_places, world)
     parts += [
         asyncio.create_task(
             kopf.operator(
@@ -127,8 +130,18 @@ async def _run_parts(world: World, stop: asyncio.Event) -> None:
         task.result()  # an error of a part is the process's error
 
 
-async def patiently(ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Ask until the API server answers: a process that ended would be held back ever longer."""
+class StoppedError(Exception):
+    """The process was told to stop before it had begun."""
+
+
+async def patiently(
+    stop: asyncio.Event, ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Ask until the API server answers: a process that ended would be held back ever longer.
+
+    Raises:
+        StoppedError: when told to stop meanwhile.
+    """
     while True:
         try:
             return await ask(*args, **kwargs)
@@ -136,7 +149,9 @@ async def patiently(ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.k
             if not error.may_pass:
                 raise
             log.warning("the API server does not answer; asking again", error=str(error))
-            await asyncio.sleep(_PAUSE_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _PAUSE_SECONDS)
+            raise StoppedError
 
 
 async def _certificate(cluster: Cluster, settings: Settings) -> Pair | None:

@@ -18,6 +18,7 @@ from videojob_api import names
 from .clock import format_time
 from .errors import ClusterError, Conflict, Forbidden, Gone, Invalid, JobRefusedError
 from .facts import is_owned_by
+from .logs import log_of_run
 from .observed import (
     Action,
     CreateCleanUp,
@@ -77,6 +78,8 @@ async def _create_job(observed: Observed, action: CreateJob, world: World) -> No
     if not is_owned_by(job, observed.uid):
         raise JobRefusedError(f"a foreign Job {name} is in its place", is_final=False)
     world.cache.put_job(job)
+    if (made := world.attempt_of(job)) is not None:
+        log_of_run(made.run_id, made.number)
 
 
 async def _put_config_map(body: dict[str, Any], world: World) -> None:
@@ -144,7 +147,7 @@ async def _create_clean_up(observed: Observed, action: CreateCleanUp, world: Wor
     except Conflict:
         job = await world.cluster.get_job(meta["namespace"], meta["name"])
     except (Invalid, Forbidden) as error:
-        log.warning("the clean-up Job is refused", job=meta["name"], error=str(error))
+        log.warning("the clean-up Job is refused", kube_job=meta["name"], error=str(error))
         return
     world.cache.put_job(job)
 

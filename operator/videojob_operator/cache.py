@@ -85,6 +85,11 @@ class Cache:
         known = self._videojobs.get(key)
         return known is not None and known.is_over
 
+    def is_at_rest(self, key: Key) -> bool:
+        """Whether a VideoJob has ended, asks for nothing and has no Job left."""
+        known = self._videojobs.get(key)
+        return known is not None and known.is_at_rest and not self._jobs.of(known.uid)
+
     def videojobs(self) -> Iterable[tuple[Key, Known]]:
         """All of them."""
         return tuple(self._videojobs.items())

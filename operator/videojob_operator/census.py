@@ -38,7 +38,8 @@ class Census(Collector):
             phases[known.phase] += 1
             stalled += known.is_stalled
             if known.phase in _WAITING:
-                longest_wait = max(longest_wait, _waited_seconds(known.created_at, now))
+                since = known.waiting_since or known.created_at
+                longest_wait = max(longest_wait, _waited_seconds(since, now))
             if known.phase == Phase.RUNNING:
                 heard = self._world.book.heard_at(known.uid)
                 quiet = max(quiet, time.monotonic() - heard if heard else 0.0)

@@ -27,6 +27,12 @@ Body = dict[str, Any]
 _TIMEOUT_SECONDS = 15
 VIDEOJOBS_A_PAGE = 100
 """Ended ones may have 20 KB each, and some four times that once they are parsed."""
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_GROUPS = {
+    "videojobs": f"/apis/{names.GROUP}/{names.VERSION}",
+    "jobs": "/apis/batch/v1",
+    "pods": "/api/v1",
+}
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
 _ERRORS: Mapping[int, type[ClusterError]] = {
     400: Invalid,
@@ -39,8 +45,14 @@ _ERRORS: Mapping[int, type[ClusterError]] = {
 
 
 def _custom(plural: str, namespace: str, name: str = "") -> str:
-    path = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{namespace}/{plural}"
+    path = f"{_GROUPS['videojobs']}/namespaces/{namespace}/{plural}"
     return f"{path}/{name}" if name else path
+
+
+def _collection(plural: str, namespace: str) -> str:
+    """Where objects of a namespace are listed, or those of all namespaces when it is empty."""
+    group = _GROUPS[plural]
+    return f"{group}/namespaces/{namespace}/{plural}" if namespace else f"{group}/{plural}"
 
 
 class Cluster:
@@ -86,6 +98,7 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         body: object = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Body:
         """One request; the answer's JSON.
 
@@ -93,7 +106,7 @@ class Cluster:
             ClusterError: with the API server's message, as the subclass for its status.
         """
         headers = {**self._api.default_headers, "Content-Type": content_type}
-        headers["Accept"] = "application/json, application/jwk-set+json"
+        headers["Accept"] = accept
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = f"{self._api.configuration.host}{path}"
         if query:
@@ -112,11 +125,13 @@ class Cluster:
         data: Body = orjson.loads(text)
         return data
 
-    async def each(self, path: str, **query: str) -> AsyncIterator[Body]:
+    async def each(
+        self, path: str, *, accept: str = "application/json", **query: str
+    ) -> AsyncIterator[Body]:
         """Every item of a list; only one page of it is in memory at a time."""
         page: dict[str, str] = {"limit": "500", **query}
         while True:
-            answer = await self.request("GET", path, query=page)
+            answer = await self.request("GET", path, query=page, accept=accept)
             for item in answer.get("items", []):
                 yield item
             token = answer.get("metadata", {}).get("continue")
@@ -165,21 +180,27 @@ class Cluster:
 
     def each_videojob(self, namespace: str) -> AsyncIterator[Body]:
         """All VideoJobs of a namespace, or of all of them when it is empty; each may be large."""
-        path = f"/apis/{names.GROUP}/{names.VERSION}"
-        path += f"/namespaces/{namespace}/videojobs" if namespace else "/videojobs"
-        return self.each(path, limit=str(VIDEOJOBS_A_PAGE))
+        return self.each(_collection("videojobs", namespace), limit=str(VIDEOJOBS_A_PAGE))
 
-    async def list_jobs(self, namespace: str) -> list[Body]:
+    def each_job(self, namespace: str) -> AsyncIterator[Body]:
         """All our Jobs of a namespace, or of all of them when it is empty."""
-        path = f"/apis/batch/v1/namespaces/{namespace}/jobs" if namespace else "/apis/batch/v1/jobs"
-        return await self.list_all(path, labelSelector=names.LABEL_UID)
+        return self.each(_collection("jobs", namespace), labelSelector=names.LABEL_UID)
 
-    async def list_live_pods(self, namespace: str) -> list[Body]:
-        """Our pods that have not ended, of a namespace or of all of them."""
-        path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
-        return await self.list_all(
-            path, labelSelector=names.LABEL_UID, fieldSelector=names.LIVE_PODS
-        )
+    def each_metadata(self, plural: str, namespace: str) -> AsyncIterator[Body]:
+        """The metadata of VideoJobs, of our Jobs, or of our pods that have not ended.
+
+        Args:
+            plural: ``videojobs``, ``jobs`` or ``pods``.
+            namespace: whose; of all of them when it is empty.
+        """
+        selectors = {} if plural == "videojobs" else {"labelSelector": names.LABEL_UID}
+        if plural == "pods":
+            selectors["fieldSelector"] = names.LIVE_PODS
+        return self.each(_collection(plural, namespace), accept=_METADATA, **selectors)
+
+    async def get_listed(self, plural: str, namespace: str, name: str) -> Body:
+        """A VideoJob, Job or pod."""
+        return await self.request("GET", f"{_collection(plural, namespace)}/{name}")
 
     async def list_live_pods_of(self, namespace: str, uid: str) -> list[Body]:
         """The pods of one VideoJob that have not ended."""
@@ -293,7 +314,7 @@ class Cluster:
 
     async def get_token_keys(self) -> Body:
         """The public keys that service-account tokens are signed with (a JWKS)."""
-        return await self.request("GET", "/openid/v1/jwks")
+        return await self.request("GET", "/openid/v1/jwks", accept="application/jwk-set+json")
 
     async def get_secret(self, namespace: str, name: str) -> Body:
         """A Secret; the operator may read exactly one, its own certificate's."""

@@ -21,7 +21,7 @@ def estimate_seconds(
     waiting: int,
     ended: int,
     workers: int,
-    elapsed_seconds: float,
+    elapsed_seconds: float | None,
 ) -> int | None:
     """Seconds to the end.
 
@@ -30,14 +30,17 @@ def estimate_seconds(
         waiting: how many inputs have no worker yet.
         ended: how many are over.
         workers: how many may be at work at once.
-        elapsed_seconds: how long workers have been at work.
+        elapsed_seconds: how long workers have been at work; None where that is not known, and what the
+            reports expect of their own inputs is taken for all.
 
     Returns:
         None while it can't be known.
     """
     done = ended + sum(report.percent for report in reports) / 100
     length = None
-    if done >= _LEAST_DONE * (ended + len(reports) + waiting):
+    if elapsed_seconds is None:
+        length = _expected_length(reports)
+    elif done >= _LEAST_DONE * (ended + len(reports) + waiting):
         # While inputs wait, all workers that there is room for are at work; later some are not any more.
         busy = len(reports) if waiting and reports else workers
         length = max(0.0, elapsed_seconds) * busy / done
@@ -53,3 +56,13 @@ def estimate_seconds(
     for _ in range(waiting):
         heapq.heappush(free_in, heapq.heappop(free_in) + length)
     return round(max(free_in))
+
+
+def _expected_length(reports: Sequence[ProgressReport]) -> float | None:
+    """Seconds that an input takes, as those at work expect of theirs."""
+    lengths = [
+        report.eta_seconds / (1 - report.percent / 100)
+        for report in reports
+        if report.eta_seconds is not None and report.percent < 100
+    ]
+    return sum(lengths) / len(lengths) if lengths else None

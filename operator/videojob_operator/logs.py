@@ -51,5 +51,5 @@ def log_of_job(namespace: str, job: str) -> None:
 
 
 def log_of_run(run: str, attempt: int) -> None:
-    """And about that run, in which so many attempts have been made."""
+    """And about that run and its newest attempt; 0 before the first."""
     bind_contextvars(run=run, attempt=attempt)

@@ -57,6 +57,9 @@ CLAIMS_DROPPED = Counter(
 WATCH_LAST_EVENT = Gauge(
     f"{PREFIX}_watch_last_event_timestamp_seconds", "When a watch last said something", ["resource"]
 )
+WATCH_MISSED = Gauge(
+    f"{PREFIX}_watch_missed", "Changes that no watch had told of when all was last compared"
+)
 FINISHED = Counter(f"{PREFIX}_finished", "VideoJobs ended, by phase", ["phase"])
 ADMISSION_WAIT = Histogram(
     f"{PREFIX}_admission_wait_time_seconds", "From acceptance to running", buckets=_LONG_SECONDS

@@ -14,8 +14,9 @@ import structlog
 from pydantic import ValidationError
 
 from videojob_api import names
+from videojob_api.indexes import parse_indexes
 from videojob_api.reasons import ExitCode
-from videojob_api.status import VideoJobStatus
+from videojob_api.status import Usage, VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 
 from .attempt import Attempt
@@ -33,11 +34,11 @@ from .facts import (
     parse_nodes,
     parse_waiting_pod,
 )
+from .logs import log_of_run
 from .namespaces import has_lost_pods, is_going
 from .observe_removal import observe_removal
 from .observed import Key, Nodes, Observed, Place, StoreMissing
 from .policies.admission import needs_job
-from .policies.fallback import falls_back
 from .policies.placement import depends_on_nodes
 from .policies.queueing import build_ticket
 from .stores import find_store
@@ -61,17 +62,21 @@ async def observe(key: Key, world: World) -> Observed | None:
     uid: str = meta["uid"]
     spec, invalid = world.specs.get(uid, body["spec"], lambda: parse_spec(body))
     told = body.get("status", {})
-    status = world.statuses.get(uid, told, lambda: VideoJobStatus.model_validate(told))
+    status = world.statuses.get(uid, told, lambda: parse_status(body))
+    log_of_run(status.run_id or names.run_id(uid, 1), status.attempt or 0)
     spec, template = use_template(spec, await find_template(key, spec, status, world))
     jobs = await _jobs(key, uid, status, world)
     current = status.run_id or names.run_id(uid, 1)
     attempts = tuple(job for job in jobs if job.run_id == current)
     if not status.phase.is_terminal:
+        await _take_over(key, uid, current, status, attempts, world)
         attempts = tuple(_with_pods(uid, attempt, world) for attempt in attempts)
         attempts = tuple([await _without_evicted(key, uid, a, world) for a in attempts])
         for attempt in attempts:
             await _read_endings(key, uid, attempt, world)
     newest = attempts[-1] if attempts else None
+    if newest and newest.ready and world.settings.reports_url:
+        world.book.expect(uid)
     results, endings = world.book.results(uid, current)
     if spec is not None:
         results = {i: keep_own_outputs(spec, i, result) for i, result in results.items()}
@@ -115,8 +120,7 @@ async def observe(key: Key, world: World) -> Observed | None:
         return await observe_removal(observed, meta["deletionTimestamp"], world)
     if spec is None or not observed.is_accepted:
         return observed
-    replaces = falls_back(observed, world.now())
-    if not (needs_job(observed) or replaces):
+    if not needs_job(observed):
         return observed
     if (place := _place(observed, world)) and place.position:
         return replace(observed, place=place)
@@ -140,6 +144,22 @@ def parse_spec(body: Body) -> tuple[VideoJobSpec | None, str]:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         return None, f"spec.{where}: {first['msg']}"
+
+
+def parse_status(body: Body) -> VideoJobStatus:
+    """The status; of one that a later version wrote, what is needed to let go of a VideoJob.
+
+    Raises:
+        ValidationError: if it is not understood and the VideoJob is not being deleted.
+    """
+    told = body.get("status", {})
+    try:
+        return VideoJobStatus.model_validate(told)
+    except ValidationError:
+        if "deletionTimestamp" not in body["metadata"]:
+            raise
+        needed = {name: told[name] for name in ("runID", "attempt") if name in told}
+        return VideoJobStatus.model_validate(needed)
 
 
 async def _jobs(key: Key, uid: str, status: VideoJobStatus, world: World) -> list[Attempt]:
@@ -227,6 +247,42 @@ async def _read_endings(key: Key, uid: str, attempt: Attempt, world: World) -> N
             index = attempt.indexes[job_index]
             world.book.record_ending(uid, attempt, index, ending, result)
     world.book.mark_looked(uid, attempt, unread)
+
+
+async def _take_over(
+    key: Key,
+    uid: str,
+    run_id: str,
+    status: VideoJobStatus,
+    attempts: tuple[Attempt, ...],
+    world: World,
+) -> None:
+    """Once for each run: what an operator before has counted of pods that are gone.
+
+    Of those that are still there it has counted all but the successes that its status does not know.
+    """
+    if world.book.has_taken_over(uid, run_id):
+        return
+    succeeded = parse_indexes(status.indexes.succeeded) if status.indexes else []
+    counted: list[Usage] = []
+    for attempt in attempts if status.usage else ():
+        found = await world.cluster.list_pods_of_job(key.namespace, attempt.name)
+        pods = [pod for pod in found if is_owned_by(pod, attempt.uid)]
+        known = [
+            pod
+            for pod in pods
+            if pod.get("status", {}).get("phase") != "Succeeded"
+            or _index_of(pod, attempt) in succeeded
+        ]
+        counted += parse_costs(known, attempt.gpus).values()
+        world.book.record_costs(uid, attempt, parse_costs(pods, attempt.gpus))
+    world.book.take_over(uid, run_id, status.usage, counted)
+
+
+def _index_of(pod: Body, attempt: Attempt) -> int:
+    """The input that a pod works on; -1 where it does not say."""
+    job_index = parse_job_index(pod)
+    return attempt.indexes[job_index] if 0 <= job_index < len(attempt.indexes) else -1
 
 
 async def _nodes(spec: VideoJobSpec, world: World) -> Nodes | None:

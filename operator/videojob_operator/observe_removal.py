@@ -9,32 +9,50 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+import structlog
+
 from videojob_api import names
 
 from .clean_up_job import parse_clean_up
+from .errors import ClusterError
 from .namespaces import is_going
 from .observed import CleanUp, Observed, Removal
-from .policies.removal import wants_deletion
+from .policies.removal import is_over, wants_deletion
 from .stores import find_store
 from .world import World
+
+log = structlog.get_logger()
 
 
 async def observe_removal(observed: Observed, since: str, world: World) -> Observed:
     """The same VideoJob with its workers, its clean-up Job and its store.
+
+    Once the time is up these are looked at no more where that fails: nothing may hold a VideoJob for ever.
 
     Args:
         observed: what is known so far.
         since: when the deletion was asked for.
         world: to ask.
     """
-    namespace, uid = observed.key.namespace, observed.uid
-    going = await is_going(namespace, world)
+    going = await is_going(observed.key.namespace, world)
     removal = Removal(datetime.fromisoformat(since), going, workers=0)
+    observed = replace(observed, removal=removal)
     if observed.spec is None or going or not wants_deletion(observed):
-        return replace(observed, removal=removal)
+        return observed
+    try:
+        return await _look(observed, removal, observed.spec.store_ref.name, world)
+    except ClusterError as error:
+        if not is_over(removal, world.now()):
+            raise
+        log.warning("letting go without a look", error=str(error))
+        return observed
+
+
+async def _look(observed: Observed, removal: Removal, store_name: str, world: World) -> Observed:
+    namespace, uid = observed.key.namespace, observed.uid
     workers = await world.cluster.list_live_pods_of(namespace, uid)
     removal = replace(removal, workers=len(workers), clean_up=await _clean_up(observed, world))
-    store = await find_store(observed.key, observed.spec.store_ref.name, world)
+    store = await find_store(observed.key, store_name, world)
     return replace(observed, removal=removal, store=store)
 
 

@@ -14,6 +14,8 @@ import orjson
 
 from videojob_api.status import Phase
 
+from .facts import is_at_rest
+
 Body = dict[str, Any]
 
 _QUICKLY = 1
@@ -29,6 +31,10 @@ class Known:
     created_at: str
     phase: str
     is_stalled: bool
+    waiting_since: str
+    """When it was accepted or went on after a suspension, whatever was later."""
+    is_at_rest: bool
+    """Whether it has ended and asks for nothing."""
     _whole: Body | None
     _packed: bytes
 
@@ -65,6 +71,8 @@ def keep(body: Body) -> Known:
         created_at=meta.get("creationTimestamp", ""),
         phase=phase,
         is_stalled=any(c["type"] == "Stalled" and c["status"] == "True" for c in conditions),
+        waiting_since=status.get("resumedAt") or status.get("acceptedAt") or "",
+        is_at_rest=is_at_rest(body),
         _whole=None if is_over else body,
         _packed=zlib.compress(orjson.dumps(body), _QUICKLY) if is_over else b"",
     )

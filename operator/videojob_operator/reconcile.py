@@ -12,7 +12,6 @@ from . import metrics
 from .act import act
 from .decide import decide
 from .errors import JobRefusedError
-from .logs import log_of_run
 from .observe import observe
 from .observed import CreateJob, Decision, Key, Observed
 from .policies.acceptance import explain_refusal
@@ -30,7 +29,6 @@ async def reconcile(key: Key, world: World) -> float | None:
     observed = await observe(key, world)
     if observed is None:
         return None  # gone: owner references clean up
-    log_of_run(observed.run_id, observed.attempt.number if observed.attempt else 0)
     if observed.status.phase.is_terminal:
         world.forget(observed.uid)  # what a late pod or report has left
     decision = decide(observed, world.now())

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from videojob_api.report import ProgressReport, Report, Result
-from videojob_api.status import MAX_COUNT, InputState, Usage
+from videojob_api.status import InputState, Usage
 
 from .attempt import Attempt, Ending
+from .totals import add_usage, without_usage
 
 
 @dataclass
@@ -35,7 +36,9 @@ class ReportBook:
     def __init__(self) -> None:
         self._pages: dict[str, dict[tuple[str, int], _AttemptPages]] = {}
         self._heard: dict[str, float] = {}
-        """VideoJob uid → when a worker of it last reported, in monotonic seconds."""
+        """VideoJob uid → when a worker of it last reported or was first at work, in monotonic seconds."""
+        self._before: dict[str, tuple[str, Usage | None]] = {}
+        """VideoJob uid → run, and what an operator before has counted of its pods that are gone."""
 
     def _page(self, uid: str, run_id: str, attempt: int) -> _AttemptPages:
         return self._pages.setdefault(uid, {}).setdefault((run_id, attempt), _AttemptPages())
@@ -76,17 +79,31 @@ class ReportBook:
             self._page(uid, attempt.run_id, attempt.number).costs.update(costs)
 
     def usage(self, uid: str, run_id: str) -> Usage | None:
-        """What all pods of a run have cost, as far as they were seen."""
+        """What all pods of a run have cost, as far as they were seen or an operator before has told."""
+        run, before = self._before.get(uid, ("", None))
+        costs = self._costs(uid, run_id)
+        return add_usage([before, *costs] if before and run == run_id else costs)
+
+    def has_taken_over(self, uid: str, run_id: str) -> bool:
+        """Whether it is known what an operator before has counted."""
+        return uid in self._before and self._before[uid][0] == run_id
+
+    def take_over(
+        self, uid: str, run_id: str, told: Usage | None, counted: Iterable[Usage] = ()
+    ) -> None:
+        """Take what the status tells of a run that is new here.
+
+        Args:
+            uid: of the VideoJob.
+            run_id: of its run.
+            told: what the status tells.
+            counted: the part of that which is of pods that are still there, so that each counts once.
+        """
+        self._before[uid] = run_id, without_usage(told, add_usage(counted)) if told else None
+
+    def _costs(self, uid: str, run_id: str) -> list[Usage]:
         pages = (page for (run, _), page in self._pages.get(uid, {}).items() if run == run_id)
-        parts = [cost for page in pages for cost in page.costs.values()]
-        if not parts:
-            return None
-        return Usage(
-            gpu_seconds=_total(part.gpu_seconds for part in parts),
-            cpu_seconds=_total(part.cpu_seconds for part in parts),
-            bytes_in=int(_total(part.bytes_in for part in parts)),
-            bytes_out=int(_total(part.bytes_out for part in parts)),
-        )
+        return [cost for page in pages for cost in page.costs.values()]
 
     def unread(self, uid: str, attempt: Attempt) -> frozenset[int]:
         """Inputs of an attempt that have ended and whose pods must be looked at."""
@@ -141,12 +158,12 @@ class ReportBook:
         """Drop all pages of a VideoJob that has ended or gone."""
         self._pages.pop(uid, None)
         self._heard.pop(uid, None)
+        self._before.pop(uid, None)
+
+    def expect(self, uid: str) -> None:
+        """Workers of a VideoJob are at work: from now on they should be heard."""
+        self._heard.setdefault(uid, time.monotonic())
 
     def heard_at(self, uid: str) -> float | None:
-        """When a worker of a VideoJob last reported (monotonic seconds); None if not since the start."""
+        """When a worker of a VideoJob last reported or was first at work (monotonic seconds)."""
         return self._heard.get(uid)
-
-
-def _total(parts: Iterable[float]) -> float:
-    """A sum that fits the status whatever workers claim."""
-    return min(round(sum(parts), 1), MAX_COUNT)

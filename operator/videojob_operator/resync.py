@@ -7,6 +7,8 @@ was missed is looked at.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import Counter
 from contextlib import suppress
 
 import structlog
@@ -14,23 +16,27 @@ import structlog
 from videojob_api import names
 from videojob_api.status import Phase
 
+from . import metrics
 from .cluster import Body
-from .errors import ClusterError
-from .facts import has_ended, is_at_rest, parse_attempt
+from .errors import ClusterError, Gone
+from .facts import has_ended, parse_attempt
 from .manifests import pods_at_once
 from .observe import parse_spec
 from .observed import Key, Ticket
+from .packed import version_of
 from .world import World
 
 log = structlog.get_logger()
 
 INTERVAL_SECONDS = 600
+_PLURALS = ("videojobs", "jobs", "pods")
 _SETTLE_SECONDS = 2
 """After the first sign of a gap: more of the same list is on its way, and other watches had one too."""
 
 
 async def resync_forever(world: World) -> None:
     """Compare after each gap and now and then, until cancelled."""
+    world.compared_at = time.monotonic()  # the watches begin with lists of their own
     while True:
         with suppress(TimeoutError):
             await asyncio.wait_for(world.gap.wait(), INTERVAL_SECONDS)
@@ -42,6 +48,7 @@ async def resync_forever(world: World) -> None:
             log.warning("resync failed; trying again", error=str(error))
             world.gap.set()
         else:
+            world.compared_at = time.monotonic()
             log.info("resync done", ghosts=ghosts)
 
 
@@ -51,16 +58,20 @@ async def count_places(world: World) -> None:
         return
     for namespace in world.settings.watch_namespaces or ("",):
         alive, queued = set(), []  # Jobs outlive their VideoJob by a moment
+        pods: Counter[tuple[Key, str]] = Counter()
+        """By VideoJob: several attempts of one may have their Jobs still."""
         async for body in world.cluster.each_videojob(namespace):
             alive.add(_uid(body))
             if body.get("status", {}).get("phase") == Phase.QUEUED:
                 queued.append(body)
-        for job in await world.cluster.list_jobs(namespace):
+        async for job in world.cluster.each_job(namespace):
             labels = job["metadata"]["labels"]
             if (uid := labels[names.LABEL_UID]) in alive:
                 with suppress(KeyError, ValueError):  # none of ours: nobody waits for its end
                     key = Key(job["metadata"]["namespace"], labels[names.LABEL_JOB])
-                    world.line.settle(key, uid, parse_attempt(job).pods, None)
+                    pods[key, uid] += parse_attempt(job).pods
+        for (key, uid), count in pods.items():
+            world.line.settle(key, uid, count, None)
         for body in queued:
             _stand_again(body, world)
 
@@ -78,75 +89,92 @@ def _stand_again(body: Body, world: World) -> None:
 
 
 async def resync(world: World) -> int:
-    """One comparison; how many ghosts were found."""
-    known = _identities(world)
-    known_children = [*world.cache.jobs(), *world.cache.pods()]
-    alive: set[str] = set()
-    unknown: list[Body] = []
-    restless: dict[str, Key] = {}
-    """Uid → key of those to look at once more."""
-    children: list[Body] = []
-    for namespace in world.settings.watch_namespaces or ("",):
-        async for body in world.cluster.each_videojob(namespace):
-            alive.add(_uid(body))
-            if not world.cache.knows_videojob(body):
-                unknown.append(body)
-            elif not _is_at_rest(body, world):
-                restless[_uid(body)] = Key(body["metadata"]["namespace"], body["metadata"]["name"])
-        children += await world.cluster.list_jobs(namespace)
-        children += await world.cluster.list_live_pods(namespace)
-    alive |= {_uid(body) for body in children}
-    ghosts = [body for body in known if _uid(body) not in alive]
-    ghost_children = [
-        body for body in known_children if _uid(body) not in alive and not has_ended(body)
+    """One comparison; how many ghosts were found.
+
+    What is there is listed by its metadata alone: ten thousand statuses are not read to learn that they are
+    known. Only what the watches have not told is asked for.
+    """
+    known = _remembered(world)
+    there = {
+        _uid(body): (plural, body)
+        for plural in _PLURALS
+        for namespace in world.settings.watch_namespaces or ("",)
+        async for body in world.cluster.each_metadata(plural, namespace)
+    }
+    ghosts = [
+        (plural, body)
+        for plural, body in known.values()
+        if _uid(body) not in there and (plural == "videojobs" or not has_ended(body))
     ]
-    for body in ghosts:
-        world.forget_videojob(body)
-    for body in ghost_children:
-        drop = world.cache.drop_job if _is_job(body) else world.cache.drop_pod
-        if (key := drop(body)) is not None:
+    for plural, body in ghosts:
+        _forget(plural, body, world)
+    went = (
+        known.keys() - _remembered(world).keys()
+    )  # while the lists were read: it must not come back
+    missed = [one for uid, one in there.items() if uid not in went and not _is_known(*one, world)]
+    if missed:  # most often it is on its way
+        await asyncio.sleep(_SETTLE_SECONDS)
+    missed = [one for one in missed if not _is_known(*one, world)]
+    for plural, body in missed:
+        await _catch_up(plural, body, world)
+    for key, _ in world.cache.videojobs():
+        if not world.cache.is_at_rest(key):
             world.queue.add(key)
-    # What went while the lists were read must not come back with them.
-    still = _identities(world)
-    still_children = [*world.cache.jobs(), *world.cache.pods()]
-    went = {_uid(body) for body in (*known, *known_children)}
-    went -= {_uid(body) for body in (*still, *still_children)}
-    for uid in restless.keys() - went:
-        world.queue.add(restless[uid])
-    for body in unknown:
-        if _uid(body) not in went:
-            look_at_listed(body, world)
-    for body in children:
-        if _uid(body) not in went:
-            put = world.cache.put_job if _is_job(body) else world.cache.put_pod
-            put(body)
+    metrics.WATCH_MISSED.set(len(missed))
     world.line.keep_only({known.uid for _, known in world.cache.videojobs()})
-    return len(ghosts) + len(ghost_children)
+    return len(ghosts)
 
 
 def look_at_listed(body: Body, world: World) -> None:
     """Remember a VideoJob from a list; one that has long ended and asks for nothing is not looked at."""
     key = world.cache.put_videojob(body)
-    if not _is_at_rest(body, world):
+    if not world.cache.is_at_rest(key):
         world.queue.add(key)
 
 
-def _is_at_rest(body: Body, world: World) -> bool:
-    return is_at_rest(body) and not world.cache.jobs_of(_uid(body))
-
-
-def _identities(world: World) -> list[Body]:
-    return [
-        {"metadata": {"namespace": key.namespace, "name": key.name, "uid": known.uid}}
-        for key, known in world.cache.videojobs()
+def _remembered(world: World) -> dict[str, tuple[str, Body]]:
+    """Uid → plural and object; of VideoJobs only who they are."""
+    found = [
+        ("videojobs", {"metadata": {"namespace": key.namespace, "name": key.name, "uid": one.uid}})
+        for key, one in world.cache.videojobs()
     ]
+    found += [("jobs", body) for body in world.cache.jobs()]
+    found += [("pods", body) for body in world.cache.pods()]
+    return {_uid(body): (plural, body) for plural, body in found}
+
+
+def _is_known(plural: str, body: Body, world: World) -> bool:
+    """Whether that copy of an object, or a newer one, is here."""
+    if plural == "videojobs":
+        return world.cache.knows_videojob(body)
+    old = world.cache.known_job(body) if plural == "jobs" else world.cache.known_pod(body)
+    return old is not None and version_of(old) >= version_of(body)
+
+
+def _forget(plural: str, body: Body, world: World) -> None:
+    if plural == "videojobs":
+        world.forget_videojob(body)
+        return
+    drop = world.cache.drop_job if plural == "jobs" else world.cache.drop_pod
+    if (key := drop(body)) is not None:
+        world.queue.add(key)
+
+
+async def _catch_up(plural: str, body: Body, world: World) -> None:
+    """Ask for what no watch has told of."""
+    meta = body["metadata"]
+    try:
+        body = await world.cluster.get_listed(plural, meta["namespace"], meta["name"])
+    except Gone:
+        return
+    if plural == "videojobs":
+        look_at_listed(body, world)
+        return
+    put = world.cache.put_job if plural == "jobs" else world.cache.put_pod
+    if (key := put(body)) is not None:
+        world.queue.add(key)
 
 
 def _uid(body: Body) -> str:
     uid: str = body["metadata"]["uid"]
     return uid
-
-
-def _is_job(body: Body) -> bool:
-    """Items of a list do not say their kind; only Jobs of ours have completions."""
-    return "completions" in body["spec"]

@@ -13,7 +13,6 @@ from videojob_api.conditions import build_conditions, merge_conditions
 from videojob_api.indexes import format_indexes
 from videojob_api.names import manifest_key
 from videojob_api.status import (
-    MAX_COUNT,
     MAX_LOG_TAIL,
     MAX_MESSAGE,
     MAX_STATUS_INPUTS,
@@ -24,13 +23,10 @@ from videojob_api.status import (
     InputCounts,
     InputState,
     InputStatus,
-    OutputStatus,
     Phase,
     Progress,
     QueueStatus,
-    Usage,
     VideoJobStatus,
-    Warn,
 )
 
 from .clock import format_time, parse_time
@@ -38,9 +34,9 @@ from .eta import estimate_seconds
 from .observed import Observed
 from .policies.placement import recall_placement
 from .policies.retries import raised_memory
+from .totals import count_outputs, gather_warnings, highest_usage, list_outputs
 from .verdicts import Verdict, Verdicts
 
-_MAX_WARNINGS = 20
 _ORDER = {
     InputState.RUNNING: 0,
     InputState.FAILED: 1,
@@ -84,7 +80,7 @@ def describe(
     """
     before = observed.status
     inputs = _inputs(observed, verdicts, phase)
-    outputs = _outputs(observed, verdicts)
+    outputs = list_outputs(observed, verdicts)
     counts = InputCounts(
         total=observed.input_count,
         active=_active(observed, inputs, phase),
@@ -92,7 +88,7 @@ def describe(
         failed=len(verdicts.failed),
         rejected=len(verdicts.rejected),
     )
-    count, size = _output_totals(observed, verdicts)
+    count, size = count_outputs(observed, verdicts)
     running = phase is Phase.RUNNING
     return VideoJobStatus(
         observed_generation=observed.generation,
@@ -128,11 +124,11 @@ def describe(
         output_count=count,
         output_bytes=size,
         accelerator=_used(observed, accelerator or _placed(observed)),
-        usage=_usage(observed),
+        usage=highest_usage(before.usage, observed.usage),
         raised_memory=raised_memory(observed, verdicts),
         template=before.template,
         failure=failure,
-        warnings=_warnings(observed),
+        warnings=gather_warnings(observed),
         notifications=before.notifications,
         accepted_at=before.accepted_at or format_time(now),
         resumed_at=format_time(now) if _resumes(observed, phase) else before.resumed_at,
@@ -148,7 +144,8 @@ def _run_token(observed: Observed) -> str | None:
 
 
 def _resumes(observed: Observed, phase: Phase) -> bool:
-    return observed.status.phase is Phase.SUSPENDED and phase in (Phase.PENDING, Phase.RUNNING)
+    going_on = (Phase.PENDING, Phase.QUEUED, Phase.RUNNING)
+    return observed.status.phase is Phase.SUSPENDED and phase in going_on
 
 
 def _inputs(observed: Observed, verdicts: Verdicts, phase: Phase) -> list[InputStatus]:
@@ -267,34 +264,12 @@ def _progress(
     )
 
 
-def _elapsed_seconds(observed: Observed, now: datetime) -> float:
+def _elapsed_seconds(observed: Observed, now: datetime) -> float | None:
+    """How long workers have been at work; not known after a suspension and the wait that followed it."""
     started = parse_time(observed.status.started_at)
-    return (now - started).total_seconds() if started else 0.0
-
-
-def _outputs(observed: Observed, verdicts: Verdicts) -> list[OutputStatus]:
-    """From results where there are any; what an earlier status listed stays listed."""
-    if observed.spec is None:
-        return observed.status.outputs
-    carried: dict[str, list[OutputStatus]] = {}
-    for output in observed.status.outputs:
-        carried.setdefault(output.input, []).append(output)
-    outputs: list[OutputStatus] = []
-    for index in sorted(verdicts.succeeded):
-        result = observed.results.get(index)
-        known = carried.get(observed.spec.inputs[index].name, [])
-        outputs += result.outputs if result and len(result.outputs) >= len(known) else known
-    return outputs
-
-
-def _output_totals(observed: Observed, verdicts: Verdicts) -> tuple[int, int]:
-    """Count and bytes of all objects published, as the workers counted them."""
-    results = [observed.results[i] for i in verdicts.succeeded if i in observed.results]
-    count = _total(result.output_count for result in results)
-    size = _total(result.output_bytes for result in results)
-    return max(count, observed.status.output_count or 0), max(
-        size, observed.status.output_bytes or 0
-    )
+    if started is None or observed.status.resumed_at:
+        return None
+    return (now - started).total_seconds()
 
 
 def _newest_number(observed: Observed) -> int | None:
@@ -317,25 +292,6 @@ def _used(observed: Observed, accelerator: AcceleratorStatus | None) -> Accelera
             used, reason = result.accelerator_used or "CPU", result.accelerator_reason[:128]
             return accelerator.model_copy(update={"used": used, "reason": reason})
     return accelerator
-
-
-def _usage(observed: Observed) -> Usage | None:
-    """As counted from pods; what was written stands, since pods go and memory is lost."""
-    told, found = observed.status.usage, observed.usage
-    if told is None or found is None:
-        return found or told
-    most = {name: max(getattr(told, name), getattr(found, name)) for name in Usage.model_fields}
-    return Usage.model_validate(most)
-
-
-def _total(parts: Iterable[int]) -> int:
-    """A sum that fits the status whatever workers claim."""
-    return min(sum(parts), MAX_COUNT)
-
-
-def _warnings(observed: Observed) -> list[Warn]:
-    found: list[Warn] = [w for result in observed.results.values() for w in result.warnings]
-    return found[:_MAX_WARNINGS] or observed.status.warnings
 
 
 def build_failure(verdicts: Iterable[Verdict], observed: Observed) -> Failure | None:

@@ -55,6 +55,12 @@ class Verdicts:
         verdict = self.by_index.get(index)
         return verdict if verdict and not verdict.again else None
 
+    def fail_rest(self, count: int, reason: str, message: str) -> Verdicts:
+        """The same, where those of so many inputs that have not ended for good fail now."""
+        rest = [index for index in range(count) if self.get(index) is None]
+        failed = {i: Verdict(i, InputState.FAILED, reason, message, True) for i in rest}
+        return Verdicts({**self.by_index, **failed})
+
     def cover(self, count: int) -> bool:
         """Whether all of so many inputs have ended for good."""
         return all(self.get(index) for index in range(count))
@@ -109,8 +115,9 @@ def judge(observed: Observed) -> Verdicts:
         ended_badly = attempt.failed | (attempt.open if attempt.ended_at else frozenset())
         for index in ended_badly:
             known = found.get(index)
-            if known and known.state is InputState.SUCCEEDED:
-                continue
+            unheard = index not in observed.results and index not in observed.endings
+            if known and (known.state is InputState.SUCCEEDED or (unheard and not known.again)):
+                continue  # what was written stands, though its pod is gone and nobody remembers
             verdict = judge_failure(index, attempt, observed)
             if newest or not verdict.again:
                 found[index] = verdict

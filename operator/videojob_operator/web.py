@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ssl
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,15 +16,18 @@ from aiohttp import web
 from prometheus_client import generate_latest
 
 from .certificates import Pair
+from .resync import INTERVAL_SECONDS
 from .world import World
 
 _STUCK_SECONDS = 60
+_DEAF_SECONDS = 3 * INTERVAL_SECONDS
 
 
 def build_health_app(world: World) -> web.Application:
     """Probes and metrics.
 
-    Ready means: the watches are up, and no key has waited for a worker for a minute; or standing by.
+    Ready means: the watches are up, what they told was compared with the cluster within half an hour, and
+    no key has waited for a worker for a minute; or standing by.
     """
 
     async def healthz(_: web.Request) -> web.Response:
@@ -35,6 +39,10 @@ def build_health_app(world: World) -> web.Application:
             return web.Response(text="standing by\n")
         if not world.watching.is_set():
             return web.Response(status=503, text="the watches are not up yet\n")
+        compared = time.monotonic() - world.compared_at
+        if compared > _DEAF_SECONDS:
+            text = f"nothing was heard of the cluster for {compared:.0f} s\n"
+            return web.Response(status=503, text=text)
         if waited > _STUCK_SECONDS:
             return web.Response(status=503, text=f"a key has waited {waited:.0f} s for a worker\n")
         return web.Response(text="ok\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -45,6 +46,9 @@ class World:
     gap: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a watch began anew: what was deleted meanwhile is not told."""
 
+    compared_at: float = field(default_factory=time.monotonic)
+    """When memory and cluster were last compared (monotonic seconds)."""
+
     courier: Courier = field(init=False)
     """Delivers notifications, beside the loop."""
     pace: Pace = field(default_factory=Pace)
@@ -76,9 +80,8 @@ class World:
             return self.attempts.get(job["metadata"]["uid"], job, lambda: parse_attempt(job))
         except (KeyError, ValueError) as error:
             meta = job["metadata"]
-            log.warning(
-                "not a Job of ours", job=f"{meta['namespace']}/{meta['name']}", why=repr(error)
-            )
+            name = f"{meta['namespace']}/{meta['name']}"
+            log.warning("not a Job of ours", kube_job=name, why=repr(error))
             return None
 
     def forget(self, uid: str) -> None:

@@ -44,7 +44,7 @@ def refuse(
             phase=Phase.FAILED,
             reason=reason,
             message=message,
-            verdicts=judge(observed),
+            verdicts=judge(observed).fail_rest(observed.input_count, reason, message),
             failure=Failure(reason=reason),
         ),
     )

@@ -42,7 +42,9 @@ def decide_deadline(observed: Observed, now: datetime) -> Decision | None:
             phase=Phase.FAILED,
             reason=FailReason.DEADLINE_EXCEEDED,
             message=message,
-            verdicts=judge(observed),
+            verdicts=judge(observed).fail_rest(
+                observed.input_count, FailReason.DEADLINE_EXCEEDED, f"not done within {seconds} s"
+            ),
             failure=Failure(reason=FailReason.DEADLINE_EXCEEDED, retryable=True),
         ),
     )

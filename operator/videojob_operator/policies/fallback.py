@@ -12,13 +12,11 @@ from videojob_api.videojob import AcceleratorMode
 
 from ..attempt import Attempt, WaitingPod
 from ..facts import CLAIM_MISSING
-from ..manifests import build_attempt
-from ..observed import Decision, DeleteJob, EmitEvent, Observed, StoreMissing
+from ..observed import Decision, DeleteJob, EmitEvent, Observed
 from ..standing import describe
 from ..verdicts import judge
-from .admission import WAITING_FOR_WORKER, inputs_left, phase_reached
-from .placement import PlacementReason, on_cpu
-from .retries import choose_inputs
+from .admission import phase_reached
+from .placement import PlacementReason, keeps_off_gpu, on_cpu
 
 
 def fallback_at(observed: Observed) -> datetime | None:
@@ -34,49 +32,35 @@ def fallback_at(observed: Observed) -> datetime | None:
     return min(waits) + timedelta(seconds=spec.accelerator.fallback_after_seconds)
 
 
-def falls_back(observed: Observed, now: datetime) -> bool:
-    """Whether the time without a GPU is up: then the store has to be looked at."""
-    due = fallback_at(observed)
-    return due is not None and now >= due
-
-
 def decide_fallback(observed: Observed, now: datetime) -> Decision | None:
-    """Replace the Job that waits for a GPU by one on the CPU."""
-    attempt, spec, store = observed.attempt, observed.spec, observed.store
-    if attempt is None or spec is None or not falls_back(observed, now):
+    """Say that the time without a GPU is up, then end the Job that waits for one.
+
+    In this order, so that it is remembered though the operator dies in between; the next Job is made like
+    any other, once no pod of this one is left: see ``keep_fallback``.
+    """
+    attempt, spec = observed.attempt, observed.spec
+    if attempt is None or spec is None or attempt.device is None or attempt.is_over:
         return None
-    if store is None or isinstance(store, StoreMissing):
-        return None  # without a store, a new Job could do no better
+    if keeps_off_gpu(spec.accelerator, observed.status.accelerator):
+        return Decision(actions=(DeleteJob.of(attempt),))
+    due = fallback_at(observed)
+    if due is None or now < due:
+        return None
     placement = on_cpu(spec.accelerator, PlacementReason.FALLBACK_AFTER_WAIT)
-    number = attempt.number + 1
-    indexes, memory_bytes = choose_inputs(observed, inputs_left(observed))
-    create = build_attempt(
-        observed,
-        indexes,
-        number=number,
-        placement=placement,
-        memory_bytes=memory_bytes,
-        kills=attempt.kills,
-        waits=attempt.waits,
-    )
     seconds = spec.accelerator.fallback_after_seconds
     message = f"No worker got {attempt.device} for {seconds} seconds; working on the CPU instead."
     return Decision(
-        actions=(
-            DeleteJob(attempt.name, attempt.uid, attempt.order_in_config_map),  # no pod of it runs
-            create,
-            EmitEvent("Warning", PlacementReason.FALLBACK_AFTER_WAIT, message),
-        ),
+        actions=(EmitEvent("Warning", PlacementReason.FALLBACK_AFTER_WAIT, message),),
         status=describe(
             observed,
             now,
             phase=phase_reached(observed, attempt.number),
             reason="WaitingForWorker",
-            message=WAITING_FOR_WORKER,
+            message=message,
             verdicts=judge(observed),
             accelerator=placement.to_status(),
-            attempt=number,
         ),
+        requeue_seconds=0,
     )
 
 

@@ -1,8 +1,8 @@
 """Mail: who is told how a VideoJob ended, what has become of that, and when it is tried again.
 
 Pure. Goes beside whatever policy spoke, since a new run does not wait until all are told of the one
-before. A letter that the status does not know is due at once, so that nothing is
-lost between the end and the first attempt; one that is not delivered within a day is given up.
+before. A letter that the status does not know is due at once, so that nothing is lost between the end and
+the first attempt; one that was tried and is not delivered within a day is given up.
 """
 
 from __future__ import annotations
@@ -151,8 +151,8 @@ def _after(
     if before.state is not NotificationState.PENDING:
         return before
     if delivery is None or delivery.attempts <= before.attempts:
-        late = now >= ended + _DAY
-        return _given_up(before, before.message or "It could not be tried.") if late else before
+        late = before.attempts > 0 and now >= ended + _DAY  # each is tried at least once
+        return _given_up(before, before.message or "") if late else before
     tried = before.model_copy(
         update={"attempts": delivery.attempts, "next_attempt_at": None, "message": None}
     )

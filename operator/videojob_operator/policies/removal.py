@@ -41,6 +41,11 @@ def wants_deletion(observed: Observed) -> bool:
     return spec is not None and spec.output.deletion_policy is DeletionPolicy.DELETE
 
 
+def is_over(removal: Removal, now: datetime) -> bool:
+    """Whether the time is up, after which nothing holds the VideoJob."""
+    return now >= _ends_at(removal)
+
+
 def decide_hold(observed: Observed, now: datetime) -> Decision | None:
     """Put the finalizer on before anything is made; take it off when the policy has changed."""
     del now
@@ -57,12 +62,12 @@ def decide_removal(observed: Observed, now: datetime) -> Decision | None:
     removal = observed.removal
     if removal is None:
         return None
-    over = removal.since + timedelta(seconds=_LONGEST_SECONDS)
+    over = _ends_at(removal)
     if removal.is_namespace_going:
         return _let_go(observed, _left("the namespace is being deleted"))
     if not wants_deletion(observed):
         return _let_go(observed, None)
-    if now >= over:
+    if is_over(removal, now):
         why = (
             removal.clean_up.result.message if removal.clean_up and removal.clean_up.result else ""
         )
@@ -72,6 +77,10 @@ def decide_removal(observed: Observed, now: datetime) -> Decision | None:
         or _without_clean_up(observed)
         or _clean_up(observed, removal, now, over)
     )
+
+
+def _ends_at(removal: Removal) -> datetime:
+    return removal.since + timedelta(seconds=_LONGEST_SECONDS)
 
 
 def decide_with_namespace(observed: Observed, now: datetime) -> Decision | None:

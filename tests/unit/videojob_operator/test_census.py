@@ -60,6 +60,23 @@ def test_the_silence_of_workers_is_told_while_they_should_speak(
     assert read(world, "report_age_seconds") == 0
 
 
+def test_workers_that_have_never_spoken_are_silent_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, now = a_world(), 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    world.cache.put_videojob(a_videojob_body() | {"status": {"phase": "Running"}})
+    for _ in range(2):
+        world.book.expect(UID)
+        now += 42
+    assert read(world, "report_age_seconds") == 84
+
+
+def test_a_wait_begins_with_the_run_and_not_with_the_videojob() -> None:
+    world = a_world()
+    put(world, "again", age=10**6, phase="Pending", acceptedAt=a_time(50))
+    put(world, "resumed", age=10**6, phase="Queued", acceptedAt=a_time(900), resumedAt=a_time(20))
+    assert read(world, "longest_waiting_seconds") == 50
+
+
 def test_who_leads_is_told() -> None:
     world = a_world()
     assert read(world, "leader") == 0

@@ -71,6 +71,7 @@ class Recording(Cluster):
         query: Mapping[str, str] | None = None,
         body: object = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Body:
         self.asked.append((method, path, dict(query or {}), body, content_type))
         return self.answers.pop(0) if self.answers else {}
@@ -81,7 +82,7 @@ async def test_every_page_of_a_list_is_read() -> None:
         {"items": [{"n": 1}], "metadata": {"continue": "next"}},
         {"items": [{"n": 2}], "metadata": {"continue": ""}},
     )
-    assert await cluster.list_jobs("films") == [{"n": 1}, {"n": 2}]
+    assert [body async for body in cluster.each_job("films")] == [{"n": 1}, {"n": 2}]
     first, second = (query for _, _, query, _, _ in cluster.asked)
     assert first == {"limit": "500", "labelSelector": "videojob.dev/uid"}
     assert second == {**first, "continue": "next"}
@@ -91,7 +92,7 @@ async def test_an_empty_namespace_is_all_of_them() -> None:
     cluster = Recording()
     assert [body async for body in cluster.each_videojob("")] == []
     assert [body async for body in cluster.each_videojob("films")] == []
-    await cluster.list_jobs("")
+    assert [body async for body in cluster.each_job("")] == []
     assert [path for _, path, *_ in cluster.asked] == [
         "/apis/videojob.dev/v1alpha1/videojobs",
         "/apis/videojob.dev/v1alpha1/namespaces/films/videojobs",
@@ -101,8 +102,8 @@ async def test_an_empty_namespace_is_all_of_them() -> None:
 
 async def test_only_pods_that_are_ours_and_live_are_listed() -> None:
     cluster = Recording()
-    await cluster.list_live_pods("")
-    await cluster.list_live_pods("films")
+    for namespace in ("", "films"):
+        assert [body async for body in cluster.each_metadata("pods", namespace)] == []
     (_, everywhere, query, *_), (_, films, *_) = cluster.asked
     assert (everywhere, films) == ("/api/v1/pods", "/api/v1/namespaces/films/pods")
     assert query["labelSelector"] == "videojob.dev/uid"

@@ -92,3 +92,17 @@ def test_a_job_whose_jobs_are_gone_can_still_run_out_of_time() -> None:
     assert decision.status is not None
     assert decision.status.phase is Phase.FAILED
     assert not [a for a in decision.actions if isinstance(a, DeleteJob)]
+
+
+def test_what_is_not_done_then_has_failed_and_all_sets_are_exact() -> None:
+    late = a_videojob(4, activeDeadlineSeconds=100).running(ago=100)
+    late = late.with_succeeded(0).with_index(1, exit_code=42)
+    status = decide(late, NOW).status
+    assert status is not None
+    assert status.indexes is not None
+    told = (status.indexes.succeeded, status.indexes.failed, status.indexes.rejected)
+    assert told == ("0", "2-3", "1")
+    assert status.input_counts is not None
+    assert (status.input_counts.failed, status.input_counts.active) == (2, 0)
+    unfinished = {i.name: (i.state, i.reason, i.message) for i in status.inputs}
+    assert unfinished["in-3"] == ("Failed", "DeadlineExceeded", "not done within 100 s")

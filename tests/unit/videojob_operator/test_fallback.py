@@ -13,8 +13,8 @@ from videojob_api import names
 from videojob_api.status import Phase
 from videojob_operator.decide import decide
 from videojob_operator.facts import CLAIM_MISSING, parse_waiting_pod
-from videojob_operator.observed import CreateJob, DeleteJob, EmitEvent, StoreMissing
-from videojob_operator.policies.fallback import decide_fallback, falls_back
+from videojob_operator.observed import CreateJob, DeleteJob, EmitEvent
+from videojob_operator.policies.fallback import decide_fallback
 from videojob_operator.reconcile import reconcile
 
 CLAIMS = {"resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "small"}]}
@@ -24,31 +24,52 @@ def waiting(ago: float = 300, **spec: Any) -> Situation:
     return a_videojob(**spec).waiting_for_gpu(ago=ago).with_store()
 
 
+def told(situation: Situation) -> Situation:
+    """The same once its status says that the time is up."""
+    status = decide(situation, NOW).status
+    assert status is not None
+    return replace(situation, status=status)
+
+
 def claiming(reason: str, **spec: Any) -> Situation:
     situation = a_videojob(accelerator={**CLAIMS, **spec}).waiting_for_worker(ago=300)
     situation = situation.with_newest(claims=(("gpu", "small"),)).with_store()
     return situation.with_waiting(reason, "cannot allocate all claims", ago=300)
 
 
-def test_the_job_is_replaced_by_one_on_the_cpu() -> None:
-    situation = waiting()
-    decision = decide(situation, NOW)
-    delete, create, event = decision.actions
-    assert delete == DeleteJob(situation.attempts[0].name, situation.attempts[0].uid)
+def test_that_the_time_is_up_is_said_before_anything_is_done() -> None:
+    decision = decide(waiting(), NOW)
+    said = "No worker got nvidia.com/gpu for 300 seconds; working on the CPU instead."
+    assert decision.actions == (EmitEvent("Warning", "FallbackAfterWait", said),)
+    assert decision.look_again_seconds == 0
+    status = decision.status
+    assert status is not None
+    assert (status.phase, status.attempt, status.message) == (Phase.PENDING, 1, said)
+    assert status.accelerator is not None
+    shown = (status.accelerator.requested, status.accelerator.used, status.accelerator.reason)
+    assert shown == ("Auto nvidia.com/gpu", "CPU", "FallbackAfterWait")
+
+
+@pytest.mark.parametrize("since", ["still waits", "has begun"])
+def test_once_it_is_said_the_job_is_ended_after_its_pods(since: str) -> None:
+    """Whoever got the GPU in that very moment publishes to the keys that the next one writes to."""
+    said = told(waiting())
+    if since == "has begun":
+        said = replace(said.with_newest(ready=1), waiting=())
+    (delete,) = decide(said, NOW).actions
+    newest = said.attempts[0]
+    assert delete == DeleteJob(newest.name, newest.uid, stays_for_pods=True)
+
+
+def test_what_comes_then_is_on_the_cpu() -> None:
+    said = replace(told(waiting()).with_nodes(nvidia=8), attempts=(), waiting=())
+    (create,) = decide(said, NOW).actions
     assert isinstance(create, CreateJob)
     job = create.manifest
     assert job["metadata"]["labels"][names.LABEL_ATTEMPT] == "2"
     assert job["metadata"]["annotations"][names.ANNOTATION_ACCELERATOR] == "FallbackAfterWait"
     pod = job["spec"]["template"]["spec"]
     assert "nvidia.com/gpu" not in pod["containers"][0]["resources"]["limits"]
-    said = "No worker got nvidia.com/gpu for 300 seconds; working on the CPU instead."
-    assert event == EmitEvent("Warning", "FallbackAfterWait", said)
-    status = decision.status
-    assert status is not None
-    assert (status.phase, status.attempt) == (Phase.PENDING, 2)
-    assert status.accelerator is not None
-    shown = (status.accelerator.requested, status.accelerator.used, status.accelerator.reason)
-    assert shown == ("Auto nvidia.com/gpu", "CPU", "FallbackAfterWait")
 
 
 @pytest.mark.parametrize(
@@ -92,12 +113,7 @@ def test_the_job_is_replaced_by_one_on_the_cpu() -> None:
 def test_only_who_waits_for_a_gpu_that_it_need_not_have_falls_back(
     situation: Situation, falls: bool
 ) -> None:
-    assert falls_back(situation, NOW) is falls
     assert (decide_fallback(situation, NOW) is not None) is falls
-
-
-def test_without_a_store_it_goes_on_waiting() -> None:
-    assert decide_fallback(waiting().with_store(StoreMissing("media")), NOW) is None
 
 
 def test_it_is_looked_at_again_when_the_time_is_up() -> None:
@@ -129,13 +145,18 @@ async def test_in_the_loop_the_old_job_goes_and_the_new_one_is_made_once() -> No
     job_uid = job["metadata"]["uid"]
     world.cache.put_pod(a_pod_body(job_uid=job_uid, phase="Pending", conditions=[condition]))
     await reconcile(key, world)
-    (left,) = fake(world).all("jobs")
-    assert left["metadata"]["labels"][names.LABEL_ATTEMPT] == "2"
     assert [e["reason"] for e in fake(world).all("events")] == ["FallbackAfterWait"]
+    assert [left["metadata"]["uid"] for left in fake(world).all("jobs")] == [job_uid]
+    await reconcile(key, world)
+    assert fake(world).all("jobs") == []
+    world.cache.drop_job(job)
+    world.cache.forget_pods(job["metadata"]["labels"][names.LABEL_UID])
+    await reconcile(key, world)
+    (made,) = fake(world).all("jobs")
+    assert made["metadata"]["labels"][names.LABEL_ATTEMPT] == "2"
     accelerator = status_of(world).accelerator
     assert accelerator is not None
     assert (accelerator.used, accelerator.reason) == ("CPU", "FallbackAfterWait")
-    world.cache.drop_job(job)
     before = len(fake(world).writes)
     await reconcile(key, world)
     assert [method for method, _ in fake(world).writes[before:]] == []

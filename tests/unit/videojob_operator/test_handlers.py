@@ -30,6 +30,7 @@ from videojob_operator.handlers import (
 )
 from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
+from videojob_operator.resync import INTERVAL_SECONDS
 from videojob_operator.settings import Settings
 from videojob_operator.web import build_health_app
 
@@ -168,6 +169,16 @@ async def test_a_leader_is_ready_once_its_watches_are_up() -> None:
     assert (await probe(world, "/readyz"))[0] == 503
     world.watching.set()
     assert await probe(world, "/readyz") == (200, "ok\n")
+
+
+async def test_a_leader_that_hears_nothing_of_the_cluster_is_not_ready() -> None:
+    world = a_world()
+    world.leading.set()
+    world.watching.set()
+    world.compared_at -= 3 * INTERVAL_SECONDS + 1
+    status, text = await probe(world, "/readyz")
+    assert status == 503
+    assert text.startswith("nothing was heard of the cluster for 1801 s")
 
 
 async def test_a_leader_whose_queue_stands_still_is_not_ready(

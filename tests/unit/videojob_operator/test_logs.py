@@ -58,7 +58,7 @@ async def test_every_line_of_a_reconcile_says_what_it_is_about(
     written = lines(capsys)
     assert [line["event"] for line in written] == ["status written"]
     about = {name: written[0][name] for name in ("namespace", "job", "run", "attempt")}
-    assert about == {"namespace": KEY.namespace, "job": KEY.name, "run": "0f8fad5b-1", "attempt": 0}
+    assert about == {"namespace": KEY.namespace, "job": KEY.name, "run": "0f8fad5b-1", "attempt": 1}
     assert written[0]["level"] == "info"
 
 

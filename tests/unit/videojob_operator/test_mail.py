@@ -156,11 +156,12 @@ def test_it_is_given_up_after_a_day() -> None:
     assert only(early).state is NotificationState.PENDING
 
 
-def test_what_could_not_be_tried_for_a_day_is_given_up_too() -> None:
-    decision = decide(ended(ago=DAY), NOW)
-    assert decision.status is not None
-    assert [n.state for n in decision.status.notifications] == ["Failed"]
-    assert [type(action) for action in decision.actions] == [DeleteJob, EmitEvent]
+def test_of_an_end_of_long_ago_one_is_told_once_at_least() -> None:
+    """The operator was away for a day, or whom to tell was added later."""
+    situation = ended(ago=9 * DAY)
+    assert [type(action) for action in decide(situation, NOW).actions] == [DeleteJob, Deliver]
+    assert only(tried(situation, 1)).state is NotificationState.DELIVERED
+    assert only(tried(situation, 1, "It answered 500.")).state is NotificationState.FAILED
 
 
 @pytest.mark.parametrize("attempts", [1, 2])

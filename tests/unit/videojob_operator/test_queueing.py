@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -349,3 +350,19 @@ async def test_a_word_of_kueues_has_the_videojob_looked_at_once() -> None:
 def test_other_numbers_are_no_news(now: str, is_news: bool) -> None:
     before = "0/3 nodes are available: 1 node(s) had a taint, 2 Insufficient nvidia.com/gpu."
     assert keep_if_same_causes(before, now) == (now if is_news else before)
+
+
+@pytest.mark.parametrize("ended_first", [True, False])
+async def test_after_a_restart_all_attempts_of_a_videojob_are_counted(ended_first: bool) -> None:
+    first_world, key = a_world_with_a_videojob()
+    await reconcile(key, limited(first_world, 1))
+    ended = the_job(first_world)
+    ended["status"] = {"completedIndexes": "0", "succeeded": 1}
+    at_work = json.loads(json.dumps(ended)) | {"status": {"active": 1}}
+    at_work["metadata"] |= {"name": "another", "uid": "another"}
+    fake(first_world).drop("jobs", ended["metadata"]["name"])
+    for job in (ended, at_work) if ended_first else (at_work, ended):
+        fake(first_world).put("jobs", job)
+    world = limited(first_world, 1)
+    await count_places(world)
+    assert world.line.pods == 1

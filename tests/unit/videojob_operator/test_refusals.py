@@ -71,7 +71,7 @@ async def test_what_was_done_before_a_refusal_stays(monkeypatch: pytest.MonkeyPa
     status = status_of(world)
     assert status.phase is Phase.FAILED
     assert status.indexes is not None
-    assert (status.indexes.succeeded, status.indexes.failed) == ("0", "")
+    assert (status.indexes.succeeded, status.indexes.failed) == ("0", "1")
     assert (status.output_count, len(status.outputs)) == (2, 2)
 
 

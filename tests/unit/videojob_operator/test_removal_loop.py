@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from builders import KEY, UID, a_pod_body, a_time
 from fake_cluster import StillWorld, a_world_with_a_videojob, fake
+from pydantic import ValidationError
 
 from videojob_api import names
 from videojob_operator.errors import Forbidden
@@ -128,3 +130,37 @@ async def test_an_operator_that_may_not_read_the_namespace_cleans_up_all_the_sam
     fake(world).failures = [Forbidden("namespaces is forbidden", 403)]
     assert await reconcile(KEY, world) == 5
     assert CLEAN_UP in [job["metadata"]["name"] for job in fake(world).all("jobs")]
+
+
+async def test_no_error_holds_it_once_the_time_is_up() -> None:
+    world = await a_held_world()
+    change(world, deletionTimestamp=a_time(299))
+
+    async def refused(*_: object) -> dict[str, Any]:
+        raise Forbidden("no rights to VideoStores", 403)
+
+    world.cluster.get_store = refused  # type: ignore[method-assign]
+    with pytest.raises(Forbidden):
+        await reconcile(KEY, world)
+    change(world, deletionTimestamp=a_time(300))
+    await reconcile(KEY, world)
+    assert fake(world).all("videojobs") == []
+    assert [event["reason"] for event in fake(world).all("events")] == ["OutputsLeft"]
+
+
+async def test_a_status_of_a_later_version_does_not_hold_it() -> None:
+    """After a rollback: what is needed of it is understood still, and its outputs are deleted."""
+    world = await a_held_world()
+    fake(world).drop("jobs", fake(world).all("jobs")[0]["metadata"]["name"])
+    (job,) = world.cache.jobs_of(UID)
+    world.cache.drop_job(job)
+    change(world, status={"phase": "Archived"}, deletionTimestamp=a_time())
+    assert await reconcile(KEY, world) == 5
+    assert [job["metadata"]["name"] for job in fake(world).all("jobs")] == [CLEAN_UP]
+
+
+async def test_a_status_of_a_later_version_is_left_alone_otherwise() -> None:
+    world = await a_held_world()
+    change(world, status={"phase": "Archived"})
+    with pytest.raises(ValidationError, match="Archived"):
+        await reconcile(KEY, world)

@@ -23,6 +23,7 @@ from fake_cluster import StillWorld, a_world, fake
 from virtual_time import in_virtual_time
 
 from videojob_api.report import Report
+from videojob_operator import metrics
 from videojob_operator.errors import ClusterError
 from videojob_operator.handlers import job_seen, live_pod_seen, videojob_seen
 from videojob_operator.observed import Key
@@ -66,20 +67,53 @@ async def test_a_job_deleted_while_nobody_looked_makes_its_videojob_look_again()
     assert queued(world) == {KEY}
 
 
-async def test_what_was_missed_is_found() -> None:
+def missed() -> float:
+    return float(metrics.WATCH_MISSED._value.get())
+
+
+@in_virtual_time
+async def test_what_was_missed_is_found_and_counted() -> None:
     world = a_world()
     fake(world).put("videojobs", a_videojob_body())
     fake(world).put("jobs", a_job_body())
     assert await resync(world) == 0
-    assert world.cache.videojob(KEY) is not None
+    assert missed() == 2
+    body = world.cache.videojob(KEY)
+    assert body is not None
+    assert body["spec"]["inputs"], "the whole of it, though only metadata was listed"
     assert len(world.cache.jobs_of(UID)) == 1
     assert queued(world) == {KEY}
+    await resync(world)
+    assert missed() == 0
+
+
+@in_virtual_time
+async def test_what_the_watch_tells_a_moment_later_was_not_missed() -> None:
+    world = a_world()
+    body = fake(world).put("videojobs", a_videojob_body())
+    asyncio.get_running_loop().call_later(1, world.cache.put_videojob, body)
+    await resync(world)
+    assert missed() == 0
+    assert [path for method, path in fake(world).requests if path.endswith(KEY.name)] == []
+
+
+@in_virtual_time
+async def test_a_change_that_was_missed_is_found() -> None:
+    world = a_world()
+    world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body()))
+    world.cache.put_job(fake(world).put("jobs", a_job_body()))
+    fake(world).put("jobs", a_job_body(completedIndexes="0"))
+    await resync(world)
+    (job,) = world.cache.jobs_of(UID)
+    assert job["status"] == {"completedIndexes": "0"}
+    assert missed() == 1
 
 
 def a_running_pod() -> dict[str, Any]:
     return a_pod_body(phase="Running")
 
 
+@in_virtual_time
 async def test_a_pod_that_was_missed_is_found() -> None:
     world = a_world()
     world.cache.put_job(fake(world).put("jobs", a_job_body()))
@@ -120,6 +154,7 @@ async def test_what_goes_while_the_lists_are_read_does_not_come_back() -> None:
     assert queued(world) == set()
 
 
+@in_virtual_time
 async def test_an_object_made_anew_replaces_the_one_of_the_same_name() -> None:
     world = a_world()
     world.cache.put_videojob(a_videojob_body(uid="old", version=9))
@@ -149,10 +184,10 @@ async def test_only_the_namespaces_that_are_served_are_listed() -> None:
     await resync(world)
     assert [path.split("/namespaces/")[1] for _, path in fake(world).requests] == [
         "one/videojobs",
-        "one/jobs",
-        "one/pods",
         "two/videojobs",
+        "one/jobs",
         "two/jobs",
+        "one/pods",
         "two/pods",
     ]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from virtual_time import in_virtual_time, now
 
-from videojob_operator.__main__ import patiently
+from videojob_operator.__main__ import StoppedError, patiently
 from videojob_operator.errors import ClusterError, Forbidden
 
 
@@ -20,7 +22,7 @@ async def test_it_asks_until_it_is_answered() -> None:
             raise answers.pop()
         return word * more
 
-    assert await patiently(ask, "yes", more=2) == "yesyes"
+    assert await patiently(asyncio.Event(), ask, "yes", more=2) == "yesyes"
     assert now() - began == pytest.approx(62)
 
 
@@ -30,4 +32,19 @@ async def test_what_will_not_pass_is_an_error_at_once() -> None:
         raise Forbidden("no rights", 403)
 
     with pytest.raises(Forbidden, match="no rights"):
-        await patiently(ask)
+        await patiently(asyncio.Event(), ask)
+
+
+@in_virtual_time
+async def test_told_to_stop_it_asks_no_more() -> None:
+    stop, asked = asyncio.Event(), 0
+
+    async def ask() -> None:
+        nonlocal asked
+        asked += 1
+        raise ClusterError("no answer")
+
+    asyncio.get_running_loop().call_later(1.5, stop.set)
+    with pytest.raises(StoppedError):
+        await patiently(stop, ask)
+    assert (asked, stop.is_set()) == (2, True)

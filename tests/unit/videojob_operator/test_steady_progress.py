@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from builders import KEY, NOW, UID, a_result, an_ended_pod, seconds
+from builders import KEY, NOW, UID, a_result, a_time, an_ended_pod, seconds
 from fake_cluster import StillWorld, a_world_with_a_videojob, fake, job_becomes, status_of, the_job
 
 from videojob_api.report import ProgressReport, Report
@@ -123,3 +123,22 @@ async def test_percent_never_falls_and_the_second_half_is_told_within_a_fifth(
         assert one.eta is not None, one
         left = end - one.at
         assert abs(one.eta - left) <= 0.2 * left, (one, left)
+
+
+async def test_a_long_rest_is_not_taken_for_work() -> None:
+    """Ten inputs of ten minutes, five of them done, then ten hours of suspension."""
+    world, _ = a_world_with_a_videojob(10, parallelism=1)
+    await reconcile(KEY, world)
+    run_id = the_job(world)["metadata"]["labels"]["videojob.dev/run"]
+    (body,) = fake(world).all("videojobs")
+    ago = {"startedAt": a_time(39_000), "acceptedAt": a_time(39_000), "resumedAt": a_time(300)}
+    body["status"] |= {"phase": "Running", **ago}
+    world.cache.put_videojob(fake(world).put("videojobs", body))
+    worker = Worker(5, 600)
+    for now in range(0, 300, int(TICK_SECONDS)):
+        world.book.record(UID, worker.work(now, run_id))
+    told(world, set(range(5)), [worker])
+    await reconcile(KEY, world)
+    progress = status_of(world).progress
+    assert progress is not None
+    assert progress.eta_seconds == pytest.approx(300 + 4 * 600, rel=0.1)

@@ -9,7 +9,7 @@ from builders import NOW, Situation, a_time, a_videojob, seconds
 from videojob_api import names
 from videojob_api.status import Phase, RaisedMemory, VideoJobStatus
 from videojob_operator.decide import decide
-from videojob_operator.observed import CreateJob, Decision, DeleteJob, EmitEvent
+from videojob_operator.observed import CreateJob, Decision, DeleteJob, EmitEvent, Place
 from videojob_operator.policies.admission import needs_job
 from videojob_operator.policies.deadlines import deadline
 from videojob_operator.policies.retries import wanted_memory
@@ -149,3 +149,15 @@ def test_the_cpu_stays_taken_over_a_suspension() -> None:
     assert decision.status is not None
     assert decision.status.accelerator is not None
     assert decision.status.accelerator.reason == "FallbackAfterWait"
+
+
+def test_the_deadline_counts_anew_though_others_go_first() -> None:
+    late = suspended(a_videojob(activeDeadlineSeconds=100).running(ago=99))
+    resting = replace(late.written(decide(late, NOW)), attempts=())
+    later = NOW + seconds(1000)
+    on = suspended(resting, suspend=False).with_settings(max_running=1)
+    on = replace(on, place=Place(2))
+    queued = on.written(decide(on, later))
+    assert queued.status.phase is Phase.QUEUED
+    assert deadline(queued) == later + seconds(100)
+    assert decide(queued, later + seconds(1)).policy == "decide_queue"

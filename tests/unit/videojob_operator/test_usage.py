@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from builders import RUN_ID, UID, a_pod_body, a_result, a_time, a_videojob
-from fake_cluster import a_world_with_a_videojob, fake, job_becomes, status_of, the_job
+from fake_cluster import a_world, a_world_with_a_videojob, fake, job_becomes, status_of, the_job
 
-from videojob_api.status import MAX_COUNT, Usage
+from videojob_api.status import MAX_COUNT, Phase, Usage
 from videojob_operator import metrics
 from videojob_operator.attempt import Attempt
 from videojob_operator.facts import parse_costs
@@ -94,3 +94,53 @@ async def test_gpu_seconds_reach_the_resource_and_the_metric() -> None:
     await reconcile(key, world)
     assert status_of(world).usage == Usage(gpu_seconds=20, cpu_seconds=4.5, bytes_in=7, bytes_out=9)
     assert value(metrics.GPU_SECONDS) == before + 20
+
+
+def counted(book: ReportBook) -> float:
+    usage = book.usage(UID, RUN_ID)
+    return usage.cpu_seconds if usage else 0
+
+
+def test_what_an_operator_before_has_counted_is_kept_and_its_pods_count_once() -> None:
+    book = ReportBook()
+    still_there = Usage(cpu_seconds=10)
+    book.take_over(UID, RUN_ID, Usage(cpu_seconds=100), [still_there])
+    assert counted(book) == 90
+    for _ in range(2):
+        book.record_costs(UID, an_attempt(1), {"still there": still_there})
+        assert counted(book) == 100
+    book.record_costs(UID, an_attempt(2), {"new": Usage(cpu_seconds=50)})
+    assert counted(book) == 150
+    assert book.has_taken_over(UID, RUN_ID)
+    assert not book.has_taken_over(UID, "another run")
+    book.forget(UID)
+    assert counted(book) == 0
+
+
+async def test_after_a_restart_costs_and_outputs_are_added_to_what_was_written() -> None:
+    """The pod of the first of two inputs is gone when another operator sees the second one end."""
+    world, key = a_world_with_a_videojob(2, parallelism=1)
+    await reconcile(key, world)
+    for index in (0, 1):
+        if index:
+            world = a_world(fake(world))
+            world.cache.put_videojob(fake(world).all("videojobs")[0])
+            for pod in fake(world).all("pods"):
+                fake(world).drop("pods", pod["metadata"]["name"])
+        job = the_job(world)["metadata"]
+        usage = {"cpuSeconds": 100}
+        pod = a_finished_pod(f"pod-{index}", usage=usage, job_uid=job["uid"], index=index)
+        (state,) = pod["status"]["containerStatuses"]
+        result = a_result(index, outputs=3, usage=usage)
+        state["state"]["terminated"]["message"] = result.to_termination_message()
+        pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = job["name"]
+        fake(world).put("pods", pod)
+        left = 1 - index
+        done = "0" if left else "0,1"
+        job_becomes(world, completedIndexes=done, succeeded=2 - left, active=left, ready=left)
+        await reconcile(key, world)
+    status = status_of(world)
+    assert status.phase is Phase.SUCCEEDED
+    assert (status.output_count, status.output_bytes) == (6, 6000)
+    assert status.usage is not None
+    assert status.usage.cpu_seconds == 200

@@ -198,6 +198,17 @@ def test_what_was_written_stands_though_pods_and_jobs_are_gone() -> None:
     assert [v.index for v in verdicts.bad] == [2, 3]
 
 
+def test_what_was_written_stands_though_its_pod_went_before_a_restart() -> None:
+    """Its node was scaled down while the job went on, and the operator that read its end is gone."""
+    situation = a_videojob(3).running().with_index(0, exit_code=42).with_index(1, exit_code=43)
+    status = decide(situation, NOW).status
+    assert status is not None
+    restarted = replace(situation, status=status, results={}, endings={})
+    verdicts = judge(restarted)
+    assert (verdicts.rejected, verdicts.failed, verdicts.again) == ({0}, {1}, ())
+    assert verdicts.by_index[0].reason == "Truncated"
+
+
 def test_success_is_never_taken_back() -> None:
     first = a_videojob(2).running().with_succeeded(0).with_index(1, exit_code=137)
     again = first.with_attempt(kills=1).with_newest(failed=frozenset({0}), ended_at=NOW)
