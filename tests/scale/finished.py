@@ -19,8 +19,11 @@ from rich.progress import Progress
 from videojob_api import names
 from videojob_api.conditions import build_conditions, merge_conditions
 from videojob_api.status import Phase, VideoJobStatus
+from videojob_operator.resync import INTERVAL_SECONDS
 
 _REST_SECONDS = 30
+_LONG_REST_SECONDS = INTERVAL_SECONDS + 20
+"""At the full size: long enough that the operator compares all that it knows with the cluster."""
 
 
 async def measure_finished(jobs: int) -> Outcome:
@@ -48,8 +51,9 @@ async def _watch_restart(client: Client, plane: ControlPlane, jobs: int) -> Outc
         new_job = await made - started
         await _until_phase(client, "zz-newcomer", "Succeeded")
         await asyncio.sleep(10)
+        rest_seconds = _LONG_REST_SECONDS if jobs >= 10_000 else _REST_SECONDS
         async with spending({"operator": pid}) as rest:
-            await asyncio.sleep(_REST_SECONDS)
+            await asyncio.sleep(rest_seconds)
         now, peak = memory_mib(pid)
     writes = rest.writes_of(control_plane.OPERATOR).total()
     idle = 100 * rest.cpu_seconds["operator"] / rest.wall_seconds
@@ -61,7 +65,7 @@ async def _watch_restart(client: Client, plane: ControlPlane, jobs: int) -> Outc
         Figure("memory, steady", now, 220 if scale <= 1 else None, "MiB"),
         Figure("memory, peak", peak, 300 if scale <= 1 else None, "MiB"),
         Figure("CPU at rest", idle, 1, "% of a core"),
-        Figure(f"API writes in {_REST_SECONDS} s of rest", writes, 0, ""),
+        Figure(f"API writes in {rest_seconds} s of rest", writes, 0, ""),
     ]
     return outcome
 
