@@ -41,9 +41,10 @@ setup-torch: .venv/.torch-ready ## Add torch to it: half a minute where the netw
 	@touch $@
 
 .PHONY: crds
-crds: setup ## Generate crds/ and the chart's copy from the models
+crds: setup ## Generate crds/, the chart's copy and docs/reference from the models
 	@$(BIN)/python -m videojob_api.schema crds
 	@$(BIN)/python -m videojob_api.schema charts/videojob/files/crds
+	@$(BIN)/python docs/reference/write.py docs/reference
 
 # ---- checks
 
@@ -59,9 +60,11 @@ lint: setup ## Style, types, import rules, generated files
 	@$(BIN)/mypy
 	@cd tests/cluster && $(CURDIR)/$(BIN)/mypy --config-file= --strict --untyped-calls-exclude=kubernetes *.py
 	@cd tests/scale && MYPYPATH=../cluster:../../operator $(CURDIR)/$(BIN)/mypy --config-file= --strict *.py
+	@cd docs/reference && MYPYPATH=../../operator $(CURDIR)/$(BIN)/mypy --config-file= --strict *.py
 	@$(BIN)/lint-imports --no-cache | tail -n 2
 	@$(BIN)/python -m videojob_api.schema --check crds
 	@$(BIN)/python -m videojob_api.schema --check charts/videojob/files/crds
+	@$(BIN)/python docs/reference/write.py --check docs/reference
 
 .PHONY: test-unit
 test-unit: setup ## Unit tests: no cluster, no ffmpeg, under 30 s

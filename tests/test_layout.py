@@ -21,7 +21,7 @@ PACKAGES = (
 )
 FOLDERS = (".ci", "charts", "docs", "examples", "operator", "tests", "worker")
 WRITTEN = (".py", ".sh", ".yaml", ".yml", ".tpl", ".md", ".toml")
-GENERATED = ("charts/videojob/files/crds",)
+GENERATED = ("charts/videojob/files/crds", "docs/reference/videojob.md")
 MOST_LINES = 400
 ONE_SCREEN = 45
 

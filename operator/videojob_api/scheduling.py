@@ -45,9 +45,11 @@ class Toleration(Model):
 
     key: LabelKey | None = Field(default=None, description="Empty with Exists: every taint.")
     operator: TolerationOperator | None = None
-    value: LabelValue | None = None
+    value: LabelValue | None = Field(default=None, description="With Equal: the taint's value.")
     effect: TaintEffect | None = Field(default=None, description="Empty: every effect.")
-    toleration_seconds: Annotated[int, Field(ge=0, le=604800)] | None = None
+    toleration_seconds: Annotated[int, Field(ge=0, le=604800)] | None = Field(
+        default=None, description="With NoExecute: how long a worker stays; without it, for good."
+    )
 
 
 class NodeOperator(StrEnum):

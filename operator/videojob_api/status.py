@@ -26,6 +26,7 @@ Percent = Annotated[int, Field(ge=0, le=100)]
 MAX_COUNT = 2**53
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 ExitStatus = Annotated[int, Field(ge=0, le=255)]
+Ranges = Annotated[str, Field(max_length=4096)]
 
 
 _OPAQUE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -79,98 +80,126 @@ class Stage(StrEnum):
 class Condition(Tolerant):
     """A Kubernetes condition."""
 
-    type: Word
-    status: Annotated[str, Field(pattern="^(True|False|Unknown)$", max_length=7)]
-    reason: Word
-    message: Text = ""
-    last_transition_time: Time
-    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    type: Word = Field(
+        description="Accepted, Scheduled, Complete, Failed, or of kstatus Ready, Reconciling, Stalled."
+    )
+    status: Annotated[str, Field(pattern="^(True|False|Unknown)$", max_length=7)] = Field(
+        description="Whether it is so."
+    )
+    reason: Word = Field(description="Why, in one stable word.")
+    message: Text = Field(default="", description="Why, in a sentence.")
+    last_transition_time: Time = Field(description="When its status last changed.")
+    observed_generation: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="The generation of the VideoJob that it was said of."
+    )
 
 
 class Progress(Tolerant):
     """How far the whole job is."""
 
-    percent: Percent = 0
-    eta_seconds: Count | None = Field(default=None, description="Estimated time to the end.")
-    step: Word | None = Field(default=None, description="Steps being worked on.")
-    stage: Stage | None = None
-    fps: Annotated[float, Field(ge=0)] | None = Field(default=None, description="Frames a second.")
-    speed: Annotated[float, Field(ge=0)] | None = Field(
-        default=None, description="Seconds of film for each second of work."
+    percent: Percent = Field(
+        default=0, description="The mean over all inputs; one that has ended counts as done."
     )
-    updated_at: Time | None = None
+    eta_seconds: Count | None = Field(
+        default=None,
+        description="Estimated seconds to the end; only while workers run, and once they know enough.",
+    )
+    step: Word | None = Field(default=None, description="Steps being worked on, by their names.")
+    stage: Stage | None = Field(
+        default=None, description="What the worker of the first input at work is doing."
+    )
+    fps: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="Frames a second, of all workers together."
+    )
+    speed: Annotated[float, Field(ge=0)] | None = Field(
+        default=None,
+        description="Seconds of film for each second of work, of all workers together.",
+    )
+    updated_at: Time | None = Field(default=None, description="When this was written.")
 
 
 class MediaFacts(Tolerant):
     """What a film is, as its worker measured it."""
 
-    duration_seconds: Annotated[float, Field(ge=0)] | None = None
+    duration_seconds: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="Length of the film."
+    )
     width: Count | None = Field(default=None, description="As shown, after rotation.")
-    height: Count | None = None
-    video_codec: Word | None = None
-    audio_codec: Word | None = None
-    mime_type: Word | None = None
-    bytes: Count | None = None
+    height: Count | None = Field(default=None, description="As shown, after rotation.")
+    video_codec: Word | None = Field(default=None, description="By ffmpeg's name, such as h264.")
+    audio_codec: Word | None = Field(
+        default=None, description="Of the first sound track; none without sound."
+    )
+    mime_type: Word | None = Field(default=None, description="By content, not by the name.")
+    bytes: Count | None = Field(default=None, description="Size of the file.")
 
 
 class InputStatus(MediaFacts):
     """How one input fares."""
 
-    name: Word
+    name: Word = Field(description="As in spec.inputs.")
     state: InputState = InputState.PENDING
-    percent: Percent | None = None
+    percent: Percent | None = Field(default=None, description="How far its worker is.")
     attempts: Count | None = Field(default=None, description="How many attempts worked on it.")
-    reason: Word | None = None
-    message: Text | None = None
-    manifest_key: Key | None = None
+    reason: Word | None = Field(
+        default=None, description="Why it is Failed or Rejected, in one stable word."
+    )
+    message: Text | None = Field(default=None, description="The same in a sentence.")
+    manifest_key: Key | None = Field(
+        default=None, description="Key of its manifest.json, once it has Succeeded."
+    )
 
 
 class InputCounts(Tolerant):
     """How many inputs are where; exact whatever the lists leave out."""
 
-    total: Count = 0
-    active: Count = 0
-    succeeded: Count = 0
-    failed: Count = 0
-    rejected: Count = 0
+    total: Count = Field(default=0, description="All of them.")
+    active: Count = Field(default=0, description="Those that a worker is at.")
+    succeeded: Count = Field(default=0, description="Those whose results are all published.")
+    failed: Count = Field(default=0, description="Those that may be good, and were not done.")
+    rejected: Count = Field(default=0, description="Those that are not acceptable.")
 
 
 class Indexes(Tolerant):
     """Exact sets of input indexes as ranges, such as 0-3,7."""
 
-    succeeded: Annotated[str, Field(max_length=4096)] = ""
-    failed: Annotated[str, Field(max_length=4096)] = ""
-    rejected: Annotated[str, Field(max_length=4096)] = ""
+    succeeded: Ranges = Field(default="", description="Inputs that succeeded; the first is 0.")
+    failed: Ranges = Field(default="", description="Inputs that failed.")
+    rejected: Ranges = Field(default="", description="Inputs that were rejected.")
 
 
 class OutputStatus(Tolerant):
     """One published object."""
 
-    name: Annotated[str, Field(max_length=256)]
-    input: Word
-    step: Word
-    key: Key
-    bytes: Count
-    sha256: Annotated[str, Field(max_length=64)]
-    mime_type: Word | None = None
-    width: Count | None = None
-    height: Count | None = None
-    duration_seconds: Annotated[float, Field(ge=0)] | None = None
+    name: Annotated[str, Field(max_length=256)] = Field(
+        description="Its file in the step's folder."
+    )
+    input: Word = Field(description="The input that it was made from.")
+    step: Word = Field(description="The step that made it.")
+    key: Key = Field(description="Its key, below the store's prefix.")
+    bytes: Count = Field(description="Its size.")
+    sha256: Annotated[str, Field(max_length=64)] = Field(description="Its checksum, in hex.")
+    mime_type: Word | None = Field(default=None, description="Its media type.")
+    width: Count | None = Field(default=None, description="Of a film or a picture.")
+    height: Count | None = Field(default=None, description="Of a film or a picture.")
+    duration_seconds: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="Of a film or a sound."
+    )
 
 
 class RaisedMemory(Tolerant):
     """Inputs that ran out of memory and get more than the manifest asks for."""
 
-    indexes: Annotated[str, Field(max_length=4096)]
+    indexes: Ranges = Field(description="Which inputs, as ranges.")
     memory: Word = Field(description="Their workers' memory limit.")
 
 
 class AcceleratorStatus(Tolerant):
     """Which accelerator was asked for and which is used; a fallback is never silent."""
 
-    requested: Word | None = None
-    used: Word | None = None
-    reason: Word | None = None
+    requested: Word | None = Field(default=None, description="The mode, and what it asks for.")
+    used: Word | None = Field(default=None, description="What workers get: a resource, or CPU.")
+    reason: Word | None = Field(default=None, description="Why, in one stable word.")
 
 
 class QueueStatus(Tolerant):
@@ -182,43 +211,57 @@ class QueueStatus(Tolerant):
 
 
 class Usage(Tolerant):
-    """What the finished inputs cost."""
+    """What it cost, over all pods of the run, failed ones included."""
 
-    gpu_seconds: Annotated[float, Field(ge=0)] = 0
-    cpu_seconds: Annotated[float, Field(ge=0)] = 0
-    bytes_in: Count = 0
-    bytes_out: Count = 0
+    gpu_seconds: Annotated[float, Field(ge=0)] = Field(
+        default=0, description="Time that workers ran, for each GPU that they held."
+    )
+    cpu_seconds: Annotated[float, Field(ge=0)] = Field(
+        default=0, description="CPU time, as workers told it."
+    )
+    bytes_in: Count = Field(default=0, description="Bytes fetched.")
+    bytes_out: Count = Field(default=0, description="Bytes published.")
 
 
 class Failure(Tolerant):
     """Why the job did not succeed; outlives the pods."""
 
-    reason: Word
-    retryable: bool = False
-    exit_code: ExitStatus | None = None
-    log_tail: Annotated[str, Field(max_length=MAX_LOG_TAIL)] | None = None
-    log_key: Key | None = None
+    reason: Word = Field(description="Of the first bad input, or of the job's own end.")
+    retryable: bool = Field(
+        default=False, description="Whether running again may help without any change."
+    )
+    exit_code: ExitStatus | None = Field(default=None, description="The worker's exit code.")
+    log_tail: Annotated[str, Field(max_length=MAX_LOG_TAIL)] | None = Field(
+        default=None, description="The end of the worker's log."
+    )
+    log_key: Key | None = Field(
+        default=None, description="Key of the whole log in the store, if one was published."
+    )
 
 
 class Warn(Tolerant):
     """Something the user should know though the job went on."""
 
-    input: Word | None = None
-    step: Word | None = None
-    reason: Word
-    message: Text
+    input: Word | None = Field(default=None, description="The input that it is about.")
+    step: Word | None = Field(default=None, description="The step that it is about.")
+    reason: Word = Field(description="What it is, in one stable word.")
+    message: Text = Field(description="The same in a sentence.")
 
 
 class TemplateStatus(Tolerant):
     """What was taken from the template when the job was accepted; that is what is done."""
 
-    kind: Word
-    name: Annotated[str, Field(max_length=253)]
-    generation: Count = 0
+    kind: Word = Field(description="VideoTemplate or ClusterVideoTemplate.")
+    name: Annotated[str, Field(max_length=253)] = Field(description="The template's name.")
+    generation: Count = Field(default=0, description="The template's generation at that time.")
     steps: OpaqueList = Field(description="With all parameters filled in.")
-    limits: Opaque | None = None
-    resources: Opaque | None = None
-    accelerator: Opaque | None = None
+    limits: Opaque | None = Field(default=None, description="The template's limits, if it had any.")
+    resources: Opaque | None = Field(
+        default=None, description="The template's resources, if it had any."
+    )
+    accelerator: Opaque | None = Field(
+        default=None, description="The template's accelerator, if it had one."
+    )
 
 
 class NotificationState(StrEnum):
@@ -233,22 +276,26 @@ class NotificationStatus(Tolerant):
     """One notification about the end of this run, or of one before that could not be delivered yet."""
 
     id: Word = Field(description="As its receiver sees it; the same for every attempt.")
-    event: Word
+    event: Word = Field(description="The end that it tells of.")
     run_id: Annotated[str, Field(max_length=64)] | None = Field(
         default=None, alias="runID", description="The run that it tells of."
     )
     ended_at: Time | None = Field(default=None, description="When that run ended.")
     receiver: Word = Field(description="Host of its URL.")
     state: NotificationState = NotificationState.PENDING
-    attempts: Count = 0
-    next_attempt_at: Time | None = None
+    attempts: Count = Field(default=0, description="How often it was sent.")
+    next_attempt_at: Time | None = Field(
+        default=None, description="When it is sent again, if it was not taken."
+    )
     message: Text | None = Field(default=None, description="Why the last attempt failed.")
 
 
 class VideoJobStatus(Tolerant):
     """What has become of the job."""
 
-    observed_generation: Annotated[int, Field(ge=-1)] = Field(default=-1)
+    observed_generation: Annotated[int, Field(ge=-1)] = Field(
+        default=-1, description="The generation that this status is about; -1 before there is one."
+    )
     observed_run_token: Annotated[str, Field(max_length=MAX_RUN_TOKEN)] | None = Field(
         default=None, description="The spec.runToken that this run was started by."
     )
@@ -265,6 +312,7 @@ class VideoJobStatus(Tolerant):
     )
     conditions: Annotated[list[Condition], Field(max_length=16)] = Field(
         default=[],
+        description="How it stands, for tools: kubectl wait, kstatus, Flux, Argo CD.",
         json_schema_extra={
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["type"],
@@ -279,9 +327,13 @@ class VideoJobStatus(Tolerant):
     outputs: Annotated[list[OutputStatus], Field(max_length=MAX_STATUS_OUTPUTS)] = Field(
         default=[], description="At most 50; all of them are in the manifests."
     )
-    outputs_truncated: bool | None = None
-    output_count: Count | None = None
-    output_bytes: Count | None = None
+    outputs_truncated: bool | None = Field(
+        default=None, description="True where outputs does not list all of them."
+    )
+    output_count: Count | None = Field(
+        default=None, description="How many objects were published; exact, whatever is listed."
+    )
+    output_bytes: Count | None = Field(default=None, description="Their size together; exact.")
     accelerator: AcceleratorStatus | None = None
     usage: Usage | None = None
     raised_memory: Annotated[list[RaisedMemory], Field(max_length=16)] = Field(
@@ -289,12 +341,21 @@ class VideoJobStatus(Tolerant):
     )
     template: TemplateStatus | None = None
     failure: Failure | None = None
-    warnings: Annotated[list[Warn], Field(max_length=20)] = Field(default=[])
-    notifications: Annotated[list[NotificationStatus], Field(max_length=16)] = Field(default=[])
-    accepted_at: Time | None = None
+    warnings: Annotated[list[Warn], Field(max_length=20)] = Field(
+        default=[], description="What one should know though the job went on."
+    )
+    notifications: Annotated[list[NotificationStatus], Field(max_length=16)] = Field(
+        default=[], description="How far each notification is, of this run and of earlier ones."
+    )
+    accepted_at: Time | None = Field(
+        default=None,
+        description="When the operator first saw this run; the deadline counts from here.",
+    )
     resumed_at: Time | None = Field(
         default=None,
         description="When it last went on after a suspension; the deadline counts anew.",
     )
-    started_at: Time | None = None
-    finished_at: Time | None = None
+    started_at: Time | None = Field(default=None, description="When the first worker was at work.")
+    finished_at: Time | None = Field(
+        default=None, description="When the run ended; the ttl counts from here."
+    )

@@ -136,7 +136,9 @@ class TemplateRef(Model):
         default=TemplateKind.NAMESPACED,
         description="VideoTemplate is one of the VideoJob's own namespace.",
     )
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)] = (
+        Field(description="The template's name; one that is not there yet is waited for.")
+    )
 
     def __str__(self) -> str:
         """As it is said in a sentence."""

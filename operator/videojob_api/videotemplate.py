@@ -89,7 +89,9 @@ class Param(Model):
         default=ParamType.STRING,
         description="A value that is nothing but $(params.<name>) becomes a value of this type.",
     )
-    description: Annotated[str, Field(max_length=512)] | None = None
+    description: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None, description="What it is for; said to whoever leaves it out."
+    )
     default: AnyScalar | None = Field(
         default=None, description="The value for VideoJobs that give none."
     )
