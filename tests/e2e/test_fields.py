@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import bucket
+import places
 import pytest
+import yaml
 from minio import Minio
 from on_cluster import (
     STORE_NAMESPACE,
@@ -22,6 +24,7 @@ from on_cluster import (
     upload,
 )
 
+CLASSES = places.REPOSITORY / "examples" / "19-where-workers-run" / "classes.yaml"
 WEB: list[dict[str, Any]] = [
     {"name": "web", "transcode": {"renditions": [{"height": 90}], "preset": "ultrafast"}}
 ]
@@ -84,6 +87,20 @@ def test_a_prefixed_store_facts_times_and_what_a_video_belongs_to(
     assert manifest["userMetadata"] == {"title": "Keynote"}
 
 
+def test_more_outputs_than_are_listed_are_counted(kube: Kubectl, media: Minio, clip: str) -> None:
+    pictures = [{"name": "pictures", "thumbnails": {"count": 60, "width": 64}}]
+    kube.apply(a_videojob("many", clip, steps=pictures))
+    status = kube.wait_end("many")
+    assert status["phase"] == "Succeeded", status
+    assert (status["outputsTruncated"], len(status["outputs"])) == (True, 50)
+    (seen,) = status["inputs"]
+    manifest = json.loads(media.get_object(bucket.BUCKET, seen["manifestKey"]).read())
+    every = {output["key"]: output["bytes"] for output in manifest["outputs"]}
+    assert (status["outputCount"], status["outputBytes"]) == (60, sum(every.values()))
+    assert len(every) == 60
+    assert {output["key"] for output in status["outputs"]} < set(every)
+
+
 LIMITED: dict[str, tuple[dict[str, Any], str]] = {
     "bytes": ({"limits": {"maxBytes": "1Ki"}}, "TooLarge"),
     "seconds": ({"limits": {"maxDurationSeconds": 1}}, "TooLong"),
@@ -117,6 +134,8 @@ def test_a_worker_is_scheduled_as_told(kube: Kubectl, media: Minio, clip: str) -
     }
     kube.apply(urgent)
     gpu = {"mode": "Required", "resourceName": "example.com/mig-2g", "count": 2}
+    (classes,) = yaml.safe_load_all(CLASSES.read_text())
+    classes["spec"]["scheduling"]["priorityClassName"] = kube.namespace
     scheduling = {"schedulerName": "nobody", "priorityClassName": kube.namespace}
     resources = {
         "requests": {"cpu": "100m", "memory": "200Mi"},
@@ -124,7 +143,7 @@ def test_a_worker_is_scheduled_as_told(kube: Kubectl, media: Minio, clip: str) -
     }
     kube.apply(
         a_videojob("told", clip, clip, parallelism=1, scheduling=scheduling, resources=resources),
-        a_videojob("classless", clip, scheduling={"runtimeClassName": "no-such-class"}),
+        classes,
         a_videojob("sliced", clip, steps=WEB, accelerator=gpu),
     )
     status = kube.wait("told", lambda s: s.get("phase") == "Pending", seconds=20)
@@ -137,9 +156,10 @@ def test_a_worker_is_scheduled_as_told(kube: Kubectl, media: Minio, clip: str) -
     assert (given["requests"]["cpu"], given["requests"]["memory"]) == ("100m", "200Mi")
     assert (given["limits"]["cpu"], given["limits"]["memory"]) == ("1", "1Gi")
     assert status["inputCounts"]["total"] == 2
-    job = next(j for j in kube.items("jobs") if "classless" in j["metadata"]["name"])
-    assert job["spec"]["template"]["spec"]["runtimeClassName"] == "no-such-class"
-    kube.wait("classless", lambda s: "No pod has been made" in s.get("message", ""), seconds=60)
+    job = next(j for j in kube.items("jobs") if "by-classes" in j["metadata"]["name"])
+    template = job["spec"]["template"]["spec"]
+    assert classes["spec"]["scheduling"].items() <= template.items()
+    kube.wait("by-classes", lambda s: "No pod has been made" in s.get("message", ""), seconds=60)
     kube.ok("delete", "priorityclass", kube.namespace)
 
 

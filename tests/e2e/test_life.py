@@ -15,7 +15,7 @@ import pytest
 import yaml
 from kubernetes.aio import client, config
 from minio import Minio
-from on_cluster import Kubectl, a_videojob, published
+from on_cluster import STORE_NAMESPACE, Kubectl, a_python_pod, a_store, a_videojob, published
 
 from videojob_operator.cluster import Cluster
 from videojob_operator.fence import Fence
@@ -125,6 +125,48 @@ def test_cancelled_it_stays_so_until_another_run_token(
     status = kube.wait_end("keynote")
     assert (status["phase"], status["attempt"]) == ("Succeeded", 1)
     assert {o["step"] for o in status["outputs"]} == {"poster"}
+
+
+SLOWLY = """
+import asyncio, sys
+async def hand_on(reader, writer, seconds_a_byte):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+        await asyncio.sleep(len(data) * seconds_a_byte)
+    writer.close()
+async def serve(reader, writer):
+    there, back = await asyncio.open_connection(sys.argv[1], 9000)
+    await asyncio.gather(hand_on(reader, back, 1e-6), hand_on(there, writer, 0))
+async def main():
+    await (await asyncio.start_server(serve, port=8000)).serve_forever()
+asyncio.run(main())
+"""
+"""Before MinIO: a megabyte a second goes in on each connection, so that uploads can be met half done."""
+
+
+def test_cancelled_while_a_large_file_goes_up_it_leaves_no_part_behind(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    pod, service = a_python_pod("slowly", SLOWLY)
+    pod["spec"]["containers"][0]["command"].append(f"minio.{STORE_NAMESPACE}.svc")
+    kube.apply(pod, service, a_store("slow", endpoint=f"http://slowly.{kube.namespace}.svc"))
+    kube.ok("wait", "pod/slowly", "--for=condition=Ready", "--timeout=60s")
+    large = {"crf": 1, "preset": "ultrafast", "maxBitrateKbps": 400000}
+    steps = [{"name": "web", "transcode": {**large, "renditions": [{"height": 720}]}}]
+    prefix = f"results/{kube.namespace}/"
+    kube.apply(a_videojob("large", clip, prefix=prefix, steps=steps, storeRef={"name": "slow"}))
+
+    def open_uploads() -> list[Any]:
+        # By the whole key: MinIO lists them by no other.
+        key = f"{prefix}in0/web/720p.mp4"
+        return list(media._list_multipart_uploads(bucket.BUCKET, prefix=key).uploads)
+
+    kube.wait("large", lambda _: bool(open_uploads()))
+    kube.ok("patch", "videojob", "large", "--type=merge", "-p", '{"spec": {"cancel": true}}')
+    assert kube.wait_end("large", seconds=70)["phase"] == "Cancelled"
+    assert open_uploads() == []
+    assert published(media, prefix) == set()
 
 
 def test_one_that_has_not_started_is_cancelled_at_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -91,6 +92,23 @@ def test_a_killed_worker_is_tried_again_without_counting(
     status = kube.wait_end("hit")
     assert status["phase"] == "Succeeded", status
     assert status["attempt"] == 2
+
+
+def test_an_evicted_worker_is_made_again_without_counting(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    """By the API that `kubectl drain` uses; a single counted failure would end it here."""
+    kube.apply(a_videojob("evicted", clip, steps=STEPS, retry={"limit": 0}))
+    kube.wait("evicted", lambda s: s.get("phase") == "Running")
+    (pod,) = kube.items("pods")
+    meta = {"name": pod["metadata"]["name"], "namespace": kube.namespace}
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
+    path = f"/api/v1/namespaces/{kube.namespace}/pods/{meta['name']}/eviction"
+    kube.ok("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
+    status = kube.wait_end("evicted")
+    assert status["phase"] == "Succeeded", status
+    assert meta["name"] not in {p["metadata"]["name"] for p in kube.items("pods")}
+    assert status["attempt"] == 1, "the Job itself makes good for it"
 
 
 def test_a_namespace_goes_though_a_worker_waits(kube: Kubectl, media: Minio, clip: str) -> None:

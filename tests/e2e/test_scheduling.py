@@ -11,7 +11,7 @@ import places
 import pytest
 import yaml
 from minio import Minio
-from on_cluster import Kubectl, a_store, a_videojob
+from on_cluster import Kubectl, a_store, a_videojob, metrics_of
 
 EXAMPLES = places.REPOSITORY / "examples"
 TRANSCODE = [{"name": "web", "transcode": {"renditions": [{"height": 144}]}}]
@@ -68,6 +68,8 @@ def hold(kube: Kubectl, clip: str, **spec: Any) -> None:
 def test_when_all_gpus_are_taken_the_cpu_is_used_after_a_while_and_said_so(
     kube: Kubectl, media: Minio, clip: str, prefix: str
 ) -> None:
+    counter = 'videojob_operator_placements_total{device="CPU",reason="FallbackAfterWait"}'
+    before = metrics_of(deploy.NAMESPACE).get(counter, 0)
     hold(kube, clip, accelerator={"mode": "Required", "count": 2})
     kube.apply(*the_example("15-gpu/videojob.yaml", prefix=prefix, fallbackAfterSeconds=5))
     status = kube.wait("on-a-gpu", lambda s: "No node" in s.get("message", ""), seconds=20)
@@ -83,6 +85,7 @@ def test_when_all_gpus_are_taken_the_cpu_is_used_after_a_while_and_said_so(
     }
     assert status["usage"]["gpuSeconds"] == 0
     assert "FallbackAfterWait" in reasons(kube)
+    assert metrics_of(deploy.NAMESPACE)[counter] == before + 1
     gone = [j for j in kube.items("jobs") if j["metadata"]["labels"]["videojob.dev/attempt"] == "1"]
     mine = [j for j in gone if j["metadata"]["labels"]["videojob.dev/videojob"] == "on-a-gpu"]
     assert mine == [], "the Job that waited for a GPU was left behind"
@@ -106,6 +109,19 @@ def test_a_claim_is_explained_whether_its_template_or_its_device_is_missing(
     kube.wait("by-claim", lambda s: "No node" in s.get("message", ""), seconds=120)
 
 
+def test_one_kind_of_gpu_of_several_is_chosen_by_its_nodes(
+    kube: Kubectl, media: Minio, clip: str, prefix: str
+) -> None:
+    kube.apply(*the_example("15-gpu/one-kind.yaml", prefix=prefix))
+    status = kube.wait("on-an-l4", lambda s: "No node" in s.get("message", ""), seconds=20)
+    assert "node affinity/selector" in status["message"]
+    kube.ok("label", "nodes", "--all", "nvidia.com/gpu.product=NVIDIA-L4")
+    try:
+        assert kube.wait_end("on-an-l4")["phase"] == "Succeeded"
+    finally:
+        kube.ok("label", "nodes", "--all", "nvidia.com/gpu.product-")
+
+
 # ---- nodes
 
 
@@ -126,6 +142,58 @@ def test_nodes_that_nobody_has_are_explained_and_waited_for(
         assert kube.wait_end(name)["phase"] == "Succeeded"
     finally:
         kube.ok("label", "nodes", "--all", "example.com/pool-")
+
+
+TOLERATIONS = [
+    {"key": "example.com/pool", "operator": "Equal", "value": "video", "effect": "NoSchedule"},
+    {"key": "example.com/old", "operator": "Exists", "effect": "PreferNoSchedule"},
+    {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60},
+]
+NODES = {
+    "matchExpressions": [
+        {"key": "example.com/pool", "operator": "In", "values": ["video", "spare"]},
+        {"key": "example.com/pool", "operator": "NotIn", "values": ["old"]},
+        {"key": "example.com/disks", "operator": "Exists"},
+        {"key": "example.com/slow", "operator": "DoesNotExist"},
+        {"key": "example.com/cores", "operator": "Gt", "values": ["3"]},
+        {"key": "example.com/age", "operator": "Lt", "values": ["9"]},
+    ]
+}
+PODS = {
+    "topologyKey": "kubernetes.io/hostname",
+    "labelSelector": {
+        "matchLabels": {"app": "cache"},
+        "matchExpressions": [
+            {"key": "tier", "operator": "In", "values": ["a", "b"]},
+            {"key": "tier", "operator": "NotIn", "values": ["c"]},
+            {"key": "app", "operator": "Exists"},
+            {"key": "old", "operator": "DoesNotExist"},
+        ],
+    },
+}
+NEAR = {
+    "requiredDuringSchedulingIgnoredDuringExecution": [PODS],
+    "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 7, "podAffinityTerm": PODS}],
+}
+AFFINITY = {
+    "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [NODES]},
+        "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 5, "preference": NODES}],
+    },
+    "podAffinity": NEAR,
+    "podAntiAffinity": NEAR,
+}
+
+
+def test_every_field_of_tolerations_and_affinity_reaches_the_pods(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    asked = {"tolerations": TOLERATIONS, "affinity": AFFINITY}
+    kube.apply(a_videojob("choosy", clip, scheduling=asked))
+    kube.wait("choosy", lambda s: "No node" in s.get("message", ""), seconds=20)
+    (job,) = kube.items("jobs")
+    template = job["spec"]["template"]["spec"]
+    assert {field: template[field] for field in asked} == asked
 
 
 # ---- lines

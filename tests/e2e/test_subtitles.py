@@ -170,11 +170,13 @@ def test_a_server_is_asked_as_the_step_says(kube: Kubectl, media: Minio, talk: s
         "stringData": {"token": KEY},
     }
     prompt, prefix = "The fox Reynard jumps.", f"results/{kube.namespace}/"
-    endpoint = {"model": "whisper-of-the-tests", "secretRef": {"name": "whisper", "key": "token"}}
-    words = {"language": "en", "prompt": prompt, "formats": ["TXT"]}
+    body: dict[str, Any] = yaml.safe_load((EXAMPLE.parent / "by-endpoint.yaml").read_text())
+    words = body["spec"]["steps"][0]["transcribe"]
+    endpoint = words["endpoint"]
+    endpoint |= {"model": "whisper-of-the-tests", "secretRef": {"name": "whisper", "key": "token"}}
+    words |= {"prompt": prompt, "formats": ["TXT"]}
     with serve_whisper(this_machine(kube)) as server:
         endpoint |= {"url": server.url, "maxBytes": "330k"}
-        asked = [{"name": "words", "transcribe": {**words, "endpoint": endpoint}}]
         hasty = [{"name": "words", "transcribe": {"endpoint": {**endpoint, "timeoutSeconds": 5}}}]
         server.faults += [Fault(500, after_seconds=60)] * 2
         kube.apply(secret, a_videojob("hasty", talk, steps=hasty))
@@ -182,7 +184,7 @@ def test_a_server_is_asked_as_the_step_says(kube: Kubectl, media: Minio, talk: s
         assert server.asked[1] - server.asked[0] < 45, "an answer was waited for as long as it took"
         kube.ok("delete", "videojob", "hasty")
         server.faults.clear(), server.sizes.clear(), server.fields.clear()
-        kube.apply(a_videojob("asked", talk, prefix=prefix, steps=asked))
+        kube.apply(a_videojob("asked", talk, prefix=prefix, steps=body["spec"]["steps"]))
         status = kube.wait_end("asked", seconds=240)
     assert status["phase"] == "Succeeded", status["message"]
     text = media.get_object(bucket.BUCKET, f"{prefix}in0/words/transcript.txt").read().decode()

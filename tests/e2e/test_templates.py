@@ -90,28 +90,25 @@ def a_template(name: str, **spec: Any) -> dict[str, Any]:
 
 
 def test_every_bound_of_a_parameter_is_held_and_told(kube: Kubectl) -> None:
-    params = [
-        {"name": "count", "type": "Integer", "minimum": 1, "maximum": 4, "description": "Pictures"},
-        {"name": "word", "default": "abc", "pattern": "^[a-z]+$", "maxLength": 5},
-    ]
-    steps = [{"name": "poster", "thumbnails": {"count": "$(params.count)"}}]
-    kube.apply(a_template("bounded", description="For the test", params=params, steps=steps))
-    assert "For the test" in kube.ok("get", "videotemplates")
+    template, job = yaml.safe_load_all((EXAMPLE / "bounds.yaml").read_text())
+    kube.apply(template)
+    assert template["spec"]["description"] in kube.ok("get", "videotemplates")
+    logo = "assets/a.png"
     wrong: dict[str, tuple[dict[str, str], str]] = {
-        "missing": ({}, "needs the parameter 'count' (Pictures); set params.count to"),
-        "few": ({"count": "0"}, "params.count is '0'; wanted is a whole number of at least 1"),
-        "many": ({"count": "5"}, "of at most 4"),
-        "long": ({"count": "1", "word": "abcdef"}, "params.word is 'abcdef'; wanted is a text"),
-        "capital": ({"count": "1", "word": "ABC"}, "that matches ^[a-z]+$"),
+        "missing": ({}, "needs the parameter 'logo' (Key of the logo.); set params.logo to"),
+        "low": ({"logo": logo, "height": "239"}, "wanted is a whole number of at least 240"),
+        "high": ({"logo": logo, "height": "1081"}, "of at most 1080"),
+        "faint": ({"logo": logo, "opacity": "0.1"}, "wanted is a number of at least 0.2"),
+        "long": ({"logo": f"assets/{'a' * 54}.png"}, "wanted is a text of at most 64"),
+        "elsewhere": ({"logo": "/etc/passwd"}, r"that matches ^assets/[a-z0-9-]+\.png$"),
     }
     for name, (given, _) in wrong.items():
-        body = a_job_from({"name": "bounded"}, "uploads/a.mp4", **given)
-        body["metadata"]["name"] = name
-        kube.apply(body)
+        job["metadata"]["name"], job["spec"]["params"] = name, given
+        kube.apply(job)
     for name, (_, sentence) in wrong.items():
         status = kube.wait_end(name, seconds=20)
         assert accepted(status) == ("False", "InvalidParams"), name
-        assert sentence in status["message"]
+        assert sentence in status["message"], name
     assert kube.items("jobs") == []
 
 

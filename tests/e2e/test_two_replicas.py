@@ -15,7 +15,7 @@ import places
 import processes
 import pytest
 from minio import Minio
-from on_cluster import Kubectl, a_videojob
+from on_cluster import TERMINAL, Kubectl, a_videojob
 
 SYSTEM = Kubectl(deploy.NAMESPACE)
 
@@ -114,7 +114,12 @@ def test_a_leader_that_was_frozen_beyond_its_lease_changes_nothing(
     assert process is not None
     names = [f"job-{number}" for number in range(12)]
     kube.apply(*(a_videojob(name, clip) for name in names))
-    os.kill(process.pid, signal.SIGSTOP)  # with the first Jobs just being made
+    limit = time.monotonic() + 30
+    while not kube.items("jobs"):
+        assert time.monotonic() < limit, "no Job was made"
+    os.kill(process.pid, signal.SIGSTOP)  # with work in flight: Jobs, pods and reports
+    ended = [name for name in names if kube.status(name).get("phase") in TERMINAL]
+    assert len(ended) < len(names), "there was nothing left to do"
     try:
         second = wait_for_leader(other_than=first)
         status = [kube.wait_end(name, seconds=180)["phase"] for name in names]

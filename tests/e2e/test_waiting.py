@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+import deploy
 import minio_server
 import pytest
 from minio import Minio
@@ -66,6 +68,31 @@ def test_a_missing_bucket_is_named_and_no_pod_loops(kube: Kubectl, store: Minio,
     assert end["failure"]["reason"] == "DeadlineExceeded"
     assert "nowhere-at-all" in end["message"], "the deadline hides why it waited"
     assert len(kube.items("pods")) <= 4, "asked more often than the back-off allows"
+
+
+@pytest.fixture
+def no_such_image(installed: None) -> Iterator[str]:
+    """The chart names an image of the workers that is nowhere to be had."""
+    image = "localhost:9/videojob-worker:was-never-pushed"
+    repository, _, tag = image.rpartition(":")
+    deploy.ensure(values=[f"worker.image.repository={repository}", f"worker.image.tag={tag}"])
+    yield image
+    deploy.ensure()
+
+
+def test_an_image_that_cannot_be_pulled_is_named_until_the_deadline(
+    no_such_image: str, kube: Kubectl, media: Minio, clip: str
+) -> None:
+    kube.apply(a_videojob("imageless", clip, activeDeadlineSeconds=40))
+    status = kube.wait("imageless", is_stalled, seconds=35)
+    assert status["phase"] == "Pending"
+    assert condition(status, "Stalled")["reason"] == "ImagePullFailed"
+    assert status["message"].startswith("A worker can't start: ")
+    assert no_such_image in status["message"]
+    end = kube.wait_end("imageless", seconds=60)
+    assert (end["phase"], end["failure"]["reason"]) == ("Failed", "DeadlineExceeded")
+    assert no_such_image in end["message"], "the deadline hides why it waited"
+    assert end["attempt"] == 1
 
 
 def test_more_gpus_than_there_are_is_explained_in_the_schedulers_words(
