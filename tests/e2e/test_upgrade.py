@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,9 +38,13 @@ open("/dev/termination-log", "w").write(message)
 
 @pytest.fixture(scope="module")
 def first_chart(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The release is of a chart with the first CustomResourceDefinitions, and no operator is up."""
+    """The release is of a chart with the first CustomResourceDefinitions, and no operator is up.
+
+    It does not know the values below `kueue` yet.
+    """
     chart = tmp_path_factory.mktemp("chart") / "videojob"
     shutil.copytree(deploy.CHART, chart)
+    without_kueue(chart)
     for plural, schema in json.loads((FIRST / "first-crds.json").read_text()).items():
         path = chart / "files" / "crds" / f"{plural}.yaml"
         crd = yaml.safe_load(path.read_text())
@@ -47,6 +53,35 @@ def first_chart(installed: None, tmp_path_factory: pytest.TempPathFactory) -> It
     deploy.stop(chart)
     yield
     deploy.ensure()
+
+
+def without_kueue(chart: Path) -> None:
+    """Take it out of the values, their schema and the templates."""
+    values, schema = chart / "values.yaml", chart / "values.schema.json"
+    known = yaml.safe_load(values.read_text())
+    del known["kueue"]
+    values.write_text(yaml.safe_dump(known))
+    allowed = json.loads(schema.read_text())
+    del allowed["properties"]["kueue"]
+    schema.write_text(json.dumps(allowed))
+    for path in chart.glob("templates/*.yaml"):
+        path.write_text(path.read_text().replace(".Values.kueue.readWorkloads", "false"))
+
+
+def upgrade_as_told() -> None:
+    """By the very command that docs/operations.md gives, and with an operator again."""
+    page = (places.REPOSITORY / "docs" / "operations.md").read_text()
+    (told,) = re.findall(r"^\$ (helm upgrade .+)$", page, re.MULTILINE)
+    command = [*shlex.split(told), "--set", "replicas=1", "--wait", "--timeout", "120s"]
+    done = subprocess.run(
+        command,
+        cwd=places.REPOSITORY,
+        env=deploy.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def left_behind(kube: Kubectl, state: str, seconds: float) -> None:
@@ -116,7 +151,7 @@ def test_work_goes_on_and_what_is_done_stays_so(
     jobs = {job["metadata"]["uid"] for job in kube.items("jobs")}
     assert len(jobs) == 3
 
-    deploy.ensure()
+    upgrade_as_told()
     kube.apply(too_new)
     assert kube.wait_end("new")["phase"] == "Succeeded"
     for state in ("started", "running"):
