@@ -18,18 +18,11 @@ from videojob_api.scheduling import Scheduling
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 
-from .manifests import (
-    CONTAINER,
-    CONTAINER_SECURITY,
-    POD_SECURITY,
-    mount_store,
-    pull_secrets,
-    read_credentials,
-    target_store,
-)
+from .manifests import CONTAINER, CONTAINER_SECURITY, POD_SECURITY, pull_secrets
 from .observed import CleanUp, Observed
 from .pods import build_pod_metadata, build_pod_placement
 from .policies.placement import PlacementReason, on_cpu
+from .store_needs import mount_store, read_credentials, target_store
 
 Body = dict[str, Any]
 

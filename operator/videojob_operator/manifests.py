@@ -15,14 +15,7 @@ from videojob_api.reasons import FAIL_INDEX_CODES, ExitCode
 from videojob_api.scheduling import Scheduling
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
-from videojob_api.work_order import (
-    FolderTarget,
-    JobIdentity,
-    OrderInput,
-    ReportsTarget,
-    S3Target,
-    WorkOrder,
-)
+from videojob_api.work_order import JobIdentity, OrderInput, ReportsTarget, WorkOrder
 
 from .memory import base_memory, format_memory
 from .observed import CreateJob, Observed, StoreMissing
@@ -30,6 +23,7 @@ from .pods import build_gpu_environment, build_pod_metadata, build_pod_placement
 from .policies.placement import Placement
 from .settings import Settings
 from .step_needs import build_variables, flavour_of, image_of, mount_claims
+from .store_needs import mount_store, read_credentials, target_store
 
 MAX_ORDER_BYTES = 16 * 1024
 """A longer work order travels in a ConfigMap instead of the environment."""
@@ -333,37 +327,6 @@ def _environment(
         from_resource(names.ENV_MEMORY_LIMIT, "limits.memory"),
     ]
     return environment + read_credentials(store)
-
-
-def read_credentials(store: VideoStoreSpec) -> list[dict[str, Any]]:
-    """The variables through which a container gets the store's credentials from their Secret."""
-    if store.s3 is None:
-        return []
-    secret = store.s3.credentials_secret_ref.name
-    keys = {names.ENV_ACCESS_KEY: "accessKeyID", names.ENV_SECRET_KEY: "secretAccessKey"}
-    return [
-        {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
-        for variable, key in keys.items()
-    ]
-
-
-def mount_store(store: VideoStoreSpec) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Volumes and mounts of a store on a claim; a bucket needs none."""
-    if store.volume is None:
-        return [], []
-    claim = {"claimName": store.volume.claim_name}
-    volume = {"name": "store", "persistentVolumeClaim": claim}
-    return [volume], [{"name": "store", "mountPath": names.VOLUME_PATH}]
-
-
-def target_store(store: VideoStoreSpec) -> dict[str, S3Target | FolderTarget | None]:
-    """Where the store is, as an order says it."""
-    return {
-        "s3": S3Target.model_validate(store.s3.model_dump()) if store.s3 else None,
-        "folder": FolderTarget(path=names.VOLUME_PATH, prefix=store.volume.prefix)
-        if store.volume
-        else None,
-    }
 
 
 def _resources(spec: VideoJobSpec, placement: Placement, memory_bytes: int) -> dict[str, Any]:

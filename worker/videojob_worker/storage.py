@@ -1,6 +1,7 @@
 """S3 as a store, and the choice of a store for a work order.
 
-The only module that asks minio (what its errors mean is in ``s3_answers``); ``fetch`` and
+The only module that asks minio (``s3_client`` makes it ready, and what its errors mean is in
+``s3_answers``); ``fetch`` and
 ``publish`` use it through ``objects.Storage``. What a store answers becomes one of five things: an
 object, NotThere, Replaced, StorageRefused (a person must act) or StorageUnreachable (may pass; given
 up after retries).
@@ -9,23 +10,20 @@ up after retries).
 from __future__ import annotations
 
 import os
-import sys
 import threading
-import types
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from videojob_api import names
 from videojob_api.clean_up import CleanUpOrder
-from videojob_api.videostore import AddressingStyle
 from videojob_api.work_order import S3Target, WorkOrder
 
 from .errors import NotDoable, StorageRefused, StorageUnreachable
 from .multipart import PART_BYTES, PARTS_AT_ONCE, send_in_parts
 from .objects import CHUNK_BYTES, NotThere, ObjectInfo, Replaced, Storage
 from .s3_answers import Passing, Translation, UploadGone
+from .s3_client import connect, describe
 from .stop import Stop
 
 if TYPE_CHECKING:
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MAX_ATTEMPTS = 5
 _SUM_HEADER = "x-amz-meta-sha256"
-_CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
-_POOL_SIZE = 16
 
 
 def open_storage(order: WorkOrder | CleanUpOrder, stop: Stop) -> Storage:
@@ -43,7 +39,7 @@ def open_storage(order: WorkOrder | CleanUpOrder, stop: Stop) -> Storage:
 
     Raises:
         NotDoable: if it names none.
-        StorageRefused: if there are no credentials, or no such folder.
+        StorageRefused: if there are no credentials, no such CA, or no such folder.
     """
     if order.s3 is not None:
         return S3Storage(order.s3, os.environ, stop)
@@ -64,13 +60,7 @@ class S3Storage:
         """For bodies in memory, over all files that are sent at the time."""
         self._sizes: dict[tuple[str, str], int] = {}
         """Of objects by key and ETag, as was said when they were looked at."""
-        key, secret = (environment.get(n) for n in (names.ENV_ACCESS_KEY, names.ENV_SECRET_KEY))
-        if not key or not secret:
-            raise StorageRefused(
-                f"There are no credentials for {self._where()}; put accessKeyID and "
-                "secretAccessKey into the VideoStore's Secret."
-            )
-        self._client: Minio = _connect(target, key, secret)
+        self._client: Minio = connect(target, environment)
 
     def stat(self, key: str) -> ObjectInfo:
         """See ``Storage.stat``."""
@@ -247,7 +237,7 @@ class S3Storage:
         return self._target.prefix + key
 
     def _where(self) -> str:
-        return f"bucket {self._target.bucket!r} at {self._target.endpoint}"
+        return describe(self._target)
 
     def _ask(self, operation: Callable[[], T]) -> T:
         """Do one request; what may pass is tried again with back-off."""
@@ -322,38 +312,3 @@ class _Parts:
     def abort(self, upload: str) -> None:
         """See ``Upload.abort``."""
         self._store._ask(lambda: self._client._abort_multipart_upload(*self._where, upload))
-
-
-def _connect(target: S3Target, key: str, secret: str) -> Any:
-    # The client's admin part, of no use to us, brings cffi and two libraries of cryptography:
-    # a third of a second before the first byte.
-    admin = types.ModuleType("minio.minioadmin")
-    admin.MinioAdmin = None  # type: ignore[attr-defined]
-    sys.modules.setdefault("minio.minioadmin", admin)
-    import certifi
-    import minio
-    import urllib3
-
-    secure, _, host = target.endpoint.rpartition("://")
-    pool = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
-        maxsize=_POOL_SIZE,
-        retries=False,
-        ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
-    )
-    try:
-        client: Any = minio.Minio(
-            host.rstrip("/"),
-            access_key=key,
-            secret_key=secret,
-            secure=secure == "https",
-            region=target.region,
-            http_client=pool,
-        )
-    except ValueError as error:
-        raise NotDoable(f"{target.endpoint!r} is no endpoint: {error}.") from error
-    if target.addressing_style is AddressingStyle.VIRTUAL_HOST:
-        client.enable_virtual_style_endpoint()
-    elif target.addressing_style is AddressingStyle.PATH:
-        client.disable_virtual_style_endpoint()
-    return client
