@@ -54,6 +54,8 @@ ENV_SECRET_KEY = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 (the name of a variable, 
 SCRATCH_PATH = "/scratch"
 VOLUME_PATH = "/volume"
 TOKEN_PATH = "/var/run/secrets/videojob.dev/token"  # noqa: S105 (a path)
+STORE_PATH = "/var/run/secrets/store.videojob.dev"
+"""Where a bucket's CA and the token for its STS service are mounted."""
 TERMINATION_PATH = "/dev/termination-log"
 
 MANIFEST_FILE = "manifest.json"

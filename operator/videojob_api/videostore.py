@@ -1,7 +1,7 @@
 """The VideoStore: where bytes live.
 
-Pure. A job names a store of its own namespace; credentials stay in a Secret that only its workers
-mount.
+Pure. A job names a store of its own namespace; credentials stay in a Secret, or are asked for with a
+token, that only its workers see.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
-from .base import Model, Name, check_inside
+from .base import Model, Name, SubdomainName, check_inside
+from .web_identity import WebIdentity
 
 _INSIDE: dict[str, JsonValue] = {
     "x-kubernetes-validations": [
@@ -45,6 +46,29 @@ class SecretRef(Model):
     )
 
 
+class ConfigMapKeyRef(Model):
+    """One key of a ConfigMap in the same namespace."""
+
+    name: SubdomainName = Field(description="Name of the ConfigMap.")
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=253)] = Field(
+        default="ca.crt", description="Key whose value is one or more certificates in PEM."
+    )
+
+
+_ONE_LOGIN = "a bucket needs exactly one of credentialsSecretRef and webIdentity"
+_CA_NEEDS_HTTPS = (
+    "caConfigMapRef says whose certificates to trust: write the endpoint with https://, or leave "
+    "caConfigMapRef out"
+)
+_IDENTITY_NEEDS_HTTPS = (
+    "webIdentity sends a token, which is a credential: write the endpoint with https://"
+)
+
+
+def _rule(rule: str, message: str) -> dict[str, JsonValue]:
+    return {"rule": rule, "message": message}
+
+
 class S3Store(Model):
     """A bucket of any S3-compatible service."""
 
@@ -62,7 +86,45 @@ class S3Store(Model):
         default=AddressingStyle.AUTO,
         description="Auto: virtual host for AWS, path for everyone else.",
     )
-    credentials_secret_ref: SecretRef
+    ca_config_map_ref: ConfigMapKeyRef | None = Field(
+        default=None,
+        description="The certificate authorities that the endpoint's certificate may be of, instead of "
+        "the public ones; the STS endpoint's too. Read by the workers alone.",
+    )
+    credentials_secret_ref: SecretRef | None = Field(
+        default=None, description="Long-lived keys; either this or webIdentity."
+    )
+    web_identity: WebIdentity | None = Field(
+        default=None,
+        description="Short-lived keys, for a token of the workers' ServiceAccount; no Secret is needed.",
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                _rule("has(self.credentialsSecretRef) != has(self.webIdentity)", _ONE_LOGIN),
+                _rule(
+                    "!has(self.caConfigMapRef) || self.endpoint.startsWith('https://')",
+                    _CA_NEEDS_HTTPS,
+                ),
+                _rule(
+                    "!has(self.webIdentity) || self.endpoint.startsWith('https://')",
+                    _IDENTITY_NEEDS_HTTPS,
+                ),
+            ]
+        }
+    )
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> S3Store:
+        is_https = self.endpoint.startswith("https://")
+        if (self.credentials_secret_ref is None) == (self.web_identity is None):
+            raise ValueError(_ONE_LOGIN)
+        if self.ca_config_map_ref is not None and not is_https:
+            raise ValueError(_CA_NEEDS_HTTPS)
+        if self.web_identity is not None and not is_https:
+            raise ValueError(_IDENTITY_NEEDS_HTTPS)
+        return self
 
 
 class VolumeStore(Model):

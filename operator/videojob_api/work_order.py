@@ -38,14 +38,35 @@ class OrderInput(Input):
     index: int
 
 
+class CaFile(Tolerant):
+    """Certificate authorities, mounted from a ConfigMap."""
+
+    path: str
+    config_map: str
+    """For sentences, as is ``key``: the file is missing where they are."""
+    key: str
+
+
+class TokenLogin(Tolerant):
+    """How to get credentials for a token (AssumeRoleWithWebIdentity)."""
+
+    role_arn: str
+    sts_endpoint: str
+    token_path: str
+    """Re-read each time: the kubelet renews it."""
+
+
 class S3Target(Tolerant):
-    """A bucket; the credentials are in the worker's environment."""
+    """A bucket; without ``web_identity`` the credentials are in the worker's environment."""
 
     endpoint: str
     bucket: str
     region: str = "us-east-1"
     prefix: str = ""
     addressing_style: AddressingStyle = AddressingStyle.AUTO
+    ca: CaFile | None = None
+    """To trust for it and its STS endpoint, and no other; None: the public ones."""
+    web_identity: TokenLogin | None = None
 
 
 class FolderTarget(Tolerant):

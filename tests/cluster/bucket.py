@@ -9,20 +9,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import deploy
 import minio_server
+import urllib3
 from minio import Minio
 
 BUCKET = "media"
 
 
 @contextlib.contextmanager
-def opened(namespace: str) -> Iterator[Minio]:
-    """A client while inside; the bucket exists."""
+def opened(namespace: str, trust: ssl.SSLContext | None = None) -> Iterator[Minio]:
+    """A client while inside; the bucket exists. With ``trust``, by TLS."""
     command = ["kubectl", "--namespace", namespace, "port-forward", "service/minio", ":9000"]
     command += ["--address", "127.0.0.1"]
     with subprocess.Popen(
@@ -41,7 +43,8 @@ def opened(namespace: str) -> Iterator[Minio]:
                 f"127.0.0.1:{found[1]}",
                 access_key=minio_server.ACCESS_KEY,
                 secret_key=minio_server.SECRET_KEY,
-                secure=False,
+                secure=trust is not None,
+                http_client=urllib3.PoolManager(ssl_context=trust) if trust else None,
             )
             if not client.bucket_exists(BUCKET):
                 client.make_bucket(BUCKET)

@@ -20,18 +20,20 @@ ACCESS_KEY = "videojob"
 SECRET_KEY = "videojob-local-only"
 
 
+def manifests(namespace: str) -> str:
+    """All that it is made of, as YAML documents."""
+    return string.Template((places.HERE / "minio.yaml").read_text()).substitute(
+        NAMESPACE=namespace,
+        ACCESS_KEY=ACCESS_KEY,
+        SECRET_KEY=SECRET_KEY,
+        MINIO_IMAGE=images.ensure_loaded("minio"),
+    )
+
+
 def ensure(namespace: str) -> dict[str, str]:
     """Deploy it, wait until it is ready, and return endpoint and keys."""
     api = Api(places.KUBECONFIG)
-    template = string.Template((places.HERE / "minio.yaml").read_text())
-    api.apply(
-        template.substitute(
-            NAMESPACE=namespace,
-            ACCESS_KEY=ACCESS_KEY,
-            SECRET_KEY=SECRET_KEY,
-            MINIO_IMAGE=images.ensure_loaded("minio"),
-        )
-    )
+    api.apply(manifests(namespace))
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments/minio"
 
     def ready() -> bool:

@@ -132,15 +132,11 @@ def test_a_volume_is_a_store_too(kube: Kubectl, volume: Path) -> None:
     (volume / "films").mkdir()
     (volume / "films").chmod(0o777)
     shutil.copy(demo.find_clip(), volume / "films" / "clip.mp4")
-    kube.apply(
-        {
-            "apiVersion": "videojob.dev/v1alpha1",
-            "kind": "VideoStore",
-            "metadata": {"name": "disk"},
-            "spec": {"volume": {"claimName": "disk", "prefix": "films/"}},
-        }
-    )
-    kube.apply(a_videojob("onvolume", "clip.mp4", prefix="out/", storeRef={"name": "disk"}))
+    text = (places.REPOSITORY / "examples" / "02-stores" / "volume.yaml").read_text()
+    (body,) = [each for each in yaml.safe_load_all(text) if each["kind"] == "VideoStore"]
+    body["spec"]["volume"]["claimName"] = "disk"
+    kube.apply(body)
+    kube.apply(a_videojob("onvolume", "clip.mp4", prefix="out/"))
     status = kube.wait_end("onvolume")
     assert status["phase"] == "Succeeded", status
     for output in status["outputs"]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from private_ca import PrivateCa
+from token_issuer import SUBJECT, Issuer, an_issuer
 
 from videojob_api.work_order import S3Target
 from videojob_worker.ffmpeg import Tools
@@ -27,6 +31,12 @@ from videojob_worker.stop import Stop
 
 REPOSITORY = Path(__file__).parents[2]
 ACCESS_KEY, SECRET_KEY = "tester", "tester-secret-key"
+_MINIO = {
+    "MINIO_ROOT_USER": ACCESS_KEY,
+    "MINIO_ROOT_PASSWORD": SECRET_KEY,
+    "MINIO_UPDATE": "off",
+    "MINIO_CALLHOME_ENABLE": "off",
+}
 
 
 @pytest.fixture
@@ -55,14 +65,22 @@ class Minio:
     """A running S3 server."""
 
     endpoint: str
+    trust: ssl.SSLContext | None = None
+    """Whose certificates to take, where it has one."""
 
     def client(self) -> Any:
         """A client of its own, to prepare and to look."""
         import minio
+        import urllib3
 
-        host = self.endpoint.removeprefix("http://")
+        scheme, _, host = self.endpoint.partition("://")
         return minio.Minio(
-            host, access_key=ACCESS_KEY, secret_key=SECRET_KEY, secure=False, region="us-east-1"
+            host,
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
+            secure=scheme == "https",
+            region="us-east-1",
+            http_client=urllib3.PoolManager(ssl_context=self.trust) if self.trust else None,
         )
 
 
@@ -72,14 +90,64 @@ def minio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
     address, folder = _free_address(), str(tmp_path_factory.mktemp("minio"))
     console = ("--console-address", "127.0.0.1:0")
     arguments = ("server", "--quiet", "--address", address, *console, folder)
-    environment = {
-        "MINIO_ROOT_USER": ACCESS_KEY,
-        "MINIO_ROOT_PASSWORD": SECRET_KEY,
-        "MINIO_UPDATE": "off",
-        "MINIO_CALLHOME_ENABLE": "off",
-    }
-    with _serving("minio", arguments, environment, f"http://{address}/minio/health/live"):
+    with _serving("minio", arguments, _MINIO, f"http://{address}/minio/health/live"):
         yield Minio(f"http://{address}")
+
+
+@pytest.fixture(scope="session")
+def private_ca() -> PrivateCa:
+    """Who vouches for ``private_minio``, and for nobody else."""
+    return PrivateCa()
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[Issuer]:
+    """Whose tokens ``private_minio`` takes."""
+    with an_issuer() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def private_minio(
+    tmp_path_factory: pytest.TempPathFactory, private_ca: PrivateCa, issuer: Issuer
+) -> Iterator[Minio]:
+    """A MinIO with a certificate of the private CA, which gives credentials for the issuer's tokens."""
+    address, folder = _free_address(), tmp_path_factory.mktemp("private-minio")
+    private_ca.issue("127.0.0.1").write(folder / "certs")
+    console = ("--console-address", "127.0.0.1:0", "--certs-dir", str(folder / "certs"))
+    arguments = ("server", "--quiet", "--address", address, *console, str(folder / "data"))
+    environment = {
+        **_MINIO,
+        "MINIO_IDENTITY_OPENID_CONFIG_URL": issuer.configuration_url,
+        "MINIO_IDENTITY_OPENID_CLIENT_ID": "sts.amazonaws.com",
+        "MINIO_IDENTITY_OPENID_ROLE_POLICY": "videojob",
+    }
+    trust = ssl.create_default_context(cadata=private_ca.pem)
+    trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    live = f"https://{address}/minio/health/live"
+    with _serving("minio", arguments, environment, live, trust):
+        _add_policy(address, private_ca, "videojob", folder)
+        yield Minio(f"https://{address}", trust)
+
+
+def _add_policy(address: str, ca: PrivateCa, name: str, folder: Path) -> None:
+    """The policy of the guide: all of S3, for tokens of one ServiceAccount."""
+    allow = {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]}
+    condition = {"StringEquals": {"jwt:sub": SUBJECT}}
+    statement = [{**allow, "Condition": condition}]
+    (folder / "policy").write_text(json.dumps({"Version": "2012-10-17", "Statement": statement}))
+    (folder / "ca").write_text(ca.pem)
+    # In a process of its own: the worker does without this part of the client, for the time it takes.
+    code = (
+        "import sys, urllib3; from minio import MinioAdmin; "
+        "from minio.credentials import StaticProvider; "
+        "address, ca, name, file, *keys = sys.argv[1:]; "
+        "admin = MinioAdmin(endpoint=address, credentials=StaticProvider(*keys), "
+        "http_client=urllib3.PoolManager(ca_certs=ca)); admin.policy_add(name, file)"
+    )
+    files = (str(folder / "ca"), name, str(folder / "policy"))
+    command = [sys.executable, "-c", code, address, *files, ACCESS_KEY, SECRET_KEY]
+    subprocess.run(command, check=True)
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +168,11 @@ def _free_address() -> str:
 
 @contextmanager
 def _serving(
-    tool: str, arguments: Sequence[str], environment: Mapping[str, str], live: str
+    tool: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    live: str,
+    trust: ssl.SSLContext | None = None,
 ) -> Iterator[None]:
     command = [sys.executable, str(REPOSITORY / "tests/cluster/binaries.py"), tool]
     binary = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
@@ -111,18 +183,20 @@ def _serving(
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_until_live(live, server)
+        _wait_until_live(live, server, trust)
         yield
     finally:
         server.terminate()
         server.wait(20)
 
 
-def _wait_until_live(url: str, server: subprocess.Popen[bytes]) -> None:
+def _wait_until_live(
+    url: str, server: subprocess.Popen[bytes], trust: ssl.SSLContext | None
+) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and server.poll() is None:
         try:
-            urllib.request.urlopen(url, timeout=1).close()
+            urllib.request.urlopen(url, timeout=1, context=trust).close()
             return
         except urllib.error.HTTPError as answer:
             answer.close()

@@ -1,7 +1,7 @@
 """What answers of an S3 store mean: NotThere, Replaced, refused for good, or what may pass.
 
-Used by ``storage`` alone, around each request. The only other module that knows the client's errors;
-it asks for nothing itself.
+Used by ``storage`` and ``web_identity``, around each request. The only module that knows the client's
+errors; it asks for nothing itself.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from .objects import NotThere, Replaced
 _WHAT_TO_DO = {
     "NoSuchBucket": "there is no such bucket; create it, or name another in the VideoStore",
     "InvalidBucketName": "that is no bucket name; mend it in the VideoStore",
-    "InvalidAccessKeyId": "the access key is not known there; mend the VideoStore's Secret",
+    "InvalidAccessKeyId": "the access key is not known there; mend the VideoStore's Secret (or "
+    "webIdentity)",
     "SignatureDoesNotMatch": "the secret key is wrong; mend the VideoStore's Secret",
     "AccessDenied": "access is denied; allow the VideoStore's credentials to read inputs and to "
     "write results there",
-    "ExpiredToken": "the credentials have expired; renew the VideoStore's Secret",
+    "ExpiredToken": "they have expired; renew the VideoStore's credentials",
     "AuthorizationHeaderMalformed": "the region is not the bucket's; mend it in the VideoStore",
     "PermanentRedirect": "the bucket is elsewhere; mend endpoint and region in the VideoStore",
     "XMinioStorageFull": "the store is full; free space in it, or give it more",
@@ -67,7 +68,8 @@ class Translation:
             raise Passing(f"HTTP {status}") from error
         if isinstance(error, urllib3.exceptions.SSLError):
             raise StorageRefused(
-                f"The certificate of {self._where} is not trusted here ({error})."
+                f"The certificate of {self._where} is not trusted here ({error}); mend it, or name its "
+                "CA in the VideoStore's caConfigMapRef."
             ) from error
         if isinstance(error, (urllib3.exceptions.HTTPError, minio.error.MinioException)):
             raise Passing(_short(error)) from error

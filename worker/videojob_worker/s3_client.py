@@ -1,4 +1,4 @@
-"""The client for a bucket: its connections and its credentials.
+"""The client for a bucket: its connections, whose certificates they trust, and its credentials.
 
 Called by ``storage`` when it opens a bucket. It connects to nothing yet.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from videojob_api import names
 from videojob_api.videostore import AddressingStyle
-from videojob_api.work_order import S3Target
+from videojob_api.work_order import CaFile, S3Target
 
 from .errors import NotDoable, StorageRefused
 
@@ -31,35 +31,21 @@ def connect(target: S3Target, environment: Mapping[str, str]) -> Any:
 
     Raises:
         NotDoable: if its endpoint is none.
-        StorageRefused: if there are no credentials.
+        StorageRefused: if there are no credentials, or the CA can't be used.
     """
-    key, secret = (environment.get(n) for n in (names.ENV_ACCESS_KEY, names.ENV_SECRET_KEY))
-    if not key or not secret:
-        raise StorageRefused(
-            f"There are no credentials for {describe(target)}; put accessKeyID and "
-            "secretAccessKey into the VideoStore's Secret."
-        )
     # The client's admin part, of no use to us, brings cffi and two libraries of cryptography:
     # a third of a second before the first byte.
     admin = types.ModuleType("minio.minioadmin")
     admin.MinioAdmin = None  # type: ignore[attr-defined]
     sys.modules.setdefault("minio.minioadmin", admin)
-    import certifi
     import minio
-    import urllib3
 
     secure, _, host = target.endpoint.rpartition("://")
-    pool = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
-        maxsize=_POOL_SIZE,
-        retries=False,
-        ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
-    )
+    pool = _open_pool(target.ca)
     try:
         client: Any = minio.Minio(
             host.rstrip("/"),
-            access_key=key,
-            secret_key=secret,
+            credentials=_find_credentials(target, environment, pool),
             secure=secure == "https",
             region=target.region,
             http_client=pool,
@@ -71,3 +57,65 @@ def connect(target: S3Target, environment: Mapping[str, str]) -> Any:
     elif target.addressing_style is AddressingStyle.PATH:
         client.disable_virtual_style_endpoint()
     return client
+
+
+def _open_pool(ca: CaFile | None) -> Any:
+    import certifi
+    import urllib3
+
+    trust: dict[str, Any] = (
+        {"ssl_context": _trust_only(ca)}
+        if ca
+        else {"ca_certs": os.environ.get("SSL_CERT_FILE") or certifi.where()}
+    )
+    return urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
+        maxsize=_POOL_SIZE,
+        retries=False,
+        **trust,
+    )
+
+
+def _trust_only(ca: CaFile) -> Any:
+    """A context for TLS that takes certificates of these authorities, and of no others."""
+    import ssl
+
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    context = create_urllib3_context()
+    # What Python 3.13 asks for by default, most CAs made by `openssl req -x509` don't have. Whoever
+    # names one here means it, be it an intermediate or the server's own certificate.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    where = f"ConfigMap {ca.config_map!r}"
+    try:
+        context.load_verify_locations(cafile=ca.path)
+    except FileNotFoundError as error:
+        raise StorageRefused(
+            f"The CA that the VideoStore's caConfigMapRef names is not there: there is no {where} here, "
+            f"or it has no key {ca.key!r}; put the store's CA there, in PEM."
+        ) from error
+    except OSError as error:  # ssl.SSLError is one
+        raise StorageRefused(
+            f"Key {ca.key!r} of {where} should hold certificates in PEM and does not "
+            f"({error.strerror or error}); put the store's CA there, from "
+            "-----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----."
+        ) from error
+    return context
+
+
+def _find_credentials(target: S3Target, environment: Mapping[str, str], pool: Any) -> Any:
+    if target.web_identity is not None:
+        from .web_identity import WebIdentity  # only now: it brings minio
+
+        session = environment.get(names.ENV_POD_NAME, "videojob")
+        return WebIdentity(target.web_identity, session, pool)
+    key, secret = (environment.get(n) for n in (names.ENV_ACCESS_KEY, names.ENV_SECRET_KEY))
+    if not key or not secret:
+        raise StorageRefused(
+            f"There are no credentials for {describe(target)}; put accessKeyID and "
+            "secretAccessKey into the VideoStore's Secret."
+        )
+    from minio.credentials.providers import StaticProvider
+
+    return StaticProvider(key, secret)
