@@ -77,8 +77,10 @@ class S3Store(Model):
     ] = Field(description="For example https://s3.eu-central-1.amazonaws.com or http://minio:9000.")
     bucket: Annotated[
         str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")
-    ]
-    region: Annotated[str, Field(max_length=64)] = Field(default="us-east-1")
+    ] = Field(description="Name of the bucket; it has to be there.")
+    region: Annotated[str, Field(max_length=64)] = Field(
+        default="us-east-1", description="Requests are signed for it; many servers take any."
+    )
     prefix: Prefix = Field(
         default="", description="Put before every key; empty or with a slash at the end."
     )
@@ -130,7 +132,9 @@ class S3Store(Model):
 class VolumeStore(Model):
     """A folder on a PersistentVolumeClaim of the same namespace."""
 
-    claim_name: Name
+    claim_name: Name = Field(
+        description="Name of the PersistentVolumeClaim; workers on several nodes need ReadWriteMany."
+    )
     prefix: Prefix = Field(
         default="", description="Put before every key; empty or with a slash at the end."
     )
