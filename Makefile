@@ -68,7 +68,7 @@ lint: setup ## Style, types, import rules, generated files
 
 .PHONY: test-unit
 test-unit: setup ## Unit tests: no cluster, no ffmpeg, under 30 s
-	@$(PYTEST) -q tests/unit tests/test_layout.py
+	@$(PYTEST) -q -n logical tests/unit tests/test_layout.py
 
 .PHONY: test-integration
 test-integration: setup-torch ## Real ffmpeg, real MinIO process, no cluster
