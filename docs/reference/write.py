@@ -6,13 +6,11 @@ and not in ``videojob_api``, so that no image carries it. It knows schemas, and 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from videojob_api.schema import BUILDERS
+from videojob_api.schema import BUILDERS, keep_files
 from videojob_api.status import MAX_COUNT
 
 Schema = dict[str, Any]
@@ -169,26 +167,10 @@ def _escape(cell: str) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the pages into a folder, or with --check say which of them are out of date."""
-    parser = argparse.ArgumentParser(prog="python docs/reference/write.py")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit 1 on a difference"
-    )
-    args = parser.parse_args(argv)
-    stale = []
-    for build in BUILDERS.values():
-        crd = build()
-        path, text = args.folder / f"{crd['spec']['names']['singular']}.md", render_page(crd)
-        if path.exists() and path.read_text() == text:
-            continue
-        stale.append(str(path))
-        if not args.check:
-            path.write_text(text)
-    if stale and args.check:
-        print(f"out of date: {', '.join(stale)}; run `make crds` and commit", file=sys.stderr)
-        return 1
-    return 0
+    """The pages."""
+    crds = [build() for build in BUILDERS.values()]
+    pages = {f"{crd['spec']['names']['singular']}.md": render_page(crd) for crd in crds}
+    return keep_files("python docs/reference/write.py", pages, argv)
 
 
 if __name__ == "__main__":

@@ -84,9 +84,9 @@ KEY_PATTERN = r"^[^/\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, min_length=1, max_length=63)]
 """A DNS label: lower-case letters, digits and dashes."""
 
-SubdomainName = Annotated[
-    str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", min_length=1, max_length=253)
-]
+SUBDOMAIN_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+
+Subdomain = Annotated[str, Field(pattern=SUBDOMAIN_PATTERN, min_length=1, max_length=253)]
 """A name that may have dots, as most kinds of Kubernetes may: ``kube-root-ca.crt`` is a ConfigMap."""
 
 ObjectKey = Annotated[str, Field(pattern=KEY_PATTERN, min_length=1, max_length=1024)]

@@ -11,13 +11,11 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, field_validator
 
-from .base import Model, Name
+from .base import Model, Name, Subdomain
 
-_SUBDOMAIN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 _QUALIFIED = r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 _VALUE = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$"
 
-Subdomain = Annotated[str, Field(pattern=_SUBDOMAIN, min_length=1, max_length=253)]
 LabelKey = Annotated[str, Field(pattern=_QUALIFIED, min_length=1, max_length=316)]
 LabelValue = Annotated[str, Field(pattern=_VALUE, max_length=63)]
 Weight = Annotated[int, Field(ge=1, le=100)]

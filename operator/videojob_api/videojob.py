@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from .base import Model, Name, Quantity
+from .base import SUBDOMAIN_PATTERN, Model, Name, Quantity, Subdomain
 from .ending import Notify, SubjectRef, Ttl, UserMetadata, check_metadata
 from .inputs import Input
 from .output import Output
 from .resources import Resources
-from .scheduling import Scheduling, Subdomain
+from .scheduling import Scheduling
 from .status import MAX_RUN_TOKEN, VideoJobStatus
 from .step_rules import STEP_RULES
 from .steps import Step, check_steps
@@ -136,8 +136,8 @@ class TemplateRef(Model):
         default=TemplateKind.NAMESPACED,
         description="VideoTemplate is one of the VideoJob's own namespace.",
     )
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)] = (
-        Field(description="The template's name; one that is not there yet is waited for.")
+    name: Annotated[str, Field(pattern=SUBDOMAIN_PATTERN, max_length=253)] = Field(
+        description="The template's name; one that is not there yet is waited for."
     )
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
-from .base import Model, Name, SubdomainName, check_inside
+from .base import Model, Name, Subdomain, check_inside
 from .web_identity import WebIdentity
 
 _INSIDE: dict[str, JsonValue] = {
@@ -49,7 +49,7 @@ class SecretRef(Model):
 class ConfigMapKeyRef(Model):
     """One key of a ConfigMap in the same namespace."""
 
-    name: SubdomainName = Field(description="Name of the ConfigMap.")
+    name: Subdomain = Field(description="Name of the ConfigMap.")
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=253)] = Field(
         default="ca.crt", description="Key whose value is one or more certificates in PEM."
     )

@@ -63,10 +63,10 @@ async def observe(key: Key, world: World) -> Observed | None:
     spec, invalid = world.specs.get(uid, body["spec"], lambda: parse_spec(body))
     told = body.get("status", {})
     status = world.statuses.get(uid, told, lambda: parse_status(body))
-    log_of_run(status.run_id or names.run_id(uid, 1), status.attempt or 0)
+    current = status.run_id or names.run_id(uid, 1)
+    log_of_run(current, status.attempt or 0)
     spec, template = use_template(spec, await find_template(key, spec, status, world))
     jobs = await _jobs(key, uid, status, world)
-    current = status.run_id or names.run_id(uid, 1)
     attempts = tuple(job for job in jobs if job.run_id == current)
     if not status.phase.is_terminal:
         await _take_over(key, uid, current, status, attempts, world)
@@ -223,8 +223,7 @@ async def _without_evicted(key: Key, uid: str, attempt: Attempt, world: World) -
         if 0 <= (job_index := parse_job_index(pod)) < len(attempt.indexes)
     }
     if world.book.is_disruption_news(uid, attempt, ignored):
-        found = await world.cluster.list_pods_of_job(key.namespace, attempt.name)
-        pods = [pod for pod in found if is_owned_by(pod, attempt.uid)]
+        pods = await _list_pods(key, attempt, world)
         evictions, endings = count_evictions(pods), parse_endings(pods)
         for job_index, index in enumerate(attempt.indexes):
             if evictions[job_index] > MAX_KILLS:
@@ -239,14 +238,19 @@ async def _read_endings(key: Key, uid: str, attempt: Attempt, world: World) -> N
     unread = world.book.unread(uid, attempt)
     if not unread:
         return
-    found = await world.cluster.list_pods_of_job(key.namespace, attempt.name)
-    pods = [pod for pod in found if is_owned_by(pod, attempt.uid)]
+    pods = await _list_pods(key, attempt, world)
     world.book.record_costs(uid, attempt, parse_costs(pods, attempt.gpus))
     for job_index, (ending, result) in parse_endings(pods).items():
         if job_index < len(attempt.indexes) and attempt.indexes[job_index] in unread:
             index = attempt.indexes[job_index]
             world.book.record_ending(uid, attempt, index, ending, result)
     world.book.mark_looked(uid, attempt, unread)
+
+
+async def _list_pods(key: Key, attempt: Attempt, world: World) -> list[Body]:
+    """All pods that an attempt's Job still has, ended ones too."""
+    found = await world.cluster.list_pods_of_job(key.namespace, attempt.name)
+    return [pod for pod in found if is_owned_by(pod, attempt.uid)]
 
 
 async def _take_over(
@@ -266,8 +270,7 @@ async def _take_over(
     succeeded = parse_indexes(status.indexes.succeeded) if status.indexes else []
     counted: list[Usage] = []
     for attempt in attempts if status.usage else ():
-        found = await world.cluster.list_pods_of_job(key.namespace, attempt.name)
-        pods = [pod for pod in found if is_owned_by(pod, attempt.uid)]
+        pods = await _list_pods(key, attempt, world)
         known = [
             pod
             for pod in pods

@@ -96,7 +96,7 @@ async def resync(world: World) -> int:
     """
     known = _remembered(world)
     there = {
-        _uid(body): (plural, body)
+        _uid(body): (plural, _identity(body))
         for plural in _PLURALS
         for namespace in world.settings.watch_namespaces or ("",)
         async for body in world.cluster.each_metadata(plural, namespace)
@@ -108,19 +108,17 @@ async def resync(world: World) -> int:
     ]
     for plural, body in ghosts:
         _forget(plural, body, world)
-    went = (
-        known.keys() - _remembered(world).keys()
-    )  # while the lists were read: it must not come back
+    # What went while the lists were read must not come back with them.
+    went = known.keys() - _remembered(world).keys()
     missed = [one for uid, one in there.items() if uid not in went and not _is_known(*one, world)]
     if missed:  # most often it is on its way
         await asyncio.sleep(_SETTLE_SECONDS)
     missed = [one for one in missed if not _is_known(*one, world)]
-    for plural, body in missed:
-        await _catch_up(plural, body, world)
+    found = [await _catch_up(plural, body, world) for plural, body in missed]
     for key, _ in world.cache.videojobs():
         if not world.cache.is_at_rest(key):
             world.queue.add(key)
-    metrics.WATCH_MISSED.set(len(missed))
+    metrics.WATCH_MISSED.set(sum(found))
     world.line.keep_only({known.uid for _, known in world.cache.videojobs()})
     return len(ghosts)
 
@@ -160,19 +158,27 @@ def _forget(plural: str, body: Body, world: World) -> None:
         world.queue.add(key)
 
 
-async def _catch_up(plural: str, body: Body, world: World) -> None:
-    """Ask for what no watch has told of."""
+async def _catch_up(plural: str, body: Body, world: World) -> bool:
+    """Ask for what no watch has told of; whether it is there still."""
     meta = body["metadata"]
     try:
         body = await world.cluster.get_listed(plural, meta["namespace"], meta["name"])
     except Gone:
-        return
+        return False
     if plural == "videojobs":
         look_at_listed(body, world)
-        return
+        return True
     put = world.cache.put_job if plural == "jobs" else world.cache.put_pod
     if (key := put(body)) is not None:
         world.queue.add(key)
+    return True
+
+
+def _identity(body: Body) -> Body:
+    """What tells an object and its version apart: ten thousand are held at once."""
+    meta = body["metadata"]
+    kept = ("namespace", "name", "uid", "resourceVersion", "labels")
+    return {"metadata": {name: meta[name] for name in kept if name in meta}}
 
 
 def _uid(body: Body) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from videojob_api.scheduling import PodPlacement, Subdomain
+from videojob_api.base import Subdomain
+from videojob_api.scheduling import PodPlacement
 
 
 class PodDefaults(PodPlacement):

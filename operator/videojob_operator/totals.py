@@ -38,19 +38,18 @@ def count_outputs(observed: Observed, verdicts: Verdicts) -> tuple[int, int]:
     The status says which inputs its numbers are of: they were written together.
     """
     before = observed.status
-    told = (before.output_count or 0, before.output_bytes or 0)
     counted = frozenset(parse_indexes(before.indexes.succeeded)) if before.indexes else frozenset()
-    found = {
-        index: (result.output_count, result.output_bytes)
-        for index, result in observed.results.items()
-        if index in verdicts.succeeded
-    }
-    new = [numbers for index, numbers in found.items() if index not in counted]
-    count, size = (
-        min(MAX_COUNT, max(sum(all_), sum(later)))
-        for all_, later in zip(_columns(*found.values()), _columns(told, *new), strict=True)
+    results = {i: observed.results[i] for i in verdicts.succeeded if i in observed.results}
+    new = [result for index, result in results.items() if index not in counted]
+    count = max(
+        sum(result.output_count for result in results.values()),
+        (before.output_count or 0) + sum(result.output_count for result in new),
     )
-    return count, size
+    size = max(
+        sum(result.output_bytes for result in results.values()),
+        (before.output_bytes or 0) + sum(result.output_bytes for result in new),
+    )
+    return min(count, MAX_COUNT), min(size, MAX_COUNT)
 
 
 def highest_usage(told: Usage | None, found: Usage | None) -> Usage | None:
@@ -92,7 +91,3 @@ def _combine(
 def _round(value: float) -> float:
     """Tenths, and no more than fits the status whatever workers claim."""
     return min(round(value, 1), MAX_COUNT)
-
-
-def _columns(*rows: tuple[int, int]) -> tuple[list[int], list[int]]:
-    return [count for count, _ in rows], [size for _, size in rows]

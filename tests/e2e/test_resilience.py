@@ -80,13 +80,19 @@ def test_what_pods_published_is_known_though_they_are_gone(
     assert status["outputCount"] == len(status["outputs"])
 
 
+def a_pod_at_work(kube: Kubectl, name: str, clip: str) -> str:
+    """The name of the only pod of a VideoJob that would not be tried again after a counted failure."""
+    kube.apply(a_videojob(name, clip, steps=STEPS, retry={"limit": 0}))
+    kube.wait(name, lambda s: s.get("phase") == "Running")
+    (pod,) = kube.items("pods")
+    found: str = pod["metadata"]["name"]
+    return found
+
+
 def test_a_killed_worker_is_tried_again_without_counting(
     kube: Kubectl, media: Minio, clip: str
 ) -> None:
-    kube.apply(a_videojob("hit", clip, steps=STEPS, retry={"limit": 0}))
-    kube.wait("hit", lambda s: s.get("phase") == "Running")
-    (pod,) = kube.items("pods")
-    name = pod["metadata"]["name"]
+    name = a_pod_at_work(kube, "hit", clip)
     for process in processes.with_environment("videojob_worker", f"VIDEOJOB_POD_NAME={name}"):
         os.kill(process.pid, signal.SIGKILL)
     status = kube.wait_end("hit")
@@ -98,10 +104,7 @@ def test_an_evicted_worker_is_made_again_without_counting(
     kube: Kubectl, media: Minio, clip: str
 ) -> None:
     """By the API that `kubectl drain` uses; a single counted failure would end it here."""
-    kube.apply(a_videojob("evicted", clip, steps=STEPS, retry={"limit": 0}))
-    kube.wait("evicted", lambda s: s.get("phase") == "Running")
-    (pod,) = kube.items("pods")
-    meta = {"name": pod["metadata"]["name"], "namespace": kube.namespace}
+    meta = {"name": a_pod_at_work(kube, "evicted", clip), "namespace": kube.namespace}
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
     path = f"/api/v1/namespaces/{kube.namespace}/pods/{meta['name']}/eviction"
     kube.ok("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))

@@ -41,7 +41,8 @@ def decide_fallback(observed: Observed, now: datetime) -> Decision | None:
     attempt, spec = observed.attempt, observed.spec
     if attempt is None or spec is None or attempt.device is None or attempt.is_over:
         return None
-    if keeps_off_gpu(spec.accelerator, observed.status.accelerator):
+    told = observed.status.accelerator
+    if keeps_off_gpu(spec.accelerator, told.reason if told else None):
         return Decision(actions=(DeleteJob.of(attempt),))
     due = fallback_at(observed)
     if due is None or now < due:

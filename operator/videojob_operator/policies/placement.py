@@ -126,15 +126,15 @@ def keep_fallback(
         attempt: the newest Job; None where a suspension has taken it away.
         told: what the status says of it.
     """
-    remembered = recall_placement(wanted, attempt).to_status() if attempt else None
-    if any(keeps_off_gpu(wanted, status) for status in (told, remembered)):
+    reasons = (told.reason if told else None, attempt.accelerator_reason if attempt else None)
+    if any(keeps_off_gpu(wanted, reason) for reason in reasons):
         return on_cpu(wanted, PlacementReason.FALLBACK_AFTER_WAIT)
     return None
 
 
-def keeps_off_gpu(wanted: Accelerator, told: AcceleratorStatus | None) -> bool:
-    """Whether a run that need not have a GPU has waited for one in vain, as its status tells."""
-    in_vain = told is not None and told.reason == PlacementReason.FALLBACK_AFTER_WAIT
+def keeps_off_gpu(wanted: Accelerator, reason: str | None) -> bool:
+    """Whether a run that need not have a GPU has waited for one in vain, by the reason of its placement."""
+    in_vain = reason == PlacementReason.FALLBACK_AFTER_WAIT
     return in_vain and wanted.mode is AcceleratorMode.AUTO
 
 

@@ -98,6 +98,15 @@ async def test_what_the_watch_tells_a_moment_later_was_not_missed() -> None:
 
 
 @in_virtual_time
+async def test_what_goes_a_moment_after_it_was_listed_was_not_missed() -> None:
+    world = a_world()
+    fake(world).put("videojobs", a_videojob_body())
+    asyncio.get_running_loop().call_later(1, fake(world).drop, "videojobs", KEY.name)
+    await resync(world)
+    assert (missed(), world.cache.videojob(KEY)) == (0, None)
+
+
+@in_virtual_time
 async def test_a_change_that_was_missed_is_found() -> None:
     world = a_world()
     world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body()))
