@@ -11,59 +11,78 @@ const QUIET = [
   "--autoplay-policy=no-user-gesture-required",
 ];
 
-async function play(browser, { kind, url }) {
-  const page = await browser.newPage();
-  page.setDefaultTimeout(asked.patienceSeconds * 1000);
-  const failed = [];
-  page.on("response", (response) => response.status() >= 400 && failed.push(response.url()));
-  page.on("pageerror", (error) => failed.push(String(error)));
-  await page.goto(asked.page);
-  await page.evaluate(([kind, url]) => { window.player = window[`open${kind}`](url); }, [kind, url]);
-  const seen = { duration: null, heights: [], seeks: [], errors: failed };
-  try {
-    await page.waitForFunction(() => video.readyState >= 3);
-    await page.evaluate(() => { video.play(); });
-    await page.waitForFunction(() => video.currentTime > 0);
-    Object.assign(seen, await page.evaluate(() => ({
-      duration: video.duration,
-      renditions: player.renditions(),
-      sounds: player.sounds(),
-      texts: player.texts(),
-    })));
-    for (const height of [...new Set(seen.renditions)].sort((a, b) => a - b)) {
-      await page.evaluate((height) => player.choose(height), height);
-      await page.waitForFunction((height) => video.videoHeight === height, height);
-      seen.heights.push(height);
+/** All that is asked, of one player; each part on a page of its own, which has nothing of the other's. */
+async function play(browser, each) {
+  const seen = { duration: null, heights: [], seeks: [], errors: [] };
+  for (const part of [explore, end]) {
+    const page = await open(browser, each, seen);
+    try {
+      await begin(page);
+      await part(page, seen);
+    } catch (error) {
+      seen.errors.push(String(error));
+      seen.state = await page.evaluate(() => ({
+        at: video.currentTime, ready: video.readyState, height: video.videoHeight, paused: video.paused,
+        buffered: [...Array(video.buffered.length).keys()].map((n) => [
+          video.buffered.start(n), video.buffered.end(n),
+        ]),
+      }));
     }
-    if (seen.sounds.length > 1) {
-      await page.evaluate((language) => player.listen(language), seen.sounds.at(-1));
-      await page.waitForFunction((language) => player.heard() === language, seen.sounds.at(-1));
-    }
-    if (seen.texts.length) await page.evaluate(() => player.read());
-    for (const seconds of asked.seeks) seen.seeks.push(await seek(page, seconds, seen));
-    await page.evaluate((seconds) => { video.currentTime = seconds; }, asked.lastSeek);
-    await page.evaluate(() => { video.play(); });
-    await page.waitForFunction(() => endedAt !== null);
-    Object.assign(seen, await page.evaluate(() => ({
-      endedAt,
-      soundBytes: video.webkitAudioDecodedByteCount,
-    })));
-  } catch (error) {
-    seen.errors.push(String(error));
-    seen.state = await page.evaluate(() => ({
-      at: video.currentTime, ready: video.readyState, height: video.videoHeight, paused: video.paused,
-      buffered: [...Array(video.buffered.length).keys()].map((n) => [
-        video.buffered.start(n), video.buffered.end(n),
-      ]),
-    }));
+    seen.errors.push(...await page.evaluate(() => errors));
+    await page.close();
   }
-  seen.errors.push(...await page.evaluate(() => errors));
-  await page.close();
   return seen;
 }
 
+async function open(browser, { kind, url }, { errors }) {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(asked.patienceSeconds * 1000);
+  page.on("response", (response) => response.status() >= 400 && errors.push(response.url()));
+  page.on("pageerror", (error) => errors.push(String(error)));
+  await page.goto(asked.page);
+  await page.evaluate(([kind, url]) => { window.player = window[`open${kind}`](url); }, [kind, url]);
+  return page;
+}
+
+async function begin(page) {
+  await page.waitForFunction(() => video.readyState >= 3);
+  await page.evaluate(() => { video.play(); });
+  await page.waitForFunction(() => video.currentTime > 0);
+}
+
+/** What there is to choose, each choice, and jumps. */
+async function explore(page, seen) {
+  Object.assign(seen, await page.evaluate(() => ({
+    duration: video.duration,
+    renditions: player.renditions(),
+    sounds: player.sounds(),
+    texts: player.texts(),
+  })));
+  for (const height of [...new Set(seen.renditions)].sort((a, b) => a - b)) {
+    await page.evaluate((height) => player.choose(height), height);
+    await page.waitForFunction((height) => video.videoHeight === height, height);
+    seen.heights.push(height);
+  }
+  if (seen.sounds.length > 1) {
+    await page.evaluate((language) => player.listen(language), seen.sounds.at(-1));
+    await page.waitForFunction((language) => player.heard() === language, seen.sounds.at(-1));
+  }
+  if (seen.texts.length) await page.evaluate(() => player.read());
+  for (const seconds of asked.seeks) seen.seeks.push(await seek(page, seconds, seen.texts));
+}
+
+/** The last second. After many jumps and switches dash.js forgets, at times, to say that all has come. */
+async function end(page, seen) {
+  await seek(page, asked.lastSeek, []);
+  await page.waitForFunction(() => endedAt !== null);
+  Object.assign(seen, await page.evaluate(() => ({
+    endedAt,
+    soundBytes: video.webkitAudioDecodedByteCount,
+  })));
+}
+
 /** Jump, and look at what is on screen before going on. */
-async function seek(page, seconds, { texts }) {
+async function seek(page, seconds, texts) {
   await page.evaluate((seconds) => { video.pause(); video.currentTime = seconds; }, seconds);
   await page.waitForFunction(() => !video.seeking && video.readyState >= 2);
   if (texts.length) await page.waitForFunction(() => caption() !== "");
