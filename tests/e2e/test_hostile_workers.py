@@ -19,27 +19,18 @@ import places
 import pytest
 from minio import Minio
 from on_cluster import Kubectl, a_secret, a_store, a_videojob, metrics_of
+from port_forward import forwarded
 
 from videojob_api import names
+
+pytestmark = pytest.mark.alone
 
 
 @pytest.fixture(scope="module")
 def endpoint(installed: None) -> Iterator[str]:
     """The reports endpoint as reached from this machine."""
-    command = ["kubectl", "--namespace", deploy.NAMESPACE, "port-forward", "service/videojob"]
-    with subprocess.Popen(
-        [*command, ":8443", "--address", "127.0.0.1"],
-        env=deploy.environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as forward:
-        try:
-            line = forward.stdout.readline() if forward.stdout else ""
-            found = re.search(r"127\.0\.0\.1:(\d+)", line)
-            assert found, line
-            yield f"https://127.0.0.1:{found[1]}"
-        finally:
-            forward.terminate()
+    with forwarded(deploy.NAMESPACE, "videojob", 8443) as address:
+        yield f"https://{address}"
 
 
 def post(endpoint: str, kube: Kubectl, name: str, token: str, body: bytes) -> int:
