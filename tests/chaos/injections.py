@@ -10,9 +10,10 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
 
@@ -81,7 +82,12 @@ def _replicas() -> dict[str, Process]:
     found = processes.with_environment(
         "videojob_operator", f"VIDEOJOB_NAMESPACE={installation.NAMESPACE}\0"
     )
-    return {_variable(process, "VIDEOJOB_POD_NAME"): process for process in found}
+    return _by_pod(found)
+
+
+def _by_pod(found: Iterable[Process]) -> dict[str, Process]:
+    named = {_variable(process, "VIDEOJOB_POD_NAME"): process for process in found}
+    return {name: process for name, process in named.items() if name}  # else it has just ended
 
 
 def _variable(process: Process, name: str) -> str:
@@ -224,31 +230,47 @@ def _remove_service(target: Target, injection: Injection, chance: random.Random)
 def _workers(target: Target) -> dict[str, Process]:
     """The workers' own processes by the names of their pods."""
     found = processes.with_environment("videojob_worker", f'"namespace":"{target.namespace}"')
-    return {_variable(process, "VIDEOJOB_POD_NAME"): process for process in found}
+    return _by_pod(found)
 
 
-def _wait_for_worker(target: Target, chance: random.Random) -> tuple[str, Process]:
-    found = _wait_for(lambda: _workers(target), "nobody is at work")
-    return chance.choice(sorted(found.items()))
+def _hit_worker(
+    target: Target, chance: random.Random, hit: Callable[[str, Process], object]
+) -> str:
+    """Do something to a worker, or to another one if it has just ended; its pod."""
+
+    def hit_one() -> str | None:
+        found = _workers(target)
+        if not found:
+            return None
+        pod = chance.choice(sorted(found))
+        try:
+            hit(pod, found[pod])
+        except ProcessLookupError:
+            return None
+        except client.ApiException as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+        return pod
+
+    return _wait_for(hit_one, "nobody is at work")
 
 
 def _kill_worker(target: Target, injection: Injection, chance: random.Random) -> str:
-    pod, process = _wait_for_worker(target, chance)
-    os.kill(process.pid, signal.SIGKILL)
-    return pod
+    return _hit_worker(target, chance, lambda _, process: os.kill(process.pid, signal.SIGKILL))
 
 
 def _delete_worker(target: Target, injection: Injection, chance: random.Random) -> str:
-    pod, _ = _wait_for_worker(target, chance)
-    client.CoreV1Api().delete_namespaced_pod(pod, target.namespace)
-    return pod
+    delete = client.CoreV1Api().delete_namespaced_pod
+    return _hit_worker(target, chance, lambda pod, _: delete(pod, target.namespace))
 
 
 def _evict_worker(target: Target, injection: Injection, chance: random.Random) -> str:
-    pod, _ = _wait_for_worker(target, chance)
-    eviction = client.V1Eviction(metadata=client.V1ObjectMeta(name=pod))
-    client.CoreV1Api().create_namespaced_pod_eviction(pod, target.namespace, eviction)
-    return pod
+    def evict(pod: str, _: Process) -> None:
+        eviction = client.V1Eviction(metadata=client.V1ObjectMeta(name=pod))
+        client.CoreV1Api().create_namespaced_pod_eviction(pod, target.namespace, eviction)
+
+    return _hit_worker(target, chance, evict)
 
 
 def _starve_worker(target: Target, injection: Injection, chance: random.Random) -> str:

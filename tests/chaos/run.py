@@ -165,7 +165,7 @@ def carry_out(run: Run, target: Target, injection: Injection) -> Outcome:
         outcome.hit = inject(target, injection, run.seed)
         run.say(f"{injection.number:2} {injection.kind}: {outcome.hit}")
     except Exception as error:  # whatever stopped it: the run goes on, and is not clean
-        outcome.missed = str(error) if isinstance(error, Missed) else f"{error!r}"[:300]
+        outcome.missed = str(error) if isinstance(error, Missed) else f"{error!r} {error}"[:600]
         run.say(f"{injection.number:2} {injection.kind} hit nothing: {outcome.missed}")
     return outcome
 
