@@ -76,7 +76,7 @@ test-integration: setup-torch ## Real ffmpeg, real MinIO process, no cluster
 	@$(CLUSTER)/browser.py
 	@$(CLUSTER)/vmaf_program.py > /dev/null
 	@$(CLUSTER)/binaries.py minio versitygw > /dev/null
-	@$(PYTEST) -q tests/integration
+	@$(PYTEST) -q -n logical tests/integration
 
 .PHONY: test-chart
 test-chart: setup ## The Helm charts, and what GitOps tools make of our resources
@@ -87,7 +87,8 @@ test-chart: setup ## The Helm charts, and what GitOps tools make of our resource
 test-e2e: deploy ## The whole on the local cluster
 	@$(CLUSTER)/packages.py
 	@$(CLUSTER)/images.py load minio > /dev/null
-	@$(PYTEST) -q tests/e2e
+	@$(PYTEST) -q -n 3 --dist loadfile -m "not alone and not large and not long" tests/e2e
+	@$(PYTEST) -q -m "alone and not large and not long" tests/e2e
 
 .PHONY: test
 test: lint test-unit test-integration test-chart test-e2e ## Everything: lint, unit, integration, chart, end to end

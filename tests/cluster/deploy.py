@@ -6,6 +6,7 @@ what it installs is what any user would install.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -65,7 +66,9 @@ def ensure(
     command += ["--namespace", namespace, "--create-namespace", "--wait", "--timeout", "120s"]
     for setting in settings:
         command += ["--set", setting]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    with (places.CACHE / "deploy.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # helm refuses a second one at work on a release
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True)
     if done.returncode:
         raise DeployError(f"helm could not install the chart: {done.stderr.strip()}")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import bucket
 import places
+import pytest
 import yaml
 from minio import Minio
 from on_cluster import Kubectl, a_videojob, published
@@ -80,6 +81,7 @@ def test_it_succeeds_and_every_object_is_as_its_status_states(
     assert all(key.split("/")[-2] in PRIVATE_FOLDERS for key in extra), extra
 
 
+@pytest.mark.alone
 def test_its_whole_life_costs_three_status_writes_two_events_and_nothing_at_rest(
     kube: Kubectl, media: Minio, clip: str
 ) -> None:

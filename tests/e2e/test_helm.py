@@ -10,6 +10,8 @@ import pytest
 from minio import Minio
 from on_cluster import Kubectl, a_videojob, metrics_of
 
+pytestmark = pytest.mark.alone
+
 LADDER = [{"name": "web", "transcode": {"renditions": [{"height": 480}, {"height": 240}]}}]
 
 

@@ -15,6 +15,8 @@ import pytest
 from minio import Minio
 from on_cluster import Kubectl, a_store, a_videojob
 
+pytestmark = pytest.mark.alone
+
 STEPS = [
     {"name": "web", "transcode": {"packaging": "HLS", "renditions": [{"height": 360}]}},
     {"name": "poster", "thumbnails": {"count": 3}},

@@ -13,6 +13,8 @@ import yaml
 from minio import Minio
 from on_cluster import Kubectl, a_store, a_videojob, metrics_of
 
+pytestmark = pytest.mark.alone
+
 EXAMPLES = places.REPOSITORY / "examples"
 TRANSCODE = [{"name": "web", "transcode": {"renditions": [{"height": 144}]}}]
 

@@ -17,6 +17,8 @@ import pytest
 from minio import Minio
 from on_cluster import TERMINAL, Kubectl, a_videojob
 
+pytestmark = pytest.mark.alone
+
 SYSTEM = Kubectl(deploy.NAMESPACE)
 
 

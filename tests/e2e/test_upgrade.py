@@ -26,6 +26,8 @@ from on_cluster import Kubectl, a_videojob
 from videojob_api import names
 from videojob_api.report import Result
 
+pytestmark = pytest.mark.alone
+
 FIRST = places.REPOSITORY / "tests" / "upgrade"
 OBJECTS: dict[str, Any] = json.loads((FIRST / "first-objects.json").read_text())
 WORKER = """

@@ -12,6 +12,8 @@ import pytest
 from minio import Minio
 from on_cluster import Kubectl, a_secret, a_store, a_videojob
 
+pytestmark = pytest.mark.alone
+
 
 def condition(status: dict[str, Any], type_: str) -> dict[str, Any]:
     found: dict[str, Any]
