@@ -116,7 +116,10 @@ class FakeCluster(Cluster):
             raise Gone(f'{plural} "{name}" not found', 404)
         if method == "PATCH" and plural == "pods":
             assert body["metadata"]["uid"] == stored["metadata"]["uid"]
-            return self.put(plural, {**stored, "status": stored["status"] | body["status"]})
+            stored["metadata"].setdefault("annotations", {}).update(
+                body["metadata"].get("annotations", {})
+            )
+            return self.put(plural, {**stored, "status": stored["status"] | body.get("status", {})})
         if method == "PATCH":
             assert content_type == "application/merge-patch+json"
             if path.endswith("/status"):

@@ -31,6 +31,9 @@ FINALIZER = f"{GROUP}/outputs"
 ANNOTATION_FLAVOUR = f"{GROUP}/worker-flavour"
 """Which image the steps asked for."""
 
+ANNOTATION_SEEN = f"{GROUP}/seen-at"
+"""When the operator last marked an ended pod, so that Kubernetes looks at its Job again."""
+
 LABEL_KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
 LABEL_KUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
 LABEL_KUEUE_JOB_UID = "kueue.x-k8s.io/job-uid"

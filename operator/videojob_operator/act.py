@@ -30,6 +30,7 @@ from .observed import (
     Observed,
     ReleasePod,
     SetFinalizers,
+    WakeJob,
 )
 from .world import World
 
@@ -56,6 +57,8 @@ async def act(observed: Observed, actions: tuple[Action, ...], world: World) -> 
                 world.courier.start(observed, action)
             case ReleasePod():
                 await _release_pod(observed, action, world)
+            case WakeJob():
+                await _wake_job(observed, action, world)
             case EmitEvent():
                 await _emit(observed, action, world)
 
@@ -159,6 +162,18 @@ async def _release_pod(observed: Observed, action: ReleasePod, world: World) -> 
         await world.cluster.fail_pod(namespace, action.name, action.uid)
         await world.cluster.force_delete_pod(namespace, action.name, action.uid)
         log.warning("pod of a lost node released", pod=f"{namespace}/{action.name}")
+
+
+async def _wake_job(observed: Observed, action: WakeJob, world: World) -> None:
+    """Mark the pods that are left of it: what happens to a pod is told to its Job."""
+    namespace, now = observed.key.namespace, world.now()
+    world.idle[observed.uid] = now
+    for pod in await world.cluster.list_pods_of_job(namespace, action.name):
+        if is_owned_by(pod, action.uid):
+            name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+            with suppress(Gone, Conflict):
+                await world.cluster.mark_pod(namespace, name, uid, now)
+                log.warning("Job without a worker woken by its pod", pod=f"{namespace}/{name}")
 
 
 async def _emit(observed: Observed, action: EmitEvent, world: World) -> None:

@@ -18,6 +18,7 @@ from .policies import (
     deadlines,
     fallback,
     finished,
+    idle_jobs,
     lost_nodes,
     mail,
     outcomes,
@@ -65,6 +66,7 @@ def decide(observed: Observed, now: datetime) -> Decision:
             signed = decision.because(policy.__name__)
             signed = remembering.write_down_first(observed, signed)
             signed = lost_nodes.release_hanging(observed, signed, now)
+            signed = idle_jobs.wake_idle(observed, signed, now)
             signed = mail.deliver(observed, signed, now)
             return throttle.decide_write(observed.status, signed, now)
     return Decision(policy="nothing")

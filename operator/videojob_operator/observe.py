@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -24,6 +25,7 @@ from .errors import Gone
 from .facts import (
     count_evictions,
     count_ignored_failures,
+    has_ended,
     is_at_work,
     is_owned_by,
     keep_own_outputs,
@@ -113,6 +115,7 @@ async def observe(key: Key, world: World) -> Observed | None:
             if any(is_owned_by(pod, job.uid) for job in jobs)
             if (hanging := parse_hanging_pod(pod)) is not None
         ),
+        idle_since=_idle_since(uid, newest, world),
     )
     if has_lost_pods(uid, jobs, world) and await is_going(key.namespace, world):
         observed = replace(observed, namespace_going=True)
@@ -208,6 +211,16 @@ def _with_pods(uid: str, attempt: Attempt, world: World) -> Attempt:
         completed=attempt.completed | done,
         ready=max(attempt.ready, at_work),
     )
+
+
+def _idle_since(uid: str, newest: Attempt | None, world: World) -> datetime | None:
+    """Since when it has been seen without a pod that lives; None where it has one, or may have none."""
+    if newest is not None and not (newest.is_over or newest.suspended or newest.deleted):
+        pods = (pod for pod in world.cache.pods_of(uid) if is_owned_by(pod, newest.uid))
+        if all(has_ended(pod) for pod in pods):
+            return world.idle.setdefault(uid, world.now())
+    world.idle.pop(uid, None)
+    return None
 
 
 async def _without_evicted(key: Key, uid: str, attempt: Attempt, world: World) -> Attempt:

@@ -175,6 +175,8 @@ class Observed:
     """What all pods that ended have cost, as far as it is known."""
     waiting: tuple[WaitingPod, ...] = ()
     hanging: tuple[HangingPod, ...] = ()
+    idle_since: datetime | None = None
+    """Since when the newest attempt has been seen without a pod that lives, though it may have one."""
     store: VideoStoreSpec | StoreMissing | None = None
     """Looked up only when a Job is to be made."""
     nodes: Nodes | None = None
@@ -308,6 +310,14 @@ class ReleasePod:
 
 
 @dataclass(frozen=True)
+class WakeJob:
+    """Have Kubernetes look at that Job again: it seems to have forgotten it."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class EmitEvent:
     """A Kubernetes Event on the VideoJob; the same one twice is one."""
 
@@ -320,6 +330,7 @@ Action = (
     CreateJob
     | DeleteJob
     | ReleasePod
+    | WakeJob
     | DeleteVideoJob
     | SetFinalizers
     | CreateCleanUp
@@ -352,6 +363,11 @@ class Decision:
             return self.requeue_seconds
         over = self.status is not None and self.status.phase.is_terminal
         return min(_SOON_SECONDS if over else 0.0, self.requeue_seconds or _SOON_SECONDS)
+
+    def look_again_in(self, seconds: float) -> Decision:
+        """The same decision, looked at again by then at the latest."""
+        times = (seconds, self.requeue_seconds)
+        return replace(self, requeue_seconds=min(t for t in times if t is not None))
 
     def because(self, policy: str) -> Decision:
         """The same decision, signed by its policy."""

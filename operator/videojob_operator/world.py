@@ -63,6 +63,8 @@ class World:
     attempts: Memo[Attempt] = field(default_factory=Memo)
     workloads: dict[str, str] = field(default_factory=dict)
     """Job uid → why Kueue does not let it in."""
+    idle: dict[str, datetime] = field(default_factory=dict)
+    """VideoJob uid → since when its Job has had no pod that lives, or has been woken."""
 
     def __post_init__(self) -> None:
         """Give the courier what it works with; the line calls whose turn it is by the queue."""
@@ -91,6 +93,7 @@ class World:
         self.cache.forget_pods(uid)
         self.specs.forget(uid)
         self.statuses.forget(uid)
+        self.idle.pop(uid, None)
 
     def forget_videojob(self, body: dict[str, Any]) -> None:
         """Drop all that is remembered of a VideoJob that is gone; a successor of its name stays."""

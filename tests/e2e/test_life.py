@@ -17,6 +17,7 @@ from kubernetes.aio import client, config
 from minio import Minio
 from on_cluster import STORE_NAMESPACE, Kubectl, a_python_pod, a_store, a_videojob, published
 
+from videojob_api.names import ANNOTATION_SEEN
 from videojob_operator.cluster import Cluster
 from videojob_operator.fence import Fence
 
@@ -309,6 +310,28 @@ def test_a_job_goes_on_once_its_pod_on_a_dead_node_is_released(
     for left in pods():
         name = left["metadata"]["name"]
         kube.run("delete", "pod", name, "--force", "--grace-period=0", "--wait=false")
+
+
+@pytest.mark.long
+def test_a_job_without_a_worker_is_shown_to_kubernetes_again(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    """A quota stands for what makes the Job controller forget it, which can't be had at will."""
+    slow = {"transcode": {"renditions": [{"height": 720}], "preset": "veryslow"}}
+    kube.apply(a_videojob("idle", clip, steps=[{"name": "slow", **slow}]))
+    kube.wait("idle", lambda s: s.get("phase") == "Running")
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
+    kube.apply({**quota, "spec": {"hard": {"pods": "0"}}})
+    (pod,) = kube.items("pods")
+    kube.ok("delete", "pod", pod["metadata"]["name"], "--wait=false")
+
+    def marks() -> list[str]:
+        found = (p["metadata"].get("annotations", {}) for p in kube.items("pods"))
+        return [notes[ANNOTATION_SEEN] for notes in found if ANNOTATION_SEEN in notes]
+
+    kube.wait("idle", lambda _: bool(marks()), seconds=400)
+    kube.ok("delete", "resourcequota", "none")
+    assert kube.wait_end("idle", seconds=900)["phase"] == "Succeeded"
 
 
 @pytest.mark.long

@@ -22,11 +22,6 @@ def release_hanging(observed: Observed, decision: Decision, now: datetime) -> De
         for pod, wait in zip(observed.hanging, waits, strict=True)
         if wait <= 0
     )
+    released = replace(decision, actions=(*decision.actions, *overdue))
     later = [wait for wait in waits if wait > 0]
-    if decision.requeue_seconds is not None:
-        later.append(decision.requeue_seconds)
-    return replace(
-        decision,
-        actions=(*decision.actions, *overdue),
-        requeue_seconds=min(later, default=None),
-    )
+    return released.look_again_in(min(later)) if later else released
