@@ -109,7 +109,8 @@ class FakeCluster(Cluster):
         if method == "GET" and not name:
             items = self._list(plural, namespace, query or {})
             if "PartialObjectMetadataList" in accept:
-                items = [{"metadata": item["metadata"]} for item in items]
+                # Like the real one, which says null for none.
+                return {"items": [{"metadata": item["metadata"]} for item in items] or None}
             return {"items": items}
         stored = self.objects.get((plural, namespace, name))
         if stored is None:

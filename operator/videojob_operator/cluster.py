@@ -132,7 +132,7 @@ class Cluster:
         page: dict[str, str] = {"limit": "500", **query}
         while True:
             answer = await self.request("GET", path, query=page, accept=accept)
-            for item in answer.get("items", []):
+            for item in answer.get("items") or ():  # null where only metadata is asked for
                 yield item
             token = answer.get("metadata", {}).get("continue")
             if not token:

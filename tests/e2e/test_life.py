@@ -6,7 +6,8 @@ import asyncio
 import copy
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import bucket
@@ -234,6 +235,30 @@ def test_what_an_input_needs_is_remembered_over_a_suspension(
     assert asked == {"1": "112Mi", "0-1": "448Mi"}
 
 
+@asynccontextmanager
+async def a_cluster() -> AsyncIterator[Cluster]:
+    """What the operator speaks to the API server with."""
+    settings = client.Configuration()
+    await config.load_kube_config(str(places.KUBECONFIG), client_configuration=settings)
+    cluster = Cluster(client.ApiClient(settings), Fence())
+    yield cluster
+    await cluster.close()
+
+
+def test_lists_of_nothing_and_of_something_can_be_compared(kube: Kubectl) -> None:
+    """The operator compares all that it knows with the cluster every ten minutes."""
+
+    async def listed(plural: str) -> list[str]:
+        async with a_cluster() as cluster:
+            found = cluster.each_metadata(plural, kube.namespace)
+            return [body["metadata"]["name"] async for body in found]
+
+    for plural in ("videojobs", "jobs", "pods"):
+        assert asyncio.run(listed(plural)) == []
+    kube.apply(a_videojob("waits", "film.mp4"))
+    assert asyncio.run(listed("videojobs")) == ["waits"]
+
+
 @pytest.fixture
 def dead_node(kube: Kubectl) -> Iterator[str]:
     """A node that took pods and has no kubelet."""
@@ -295,12 +320,9 @@ def test_a_job_goes_on_once_its_pod_on_a_dead_node_is_released(
     assert [p["metadata"]["uid"] for p in pods()] == [meta["uid"]], "Kubernetes helps itself now"
 
     async def release() -> None:
-        settings = client.Configuration()
-        await config.load_kube_config(str(places.KUBECONFIG), client_configuration=settings)
-        cluster = Cluster(client.ApiClient(settings), Fence())
-        await cluster.fail_pod(kube.namespace, meta["name"], meta["uid"])
-        await cluster.force_delete_pod(kube.namespace, meta["name"], meta["uid"])
-        await cluster.close()
+        async with a_cluster() as cluster:
+            await cluster.fail_pod(kube.namespace, meta["name"], meta["uid"])
+            await cluster.force_delete_pod(kube.namespace, meta["name"], meta["uid"])
 
     asyncio.run(release())
     wait_pods(lambda uids: bool(uids) and meta["uid"] not in uids)
