@@ -163,8 +163,10 @@ class FakeCluster(Cluster):
     def _list(self, plural: str, namespace: str, query: Mapping[str, str]) -> list[Body]:
         found = [b for b in self.all(plural) if namespace in ("", b["metadata"].get("namespace"))]
         if query.get("fieldSelector"):
-            assert (plural, query["fieldSelector"]) == ("pods", names.LIVE_PODS)
-            found = [b for b in found if b["status"].get("phase") not in ("Succeeded", "Failed")]
+            known = {"pods": names.LIVE_PODS, "videojobs": names.UNFINISHED}
+            assert query["fieldSelector"] == known[plural]
+            left_out = {part.partition("!=")[2] for part in query["fieldSelector"].split(",")}
+            found = [b for b in found if b.get("status", {}).get("phase") not in left_out]
         label, _, value = query.get("labelSelector", "").partition("=")
         if not label:
             return found

@@ -19,6 +19,10 @@ LABEL_RUN = f"{GROUP}/run"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LIVE_PODS = "status.phase!=Succeeded,status.phase!=Failed"
 """Field selector of the pods that the operator watches: ended ones cost nothing at rest."""
+UNFINISHED = ",".join(
+    f"status.phase!={phase}" for phase in ("Succeeded", "Failed", "Rejected", "Cancelled")
+)
+"""Field selector of the VideoJobs that are at work or wait; the CRD makes the phase selectable."""
 ANNOTATION_INDEXES = f"{GROUP}/input-indexes"
 """Which inputs an attempt works on, as ranges: Job index i is the i-th of them."""
 ANNOTATION_ACCELERATOR = f"{GROUP}/accelerator-reason"

@@ -129,6 +129,7 @@ def build_videojob_crd() -> Schema:
         "vj",
         {
             "subresources": {"status": {}},
+            "selectableFields": [{"jsonPath": ".status.phase"}],
             "additionalPrinterColumns": [
                 _column("Phase", ".status.phase"),
                 _column("Progress", ".status.progress.percent", type_="integer"),

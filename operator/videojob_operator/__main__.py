@@ -32,7 +32,7 @@ from .leadership import hold_lease, lead
 from .logs import configure_logging
 from .reconcile import reconcile
 from .reports import Reports
-from .resync import count_places, resync_forever
+from .resync import count_places, look_at_unfinished, resync_forever
 from .seeds import ensure_seed_key
 from .settings import Settings
 from .web import build_health_app, build_tls, serving
@@ -102,6 +102,7 @@ async def _run_parts(world: World, stop: asyncio.Event) -> None:
     if settings.leader_elect:  # first: the lease runs while places are counted
         parts.append(asyncio.create_task(hold_lease(world), name="lease"))
     await patiently(stop, count_places, world)
+    await patiently(stop, look_at_unfinished, world)
     parts += [
         asyncio.create_task(
             kopf.operator(

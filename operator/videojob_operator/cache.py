@@ -128,10 +128,6 @@ class Cache:
         old = self._videojobs.get(_key(body))
         return old is not None and old.uid == _uid(body) and old.version >= version_of(body)
 
-    def has_videojob(self, body: Body) -> bool:
-        """Whether a VideoJob of that name has been seen before."""
-        return _key(body) in self._videojobs
-
     def renew_videojob(self, body: Body) -> None:
         """Take the answer to a write; the watch may have told meanwhile that the object is gone."""
         old = self._videojobs.get(_key(body))

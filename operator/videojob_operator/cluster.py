@@ -27,6 +27,8 @@ Body = dict[str, Any]
 _TIMEOUT_SECONDS = 15
 VIDEOJOBS_A_PAGE = 100
 """Ended ones may have 20 KB each, and some four times that once they are parsed."""
+_ALL = "0"
+"""The limit of lists that are short however much there is: only pages make the API server read etcd."""
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _GROUPS = {
     "videojobs": f"/apis/{names.GROUP}/{names.VERSION}",
@@ -178,9 +180,15 @@ class Cluster:
         path = f"/apis/{names.GROUP}/{names.VERSION}/clustervideotemplates/{name}"
         return await self.request("GET", path)
 
-    def each_videojob(self, namespace: str) -> AsyncIterator[Body]:
-        """All VideoJobs of a namespace, or of all of them when it is empty; each may be large."""
-        return self.each(_collection("videojobs", namespace), limit=str(VIDEOJOBS_A_PAGE))
+    async def each_unfinished(self, namespace: str) -> AsyncIterator[Body]:
+        """The VideoJobs that have not ended, of a namespace, or of all of them when it is empty."""
+        path = _collection("videojobs", namespace)
+        try:
+            async for body in self.each(path, fieldSelector=names.UNFINISHED, limit=_ALL):
+                yield body
+        except Invalid as error:
+            older = "the CRD of VideoJobs is older than this operator; apply its crds/"
+            raise ClusterError(f"{older}: {error}") from error
 
     def each_job(self, namespace: str) -> AsyncIterator[Body]:
         """All our Jobs of a namespace, or of all of them when it is empty."""
@@ -193,7 +201,9 @@ class Cluster:
             plural: ``videojobs``, ``jobs`` or ``pods``.
             namespace: whose; of all of them when it is empty.
         """
-        selectors = {} if plural == "videojobs" else {"labelSelector": names.LABEL_UID}
+        selectors = {"limit": _ALL}
+        if plural != "videojobs":
+            selectors["labelSelector"] = names.LABEL_UID
         if plural == "pods":
             selectors["fieldSelector"] = names.LIVE_PODS
         return self.each(_collection(plural, namespace), accept=_METADATA, **selectors)

@@ -49,7 +49,7 @@ async def videojob_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     """A VideoJob was added, changed or deleted."""
     body: dict[str, Any] = dict(event["object"])
     metrics.WATCH_LAST_EVENT.labels(resource="videojobs").set_to_current_time()
-    _notice_gap(event, memo.cache.has_videojob(body), memo)
+    _notice_gap(event, memo)
     if event["type"] == "DELETED":
         memo.forget_videojob(body)
     elif event["type"] is None:
@@ -63,8 +63,8 @@ async def job_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     """One of our Jobs was added, changed or deleted."""
     body: dict[str, Any] = dict(event["object"])
     metrics.WATCH_LAST_EVENT.labels(resource="jobs").set_to_current_time()
+    _notice_gap(event, memo)
     deleted, before = event["type"] == "DELETED", memo.cache.known_job(body)
-    _notice_gap(event, before is not None, memo)
     key = memo.cache.drop_job(body) if deleted else memo.cache.put_job(body)
     if deleted and (key is None or memo.cache.videojob(key) is None):
         # Counted at the start, and its VideoJob went before the watch was up.
@@ -83,8 +83,8 @@ async def live_pod_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     """One of our pods waits, works or has just ended (as DELETED, by the field selector)."""
     body: dict[str, Any] = dict(event["object"])
     metrics.WATCH_LAST_EVENT.labels(resource="pods").set_to_current_time()
+    _notice_gap(event, memo)
     deleted, before = event["type"] == "DELETED", memo.cache.known_pod(body)
-    _notice_gap(event, before is not None, memo)
     key = memo.cache.drop_pod(body) if deleted else memo.cache.put_pod(body)
     if deleted or before is None or not is_same_pod(before, body):
         _look_at(key, memo)
@@ -109,10 +109,15 @@ def watch_workloads() -> None:
     kopf.on.event("kueue.x-k8s.io", "workloads", registry=REGISTRY)(workload_seen)
 
 
-def _notice_gap(event: kopf.RawEvent, is_known: bool, world: World) -> None:
-    """An object of a list that is known already: the watch had ended, and kopf lists again."""
-    if event["type"] is None and is_known:
+def _notice_gap(event: kopf.RawEvent, world: World) -> None:
+    """What kopf lists that it has told of before: its watch had ended, and it lists again."""
+    uid = event["object"]["metadata"]["uid"]
+    if event["type"] is None and uid in world.told:
         world.gap.set()
+    if event["type"] == "DELETED":
+        world.told.discard(uid)
+    else:
+        world.told.add(uid)
 
 
 def _look_at(key: Key | None, world: World, seconds: float = 0) -> None:

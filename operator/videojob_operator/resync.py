@@ -60,8 +60,9 @@ async def count_places(world: World) -> None:
         alive, queued = set(), []  # Jobs outlive their VideoJob by a moment
         pods: Counter[tuple[Key, str]] = Counter()
         """By VideoJob: several attempts of one may have their Jobs still."""
-        async for body in world.cluster.each_videojob(namespace):
+        async for body in world.cluster.each_metadata("videojobs", namespace):
             alive.add(_uid(body))
+        async for body in world.cluster.each_unfinished(namespace):
             if body.get("status", {}).get("phase") == Phase.QUEUED:
                 queued.append(body)
         async for job in world.cluster.each_job(namespace):
@@ -74,6 +75,13 @@ async def count_places(world: World) -> None:
             world.line.settle(key, uid, count, None)
         for body in queued:
             _stand_again(body, world)
+
+
+async def look_at_unfinished(world: World) -> None:
+    """Look at what works or waits before kopf lists all, which takes a while where thousands have ended."""
+    for namespace in world.settings.watch_namespaces or ("",):
+        async for body in world.cluster.each_unfinished(namespace):
+            look_at_listed(body, world)
 
 
 def _stand_again(body: Body, world: World) -> None:
@@ -150,6 +158,7 @@ def _is_known(plural: str, body: Body, world: World) -> bool:
 
 
 def _forget(plural: str, body: Body, world: World) -> None:
+    world.told.discard(_uid(body))
     if plural == "videojobs":
         world.forget_videojob(body)
         return

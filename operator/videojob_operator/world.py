@@ -46,6 +46,9 @@ class World:
     gap: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a watch began anew: what was deleted meanwhile is not told."""
 
+    told: set[str] = field(default_factory=set)
+    """Uids of what kopf has told of and that is not gone."""
+
     compared_at: float = field(default_factory=time.monotonic)
     """When memory and cluster were last compared (monotonic seconds)."""
 

@@ -245,18 +245,35 @@ async def a_cluster() -> AsyncIterator[Cluster]:
     await cluster.close()
 
 
-def test_lists_of_nothing_and_of_something_can_be_compared(kube: Kubectl) -> None:
-    """The operator compares all that it knows with the cluster every ten minutes."""
+def test_the_operator_reads_lists_of_nothing_and_of_something(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    """Of what has not ended when it starts; of all that it knows, by metadata, every ten minutes."""
 
-    async def listed(plural: str) -> list[str]:
+    async def listed() -> dict[str, list[str]]:
         async with a_cluster() as cluster:
-            found = cluster.each_metadata(plural, kube.namespace)
-            return [body["metadata"]["name"] async for body in found]
+            lists = {"unfinished": cluster.each_unfinished(kube.namespace)}
+            for plural in ("videojobs", "jobs", "pods"):
+                lists[plural] = cluster.each_metadata(plural, kube.namespace)
+            return {
+                name: [body["metadata"]["name"] async for body in found]
+                for name, found in lists.items()
+            }
 
-    for plural in ("videojobs", "jobs", "pods"):
-        assert asyncio.run(listed(plural)) == []
-    kube.apply(a_videojob("waits", "film.mp4"))
-    assert asyncio.run(listed("videojobs")) == ["waits"]
+    assert asyncio.run(listed()) == {"unfinished": [], "videojobs": [], "jobs": [], "pods": []}
+    kube.apply(a_videojob("ends", clip), a_videojob("waits", clip, storeRef={"name": "none"}))
+    kube.wait_end("ends")
+    kube.wait("waits", lambda s: s.get("phase") == "Pending")
+    found = asyncio.run(listed())
+    assert (found["unfinished"], found["videojobs"]) == (["waits"], ["ends", "waits"])
+
+
+def test_videojobs_are_selected_by_their_phase(kube: Kubectl, media: Minio, clip: str) -> None:
+    kube.apply(a_videojob("good", clip), a_videojob("bad", "no-such-film.mp4"))
+    phases = {kube.wait_end(name)["phase"] for name in ("good", "bad")}
+    assert phases == {"Succeeded", "Rejected"}
+    found = kube.items("videojobs", "--field-selector", "status.phase=Rejected")
+    assert [one["metadata"]["name"] for one in found] == ["bad"]
 
 
 @pytest.fixture

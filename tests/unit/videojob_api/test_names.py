@@ -9,6 +9,7 @@ import string
 import pytest
 
 from videojob_api import names
+from videojob_api.status import Phase
 
 UID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -63,6 +64,11 @@ def test_names_that_are_cut_to_the_same_stem_still_differ_by_their_uid() -> None
     assert names.child_name(long + "a", "uid-a", 1, 1) != names.child_name(
         long + "b", "uid-b", 1, 1
     )
+
+
+def test_every_phase_is_either_an_end_or_selected_as_unfinished() -> None:
+    left_out = {part.partition("!=")[2] for part in names.UNFINISHED.split(",")}
+    assert left_out == {str(phase) for phase in Phase if phase.is_terminal}
 
 
 def test_each_videojob_has_its_own_audience() -> None:

@@ -88,10 +88,27 @@ async def test_every_page_of_a_list_is_read() -> None:
     assert second == {**first, "continue": "next"}
 
 
+class Old(Cluster):
+    """An API server whose CRDs are of an earlier version."""
+
+    def __init__(self) -> None: ...
+
+    async def request(self, *args: object, **kwargs: object) -> Body:
+        raise Invalid("field label not supported: status.phase", 400)
+
+
+async def test_crds_that_are_older_than_the_operator_are_waited_for() -> None:
+    with pytest.raises(
+        ClusterError, match="older than this operator; apply its crds/: field"
+    ) as found:
+        assert [body async for body in Old().each_unfinished("")] == []
+    assert found.value.may_pass
+
+
 async def test_an_empty_namespace_is_all_of_them() -> None:
     cluster = Recording()
-    assert [body async for body in cluster.each_videojob("")] == []
-    assert [body async for body in cluster.each_videojob("films")] == []
+    assert [body async for body in cluster.each_unfinished("")] == []
+    assert [body async for body in cluster.each_unfinished("films")] == []
     assert [body async for body in cluster.each_job("")] == []
     assert [path for _, path, *_ in cluster.asked] == [
         "/apis/videojob.dev/v1alpha1/videojobs",

@@ -27,7 +27,7 @@ from videojob_operator import metrics
 from videojob_operator.errors import ClusterError
 from videojob_operator.handlers import job_seen, live_pod_seen, videojob_seen
 from videojob_operator.observed import Key
-from videojob_operator.resync import resync, resync_forever
+from videojob_operator.resync import look_at_unfinished, resync, resync_forever
 
 
 def queued(world: StillWorld) -> set[Key]:
@@ -240,10 +240,10 @@ async def test_it_happens_every_ten_minutes_and_again_at_once_when_it_fails() ->
 async def test_it_happens_soon_after_a_watch_began_anew() -> None:
     """A Job that was deleted while nobody watched: kopf does not tell."""
     world = a_world()
-    world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body()))
+    again = fake(world).put("videojobs", a_videojob_body())
+    await videojob_seen(event={"type": None, "object": again}, memo=world, logger=None)
     world.cache.put_job(a_job_body())
     async with resyncing(world):
-        (again,) = fake(world).all("videojobs")
         await videojob_seen(event={"type": None, "object": again}, memo=world, logger=None)
         await asyncio.sleep(3)
         assert world.cache.jobs() == []
@@ -257,3 +257,50 @@ async def test_a_gap_is_a_list_of_what_is_known_already(body: dict[str, Any]) ->
     for type_, is_gap in ((None, False), ("MODIFIED", False), (None, True)):
         await seen[kind](event={"type": type_, "object": body}, memo=world, logger=None)
         assert world.gap.is_set() is is_gap
+
+
+# ---- before the first list
+
+
+async def a_start(*phases: str | None) -> StillWorld:
+    """A VideoJob of each phase is there when the operator starts, and it has looked early."""
+    world = a_world()
+    for number, phase in enumerate(phases):
+        body = a_videojob_body()
+        body["metadata"] |= {"name": f"job-{number}", "uid": f"uid-{number}"}
+        if phase is not None:
+            body["status"] = {"phase": phase}
+        fake(world).put("videojobs", body)
+    await look_at_unfinished(world)
+    return world
+
+
+async def test_what_works_or_waits_is_looked_at_before_the_list_of_all() -> None:
+    world = await a_start("Succeeded", None, "Running", "Cancelled", "Queued", "Failed", "Rejected")
+    assert {key.name for key in queued(world)} == {"job-1", "job-2", "job-4"}
+    assert {key.name for key, _ in world.cache.videojobs()} == {"job-1", "job-2", "job-4"}
+
+
+async def test_the_first_list_after_it_is_no_gap_and_the_next_one_is() -> None:
+    world = await a_start("Running")
+    (body,) = fake(world).all("videojobs")
+    world.cache.put_job(a_job_body())  # made before kopf listed any
+    for is_gap in (False, True):
+        await job_seen(event={"type": None, "object": a_job_body()}, memo=world, logger=None)
+        await videojob_seen(event={"type": None, "object": body}, memo=world, logger=None)
+        assert world.gap.is_set() is is_gap
+
+
+async def test_one_that_went_and_is_there_again_is_no_gap() -> None:
+    world = a_world()
+    for type_ in (None, "DELETED", None):
+        event = {"type": type_, "object": a_videojob_body()}
+        await videojob_seen(event=event, memo=world, logger=None)
+    assert not world.gap.is_set()
+
+
+async def test_what_a_comparison_found_gone_is_told_of_no_more() -> None:
+    world = a_world()
+    await videojob_seen(event={"type": None, "object": a_videojob_body()}, memo=world, logger=None)
+    await resync(world)
+    assert world.told == set()
