@@ -13,8 +13,8 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,11 @@ import images
 import minio_server
 import places
 import pytest
+from kubernetes.aio import client, config
 from minio import Minio
+
+from videojob_operator.cluster import Cluster
+from videojob_operator.fence import Fence
 
 STORE_NAMESPACE = "videojob-e2e"
 TERMINAL = ("Succeeded", "Failed", "Rejected", "Cancelled")
@@ -95,6 +99,16 @@ class Kubectl:
     def wait_end(self, name: str, *, seconds: float = 120) -> dict[str, Any]:
         """The status of a VideoJob once it has ended."""
         return self.wait(name, lambda s: s.get("phase") in TERMINAL, seconds=seconds)
+
+
+@asynccontextmanager
+async def a_cluster() -> AsyncIterator[Cluster]:
+    """What the operator speaks to the API server with."""
+    settings = client.Configuration()
+    await config.load_kube_config(str(places.KUBECONFIG), client_configuration=settings)
+    cluster = Cluster(client.ApiClient(settings), Fence())
+    yield cluster
+    await cluster.close()
 
 
 def metrics_of(release_namespace: str) -> dict[str, float]:

@@ -6,21 +6,25 @@ import asyncio
 import copy
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import bucket
 import places
 import pytest
 import yaml
-from kubernetes.aio import client, config
 from minio import Minio
-from on_cluster import STORE_NAMESPACE, Kubectl, a_python_pod, a_store, a_videojob, published
+from on_cluster import (
+    STORE_NAMESPACE,
+    Kubectl,
+    a_cluster,
+    a_python_pod,
+    a_store,
+    a_videojob,
+    published,
+)
 
 from videojob_api.names import ANNOTATION_SEEN
-from videojob_operator.cluster import Cluster
-from videojob_operator.fence import Fence
 
 EXAMPLES = places.REPOSITORY / "examples"
 POSTER = [{"name": "poster", "thumbnails": {"count": 1}}]
@@ -233,47 +237,6 @@ def test_what_an_input_needs_is_remembered_over_a_suspension(
         inputs = notes["videojob.dev/input-indexes"]
         asked[inputs] = container["resources"]["limits"]["memory"]
     assert asked == {"1": "112Mi", "0-1": "448Mi"}
-
-
-@asynccontextmanager
-async def a_cluster() -> AsyncIterator[Cluster]:
-    """What the operator speaks to the API server with."""
-    settings = client.Configuration()
-    await config.load_kube_config(str(places.KUBECONFIG), client_configuration=settings)
-    cluster = Cluster(client.ApiClient(settings), Fence())
-    yield cluster
-    await cluster.close()
-
-
-def test_the_operator_reads_lists_of_nothing_and_of_something(
-    kube: Kubectl, media: Minio, clip: str
-) -> None:
-    """Of what has not ended when it starts; of all that it knows, by metadata, every ten minutes."""
-
-    async def listed() -> dict[str, list[str]]:
-        async with a_cluster() as cluster:
-            lists = {"unfinished": cluster.each_unfinished(kube.namespace)}
-            for plural in ("videojobs", "jobs", "pods"):
-                lists[plural] = cluster.each_metadata(plural, kube.namespace)
-            return {
-                name: [body["metadata"]["name"] async for body in found]
-                for name, found in lists.items()
-            }
-
-    assert asyncio.run(listed()) == {"unfinished": [], "videojobs": [], "jobs": [], "pods": []}
-    kube.apply(a_videojob("ends", clip), a_videojob("waits", clip, storeRef={"name": "none"}))
-    kube.wait_end("ends")
-    kube.wait("waits", lambda s: s.get("phase") == "Pending")
-    found = asyncio.run(listed())
-    assert (found["unfinished"], found["videojobs"]) == (["waits"], ["ends", "waits"])
-
-
-def test_videojobs_are_selected_by_their_phase(kube: Kubectl, media: Minio, clip: str) -> None:
-    kube.apply(a_videojob("good", clip), a_videojob("bad", "no-such-film.mp4"))
-    phases = {kube.wait_end(name)["phase"] for name in ("good", "bad")}
-    assert phases == {"Succeeded", "Rejected"}
-    found = kube.items("videojobs", "--field-selector", "status.phase=Rejected")
-    assert [one["metadata"]["name"] for one in found] == ["bad"]
 
 
 @pytest.fixture
