@@ -107,8 +107,10 @@ async def a_cluster() -> AsyncIterator[Cluster]:
     settings = client.Configuration()
     await config.load_kube_config(str(places.KUBECONFIG), client_configuration=settings)
     cluster = Cluster(client.ApiClient(settings), Fence())
-    yield cluster
-    await cluster.close()
+    try:
+        yield cluster
+    finally:
+        await cluster.close()
 
 
 def metrics_of(release_namespace: str) -> dict[str, float]:

@@ -101,8 +101,8 @@ async def _run_parts(world: World, stop: asyncio.Event) -> None:
     parts: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait(), name="stop")]
     if settings.leader_elect:  # first: the lease runs while places are counted
         parts.append(asyncio.create_task(hold_lease(world), name="lease"))
-    await patiently(stop, count_places, world)
     await patiently(stop, look_at_unfinished, world)
+    await patiently(stop, count_places, world)
     parts += [
         asyncio.create_task(
             kopf.operator(

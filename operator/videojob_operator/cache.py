@@ -10,7 +10,7 @@ from typing import Any
 
 from videojob_api import names
 
-from .facts import has_ended
+from .facts import has_ended, is_owned_by
 from .observed import Key
 from .packed import Known, keep, version_of
 
@@ -109,6 +109,10 @@ class Cache:
     def pods_of(self, uid: str) -> tuple[Body, ...]:
         """Pods of a VideoJob that wait, work, or ended while the job went on."""
         return self._pods.of(uid)
+
+    def pods_of_job(self, uid: str, job_uid: str) -> list[Body]:
+        """Those of a VideoJob's pods that a Job owns: labels can be forged."""
+        return [pod for pod in self._pods.of(uid) if is_owned_by(pod, job_uid)]
 
     def forget_pods(self, uid: str) -> None:
         """Drop what is kept of a VideoJob's pods: it has ended or gone."""

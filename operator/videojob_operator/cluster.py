@@ -77,8 +77,6 @@ class Cluster:
         configuration.client_session_kwargs = {"trust_env": False}
         fence = Fence()
         configuration.trace_configs = [fence.build_trace()]
-        # Else each request asks two threads first for a proxy and a .netrc that no pod has.
-        configuration.client_session_kwargs = {"trust_env": False}
         api = client.ApiClient(configuration)
         api.user_agent = "videojob-operator"
         return cls(api, fence)

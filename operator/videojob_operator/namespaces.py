@@ -11,7 +11,6 @@ from collections.abc import Iterable
 
 from .attempt import Attempt
 from .errors import Forbidden, Gone
-from .facts import is_owned_by
 from .world import World
 
 
@@ -31,7 +30,7 @@ def has_lost_pods(uid: str, attempts: Iterable[Attempt], world: World) -> bool:
     for attempt in attempts:
         if attempt.deleted or attempt.is_over:
             continue
-        pods = [pod for pod in world.cache.pods_of(uid) if is_owned_by(pod, attempt.uid)]
+        pods = world.cache.pods_of_job(uid, attempt.uid)
         if any("deletionTimestamp" in pod["metadata"] for pod in pods):
             return True
         if attempt.pods_failed and not pods:

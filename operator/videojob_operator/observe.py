@@ -105,9 +105,8 @@ async def observe(key: Key, world: World) -> Observed | None:
         workload=world.workloads.get(newest.uid, "") if newest else "",
         waiting=tuple(
             parse_waiting_pod(pod)
-            for pod in world.cache.pods_of(uid)
+            for pod in (world.cache.pods_of_job(uid, newest.uid) if newest else ())
             if pod.get("status", {}).get("phase") == "Pending"
-            if newest and is_owned_by(pod, newest.uid)
         ),
         hanging=tuple(
             hanging
@@ -197,7 +196,7 @@ def _with_pods(uid: str, attempt: Attempt, world: World) -> Attempt:
 
     Only success is taken from pods: what follows a failure is the Job's to decide.
     """
-    pods = [pod for pod in world.cache.pods_of(uid) if is_owned_by(pod, attempt.uid)]
+    pods = world.cache.pods_of_job(uid, attempt.uid)
     done = set()
     world.book.record_costs(uid, attempt, parse_costs(pods, attempt.gpus))
     for job_index, (ending, result) in parse_endings(pods).items():
@@ -215,10 +214,12 @@ def _with_pods(uid: str, attempt: Attempt, world: World) -> Attempt:
 
 def _idle_since(uid: str, newest: Attempt | None, world: World) -> datetime | None:
     """Since when it has been seen without a pod that lives; None where it has one, or may have none."""
-    if newest is not None and not (newest.is_over or newest.suspended or newest.deleted):
-        pods = (pod for pod in world.cache.pods_of(uid) if is_owned_by(pod, newest.uid))
-        if all(has_ended(pod) for pod in pods):
-            return world.idle.setdefault(uid, world.now())
+    if (
+        newest is not None
+        and not (newest.is_over or newest.suspended or newest.deleted)
+        and all(has_ended(pod) for pod in world.cache.pods_of_job(uid, newest.uid))
+    ):
+        return world.idle.setdefault(uid, world.now())
     world.idle.pop(uid, None)
     return None
 

@@ -53,18 +53,17 @@ async def resync_forever(world: World) -> None:
 
 
 async def count_places(world: World) -> None:
-    """Count the workers that are there and who stood in line, before anybody is let in."""
+    """Count the workers that are there and who stood in line, before anybody is let in.
+
+    Who stood there is among what was looked at before (``look_at_unfinished``).
+    """
     if world.line.is_open:
         return
     for namespace in world.settings.watch_namespaces or ("",):
-        alive, queued = set(), []  # Jobs outlive their VideoJob by a moment
         pods: Counter[tuple[Key, str]] = Counter()
         """By VideoJob: several attempts of one may have their Jobs still."""
-        async for body in world.cluster.each_metadata("videojobs", namespace):
-            alive.add(_uid(body))
-        async for body in world.cluster.each_unfinished(namespace):
-            if body.get("status", {}).get("phase") == Phase.QUEUED:
-                queued.append(body)
+        videojobs = world.cluster.each_metadata("videojobs", namespace)
+        alive = {_uid(body) async for body in videojobs}  # Jobs outlive their VideoJob by a moment
         async for job in world.cluster.each_job(namespace):
             labels = job["metadata"]["labels"]
             if (uid := labels[names.LABEL_UID]) in alive:
@@ -73,8 +72,9 @@ async def count_places(world: World) -> None:
                     pods[key, uid] += parse_attempt(job).pods
         for (key, uid), count in pods.items():
             world.line.settle(key, uid, count, None)
-        for body in queued:
-            _stand_again(body, world)
+    for _, known in world.cache.videojobs():
+        if known.phase == Phase.QUEUED:
+            _stand_again(known.body, world)
 
 
 async def look_at_unfinished(world: World) -> None:

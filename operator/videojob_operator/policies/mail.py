@@ -123,15 +123,8 @@ def deliver(observed: Observed, decision: Decision, now: datetime) -> Decision:
     status = decision.status
     if mail.told != observed.status.notifications:
         status = (status or observed.status).model_copy(update={"notifications": mail.told})
-    waits = [(mail.next_at - now).total_seconds()] if mail.next_at else []
-    if decision.requeue_seconds is not None:
-        waits.append(decision.requeue_seconds)
-    return replace(
-        decision,
-        actions=(*decision.actions, *mail.actions),
-        status=status,
-        requeue_seconds=min(waits, default=None),
-    )
+    told = replace(decision, actions=(*decision.actions, *mail.actions), status=status)
+    return told.look_again_in((mail.next_at - now).total_seconds()) if mail.next_at else told
 
 
 def _of_runs_before(observed: Observed) -> list[Letter]:

@@ -17,6 +17,7 @@ from fake_cluster import (
 
 from videojob_api import names
 from videojob_operator.decide import decide
+from videojob_operator.errors import ClusterError
 from videojob_operator.observed import Key, WakeJob
 from videojob_operator.reconcile import reconcile
 
@@ -106,7 +107,18 @@ async def test_a_job_that_may_have_no_pods_sleeps_on() -> None:
     assert marks(world) == []
 
 
-async def test_pods_of_others_and_pods_that_went_meanwhile_are_no_matter() -> None:
+async def test_what_failed_is_tried_again_at_once() -> None:
+    world, key = await a_forgotten_job()
+    await after(world, key, 1)
+    fake(world).failures.append(ClusterError("etcdserver: request timed out", 500))
+    with pytest.raises(ClusterError):
+        await after(world, key, PATIENCE_SECONDS)
+    assert marks(world) == []
+    await after(world, key, 1)
+    assert len(marks(world)) == 1
+
+
+async def test_pods_of_others_are_no_matter() -> None:
     world, key = await a_forgotten_job()
     await after(world, key, 1)
     (pod,) = fake(world).all("pods")
