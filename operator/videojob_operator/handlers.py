@@ -10,6 +10,7 @@ belong to the event loop.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -20,9 +21,10 @@ from videojob_api import names
 
 from . import metrics
 from .cluster import VIDEOJOBS_A_PAGE
-from .facts import is_same_pod, parse_workload
+from .facts import is_at_rest, is_same_pod, parse_workload
 from .observed import Key
 from .resync import look_at_listed
+from .session import TIMEOUT_SECONDS, open_session
 from .settings import Settings
 from .stateless import NoDiffBase, NoProgress
 from .world import World
@@ -34,14 +36,19 @@ _COUNTERS_SECONDS = 1.0
 
 
 @kopf.on.login(registry=REGISTRY)
-def login(memo: World, **kwargs: Any) -> kopf.ConnectionInfo | None:
+async def login(memo: World, **kwargs: Any) -> kopf.AiohttpSession | None:
     """The pod's service account, or the kubeconfig of whoever runs the operator by hand.
 
     At the address that all else is asked at: in a pod, kopf would take the cluster's DNS name for it
     and disregard the address that Kubernetes has told the pod.
     """
     found = kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
-    return found and dataclasses.replace(found, server=memo.cluster.server)
+    if found is None:
+        return None
+    return open_session(
+        dataclasses.replace(found, server=memo.cluster.server),
+        functools.partial(_is_taken, world=memo),
+    )
 
 
 @kopf.on.event(names.GROUP, names.VERSION, "videojobs", registry=REGISTRY)
@@ -49,7 +56,7 @@ async def videojob_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     """A VideoJob was added, changed or deleted."""
     body: dict[str, Any] = dict(event["object"])
     metrics.WATCH_LAST_EVENT.labels(resource="videojobs").set_to_current_time()
-    _notice_gap(event, memo)
+    _notice_gap(event["type"], body, memo)
     if event["type"] == "DELETED":
         memo.forget_videojob(body)
     elif event["type"] is None:
@@ -63,7 +70,7 @@ async def job_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     """One of our Jobs was added, changed or deleted."""
     body: dict[str, Any] = dict(event["object"])
     metrics.WATCH_LAST_EVENT.labels(resource="jobs").set_to_current_time()
-    _notice_gap(event, memo)
+    _notice_gap(event["type"], body, memo)
     deleted, before = event["type"] == "DELETED", memo.cache.known_job(body)
     key = memo.cache.drop_job(body) if deleted else memo.cache.put_job(body)
     if deleted and (key is None or memo.cache.videojob(key) is None):
@@ -83,7 +90,7 @@ async def live_pod_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     """One of our pods waits, works or has just ended (as DELETED, by the field selector)."""
     body: dict[str, Any] = dict(event["object"])
     metrics.WATCH_LAST_EVENT.labels(resource="pods").set_to_current_time()
-    _notice_gap(event, memo)
+    _notice_gap(event["type"], body, memo)
     deleted, before = event["type"] == "DELETED", memo.cache.known_pod(body)
     key = memo.cache.drop_pod(body) if deleted else memo.cache.put_pod(body)
     if deleted or before is None or not is_same_pod(before, body):
@@ -109,12 +116,22 @@ def watch_workloads() -> None:
     kopf.on.event("kueue.x-k8s.io", "workloads", registry=REGISTRY)(workload_seen)
 
 
-def _notice_gap(event: kopf.RawEvent, world: World) -> None:
-    """What kopf lists that it has told of before: its watch had ended, and it lists again."""
-    uid = event["object"]["metadata"]["uid"]
-    if event["type"] is None and uid in world.told:
+def _is_taken(body: dict[str, Any], world: World) -> bool:
+    """Remember a listed VideoJob if it asks for nothing; whether kopf need not tell of it."""
+    if not is_at_rest(body):
+        return False
+    metrics.WATCH_LAST_EVENT.labels(resource="videojobs").set_to_current_time()
+    _notice_gap(None, body, world)
+    look_at_listed(body, world)
+    return True
+
+
+def _notice_gap(type_: str | None, body: dict[str, Any], world: World) -> None:
+    """What is listed though it was told of before: its watch had ended, and kopf lists again."""
+    uid = body["metadata"]["uid"]
+    if type_ is None and uid in world.told:
         world.gap.set()
-    if event["type"] == "DELETED":
+    if type_ == "DELETED":
         world.told.discard(uid)
     else:
         world.told.add(uid)
@@ -149,10 +166,10 @@ def build_kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     kopf_settings.persistence.progress_storage = NoProgress()
     kopf_settings.scanning.disabled = True  # no rights to list CRDs and namespaces are needed
     kopf_settings.posting.enabled = False
-    kopf_settings.networking.request_timeout = 30
+    kopf_settings.networking.request_timeout = TIMEOUT_SECONDS
     kopf_settings.networking.error_backoffs = _Patience()
     kopf_settings.queueing.worker_limit = None
     # kopf has a task for each object that has news, and ends it after so long without: a job's news
-    # come in bursts, and ten thousand that were listed must not all have one at once.
+    # come in bursts, and thousands must not all have one at once.
     kopf_settings.queueing.idle_timeout = 0.5
     return kopf_settings

@@ -255,7 +255,9 @@ def operator(**settings: str) -> Iterator[int]:
         **{f"VIDEOJOB_{name.upper()}": value for name, value in settings.items()},
     }
     variables = [f"{name}={value}" for name, value in environment.items()]
-    argv = ["env", *variables, sys.executable, "-m", "videojob_operator"]
+    # As in the image, where all is compiled already.
+    argv = ["env", "-u", "PYTHONDONTWRITEBYTECODE", *variables]
+    argv += [sys.executable, "-m", "videojob_operator"]
     process = processes.start("operator", argv)
     try:
         yield process.pid

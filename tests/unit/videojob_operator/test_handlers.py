@@ -5,11 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
-import json
-import logging
 from collections.abc import Iterable
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import kopf
@@ -25,7 +21,6 @@ from videojob_operator.handlers import (
     build_kopf_settings,
     job_seen,
     live_pod_seen,
-    login,
     videojob_seen,
 )
 from videojob_operator.observed import Key
@@ -208,24 +203,6 @@ async def test_metrics_have_the_shapes_that_dashboards_know_and_no_names_of_jobs
     ):
         assert name in text
     assert KEY.name not in text
-
-
-def test_the_watches_go_to_the_same_address_as_all_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = {
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "here", "user": "me"}}],
-        "clusters": [{"name": "here", "cluster": {"server": "https://by-name:443"}}],
-        "users": [{"name": "me", "user": {"token": "t"}}],
-    }
-    (tmp_path / "kubeconfig").write_text(json.dumps(config))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    memo = SimpleNamespace(cluster=SimpleNamespace(server="https://10.0.0.1:6443"))
-    settings = build_kopf_settings(Settings())
-    found = login(memo=memo, settings=settings, logger=logging.getLogger())
-    assert found is not None
-    assert (found.server, found.token) == ("https://10.0.0.1:6443", "t")
 
 
 async def test_our_own_write_and_what_tells_nothing_new_queue_nothing() -> None:
