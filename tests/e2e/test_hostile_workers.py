@@ -23,8 +23,6 @@ from port_forward import forwarded
 
 from videojob_api import names
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture(scope="module")
 def endpoint(installed: None) -> Iterator[str]:

@@ -15,8 +15,6 @@ import pytest
 from minio import Minio
 from on_cluster import Kubectl, a_store, a_videojob
 
-pytestmark = pytest.mark.alone
-
 STEPS = [
     {"name": "web", "transcode": {"packaging": "HLS", "renditions": [{"height": 360}]}},
     {"name": "poster", "thumbnails": {"count": 3}},
@@ -31,6 +29,7 @@ def kill_operator() -> None:
     system.ok("delete", "pods", "-l", "app.kubernetes.io/name=videojob", "--wait=false", "--now")
 
 
+@pytest.mark.alone
 def test_ten_kills_of_the_operator_change_nothing(kube: Kubectl, media: Minio, clip: str) -> None:
     moments = random.Random(7)  # noqa: S311
     for number in range(10):
@@ -66,6 +65,7 @@ def no_operator(installed: None) -> Iterator[Callable[[], None]]:
     deploy.ensure()
 
 
+@pytest.mark.alone
 def test_what_pods_published_is_known_though_they_are_gone(
     kube: Kubectl, media: Minio, clip: str, no_operator: Callable[[], None]
 ) -> None:

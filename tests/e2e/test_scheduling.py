@@ -13,8 +13,6 @@ import yaml
 from minio import Minio
 from on_cluster import Kubectl, a_store, a_videojob, metrics_of
 
-pytestmark = pytest.mark.alone
-
 EXAMPLES = places.REPOSITORY / "examples"
 TRANSCODE = [{"name": "web", "transcode": {"renditions": [{"height": 144}]}}]
 
@@ -67,6 +65,7 @@ def hold(kube: Kubectl, clip: str, **spec: Any) -> None:
     kube.wait("holder", lambda s: "nobody-makes-it" in s.get("message", ""), seconds=60)
 
 
+@pytest.mark.alone
 def test_when_all_gpus_are_taken_the_cpu_is_used_after_a_while_and_said_so(
     kube: Kubectl, media: Minio, clip: str, prefix: str
 ) -> None:
@@ -241,6 +240,7 @@ def one_at_a_time(installed: None) -> Iterator[None]:
     cluster.ok("delete", "crd", "workloads.kueue.x-k8s.io", "--wait=false")
 
 
+@pytest.mark.alone
 def test_one_at_a_time_and_the_urgent_one_first(
     one_at_a_time: None, kube: Kubectl, media: Minio, clip: str, prefix: str
 ) -> None:
@@ -261,6 +261,7 @@ def test_one_at_a_time_and_the_urgent_one_first(
     assert ends["news"]["finishedAt"] <= ends["archive"]["startedAt"]
 
 
+@pytest.mark.alone
 def test_kueue_alone_decides_and_its_words_are_copied(
     one_at_a_time: None, kube: Kubectl, media: Minio, clip: str, prefix: str
 ) -> None:

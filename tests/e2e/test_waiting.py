@@ -12,8 +12,6 @@ import pytest
 from minio import Minio
 from on_cluster import Kubectl, a_secret, a_store, a_videojob
 
-pytestmark = pytest.mark.alone
-
 
 def condition(status: dict[str, Any], type_: str) -> dict[str, Any]:
     found: dict[str, Any]
@@ -82,6 +80,7 @@ def no_such_image(installed: None) -> Iterator[str]:
     deploy.ensure()
 
 
+@pytest.mark.alone
 def test_an_image_that_cannot_be_pulled_is_named_until_the_deadline(
     no_such_image: str, kube: Kubectl, media: Minio, clip: str
 ) -> None:
