@@ -27,8 +27,6 @@ Body = dict[str, Any]
 _TIMEOUT_SECONDS = 15
 VIDEOJOBS_A_PAGE = 100
 """Ended ones may have 20 KB each, and some four times that once they are parsed."""
-_ALL = "0"
-"""The limit of lists that are short however much there is: only pages make the API server read etcd."""
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _GROUPS = {
     "videojobs": f"/apis/{names.GROUP}/{names.VERSION}",
@@ -182,7 +180,7 @@ class Cluster:
         """The VideoJobs that have not ended, of a namespace, or of all of them when it is empty."""
         path = _collection("videojobs", namespace)
         try:
-            async for body in self.each(path, fieldSelector=names.UNFINISHED, limit=_ALL):
+            async for body in self.each(path, fieldSelector=names.UNFINISHED):
                 yield body
         except Invalid as error:
             older = "the CRD of VideoJobs is older than this operator; apply its crds/"
@@ -199,7 +197,7 @@ class Cluster:
             plural: ``videojobs``, ``jobs`` or ``pods``.
             namespace: whose; of all of them when it is empty.
         """
-        selectors = {"limit": _ALL}
+        selectors: dict[str, str] = {}
         if plural != "videojobs":
             selectors["labelSelector"] = names.LABEL_UID
         if plural == "pods":

@@ -88,6 +88,15 @@ async def test_every_page_of_a_list_is_read() -> None:
     assert second == {**first, "continue": "next"}
 
 
+async def test_no_list_is_asked_for_whole() -> None:
+    """Ten thousand VideoJobs' metadata at once would be three hundred MiB in memory."""
+    cluster = Recording()
+    for plural in ("videojobs", "jobs", "pods"):
+        assert [body async for body in cluster.each_metadata(plural, "films")] == []
+    assert [body async for body in cluster.each_unfinished("films")] == []
+    assert [query["limit"] for _, _, query, _, _ in cluster.asked] == ["500"] * 4
+
+
 class Old(Cluster):
     """An API server whose CRDs are of an earlier version."""
 
