@@ -59,10 +59,12 @@ class _Lists:
 
     async def _has_come(self, url: URL) -> aiohttp.ClientResponse | None:
         expected, coming = self._next.pop(url.path, (None, None))
-        if coming is not None and expected != url:
-            coming.cancel()
+        if coming is None:
             return None
-        return await coming if coming is not None else None
+        if expected == url:
+            return await coming
+        coming.cancel()
+        return None
 
     def _work_on(self, url: URL, page: Body) -> None:
         if token := page["metadata"].get("continue"):
@@ -95,7 +97,8 @@ def open_session(found: kopf.ConnectionInfo, is_taken: Callable[[Body], bool]) -
         connector=aiohttp.TCPConnector(limit=0, ssl=found.as_ssl_context()),
         headers=found.as_http_headers(),
         timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
-        trust_env=False,
+        proxy=found.proxy_url,
+        trust_env=found.trust_env,
         response_class=_Answer,
         middlewares=(lists,),
     )

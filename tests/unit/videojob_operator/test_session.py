@@ -33,11 +33,11 @@ def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def give_token(kubeconfig: Path, token: str) -> None:
+def give_token(kubeconfig: Path, token: str, **cluster: str) -> None:
     config = {
         "current-context": "c",
         "contexts": [{"name": "c", "context": {"cluster": "here", "user": "me"}}],
-        "clusters": [{"name": "here", "cluster": {"server": "https://by-name:443"}}],
+        "clusters": [{"name": "here", "cluster": {"server": "https://by-name:443", **cluster}}],
         "users": [{"name": "me", "user": {"token": token}}],
     }
     kubeconfig.write_text(json.dumps(config))
@@ -70,6 +70,22 @@ async def test_credentials_that_were_refused_are_known_again(kubeconfig: Path) -
         await session.aiohttp_session.close()
 
 
+async def test_the_proxy_of_a_kubeconfig_is_asked(kubeconfig: Path) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"to": request.host, "for": request.path})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app) as proxy:
+        give_token(kubeconfig, "t", **{"proxy-url": str(proxy.make_url(""))})
+        world = SimpleNamespace(cluster=SimpleNamespace(server="http://by-name"))
+        async with (
+            (await log_in(world)).aiohttp_session as session,
+            session.get("http://by-name/version") as response,
+        ):
+            assert await response.json() == {"to": "by-name", "for": "/version"}
+
+
 # ---- lists
 
 
@@ -87,17 +103,21 @@ class Pages:
         self.bodies = bodies
         self.asked: list[str] = []
         self.refused: set[str] = set()
-        self.cut = 0
+        self.cut: set[str] = set()
         self.session: Any
         self.url = ""
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         place = request.query.get("continue", "0")
         self.asked.append(place)
-        if place == "1" and self.cut:
-            self.cut -= 1
+        if place in self.cut:
+            self.cut.remove(place)
+            half = web.StreamResponse(headers={"Content-Length": "1000"})
+            await half.prepare(request)
+            await half.write(b"{")
             assert request.transport is not None
             request.transport.close()
+            return half
         if place in self.refused:
             self.refused.remove(place)
             return web.Response(status=503, text="<html>", content_type="text/html")
@@ -200,9 +220,9 @@ async def test_a_page_that_was_refused_is_told_as_it_is_and_asked_for_again(page
 
 
 async def test_a_page_that_did_not_come_is_asked_for_again(pages: Pages) -> None:
-    pages.cut = 2  # aiohttp tries a second time by itself
+    pages.cut.add("1")
     await pages.read()
-    await pages.until_asked("0", "1", "1")
+    await pages.until_asked("0", "1")
     assert await pages.read("1") == (["film-1"], "2")
     assert await pages.read("2") == (["film-2"], "")
-    assert pages.asked == ["0", "1", "1", "1", "2"]
+    assert pages.asked == ["0", "1", "1", "2"]
