@@ -103,6 +103,7 @@ def _build(tools: dict[str, Path]) -> list[Component]:
             build_api_server(kubernetes),
             "--bind-address=127.0.0.1",
             f"--audit-policy-file={HERE / 'audit-policy.yaml'}",
+            "--audit-log-maxsize=16384",  # MB; a log begun anew would hide what was counted in it
             "--max-requests-inflight=2000",
             "--max-mutating-requests-inflight=1000",
         ),

@@ -199,15 +199,15 @@ async def run_floor(user: Client, writer: Client, life: Life, jobs: int, count: 
                 start(accept(name))
 
     async def watch_pods() -> None:
-        phases: dict[str, str] = {}
+        told: dict[str, str] = {}
         async for _, seen in writer.watch(f"{PODS}?labelSelector={names.LABEL_UID}"):
             name = seen["metadata"]["labels"][names.LABEL_JOB]
-            phase = seen["status"]["phase"]
-            if phase != phases.get(name):
-                phases[name] = phase
-                if phase == "Running":
+            state = worker_state(seen)
+            if state != told.get(name):
+                told[name] = state
+                if state == "running":
                     start(write(name, 1))
-                elif phase == "Succeeded":
+                elif state == "terminated":
                     start(end(name))
 
     watching = [asyncio.create_task(watch_videojobs()), asyncio.create_task(watch_pods())]
@@ -215,6 +215,12 @@ async def run_floor(user: Client, writer: Client, life: Life, jobs: int, count: 
         lambda n: user.request("POST", VIDEOJOBS, build_videojob(f"video-{n:05}")), range(jobs)
     )
     await _wait(count, *watching)
+
+
+def worker_state(pod: Body) -> str:
+    """``running``, ``terminated``, or nothing yet."""
+    containers = pod["status"].get("containerStatuses", [])
+    return next((state for each in containers for state in each["state"]), "")
 
 
 async def run_bare(user: Client, _: Client, life: Life, jobs: int, count: Count) -> None:

@@ -9,7 +9,7 @@ import time
 import control_plane
 from asking import show_progress, until_in_sync, until_ready
 from client import Client, at_once, connected
-from loads import JOBS, PODS, VIDEOJOBS, build_videojob
+from loads import JOBS, PODS, VIDEOJOBS, build_videojob, worker_state
 from measure import cpu_seconds
 from outcome import Figure, Outcome
 
@@ -55,7 +55,7 @@ async def _watch_turns(client: Client, places: int, probes: int) -> tuple[list[f
 
     async def watch_pods() -> None:
         async for _, seen in client.watch(PODS):
-            name, ended = seen["metadata"]["name"], seen["status"]["phase"] == "Succeeded"
+            name, ended = seen["metadata"]["name"], worker_state(seen) == "terminated"
             if ended and name not in over:
                 over.add(name)
                 ends.append(time.monotonic())
