@@ -241,11 +241,11 @@ def test_what_an_input_needs_is_remembered_over_a_suspension(
 
 @pytest.fixture
 def dead_node(kube: Kubectl) -> Iterator[str]:
-    """A node that took pods and has no kubelet."""
+    """A node that takes the pods of one who asks for it by name, and has no kubelet."""
     name = f"dead-{kube.namespace}"
-    kube.apply(
-        {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"n": name}}}
-    )
+    taint = {"key": "videojob.dev/dead", "effect": "NoSchedule"}
+    node = {"metadata": {"name": name, "labels": {"n": name}}, "spec": {"taints": [taint]}}
+    kube.apply({"apiVersion": "v1", "kind": "Node", **node})
     ready = {"type": "Ready", "status": "True", "reason": "Test"}
     resources = {"cpu": "8", "memory": "8Gi", "pods": "10", "ephemeral-storage": "100Gi"}
     status = {"conditions": [ready], "capacity": resources, "allocatable": resources}
