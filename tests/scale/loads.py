@@ -20,6 +20,7 @@ from control_plane import NAMESPACE
 from rich.progress import Progress, TaskID
 
 from videojob_api import names
+from videojob_operator.facts import has_ended, is_at_work
 
 VIDEOJOBS = f"/apis/videojob.dev/v1alpha1/namespaces/{NAMESPACE}/videojobs"
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
@@ -199,28 +200,22 @@ async def run_floor(user: Client, writer: Client, life: Life, jobs: int, count: 
                 start(accept(name))
 
     async def watch_pods() -> None:
-        told: dict[str, str] = {}
+        at_work: set[str] = set()
+        ended: set[str] = set()
         async for _, seen in writer.watch(f"{PODS}?labelSelector={names.LABEL_UID}"):
             name = seen["metadata"]["labels"][names.LABEL_JOB]
-            state = worker_state(seen)
-            if state != told.get(name):
-                told[name] = state
-                if state == "running":
-                    start(write(name, 1))
-                elif state == "terminated":
-                    start(end(name))
+            if is_at_work(seen) and name not in at_work:
+                at_work.add(name)
+                start(write(name, 1))
+            elif has_ended(seen) and name not in ended:
+                ended.add(name)
+                start(end(name))
 
     watching = [asyncio.create_task(watch_videojobs()), asyncio.create_task(watch_pods())]
     await at_once(
         lambda n: user.request("POST", VIDEOJOBS, build_videojob(f"video-{n:05}")), range(jobs)
     )
     await _wait(count, *watching)
-
-
-def worker_state(pod: Body) -> str:
-    """``running``, ``terminated``, or nothing yet."""
-    containers = pod["status"].get("containerStatuses", [])
-    return next((state for each in containers for state in each["state"]), "")
 
 
 async def run_bare(user: Client, _: Client, life: Life, jobs: int, count: Count) -> None:

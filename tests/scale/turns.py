@@ -9,11 +9,12 @@ import time
 import control_plane
 from asking import show_progress, until_in_sync, until_ready
 from client import Client, at_once, connected
-from loads import JOBS, PODS, VIDEOJOBS, build_videojob, worker_state
+from loads import JOBS, PODS, VIDEOJOBS, build_videojob
 from measure import cpu_seconds
 from outcome import Figure, Outcome
 
 from videojob_api import names
+from videojob_operator.facts import has_ended
 
 
 async def measure_line(jobs: int) -> Outcome:
@@ -55,7 +56,7 @@ async def _watch_turns(client: Client, places: int, probes: int) -> tuple[list[f
 
     async def watch_pods() -> None:
         async for _, seen in client.watch(PODS):
-            name, ended = seen["metadata"]["name"], worker_state(seen) == "terminated"
+            name, ended = seen["metadata"]["name"], has_ended(seen)
             if ended and name not in over:
                 over.add(name)
                 ends.append(time.monotonic())
