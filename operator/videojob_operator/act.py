@@ -15,6 +15,7 @@ import structlog
 
 from videojob_api import names
 
+from . import metrics
 from .clock import format_time
 from .errors import ClusterError, Conflict, Forbidden, Gone, Invalid, JobRefusedError
 from .facts import is_owned_by
@@ -180,6 +181,9 @@ async def _wake_job(observed: Observed, action: WakeJob, world: World) -> None:
 async def _emit(observed: Observed, action: EmitEvent, world: World) -> None:
     if observed.deleting:  # the Event may be hard to find once its object is gone
         log.info(action.message, reason=action.reason)
+    if action.type == "Normal" and not world.event_pace.take(world.now()):
+        metrics.EVENTS_LEFT_OUT.inc()  # the status says the same
+        return
     try:
         await world.cluster.create_event(build_event(observed, action, world.now()))
     except Conflict:

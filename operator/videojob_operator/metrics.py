@@ -47,6 +47,9 @@ WORK_TIME = Histogram(
 LINE_LENGTH = Gauge(f"{PREFIX}_pending", "VideoJobs waiting in the operator's own line")
 LINE_PODS = Gauge(f"{PREFIX}_places", "Workers' pods that count towards maxRunning")
 
+EVENTS_LEFT_OUT = Counter(
+    f"{PREFIX}_events_left_out", "Normal Events not written because there were too many at once"
+)
 REPORTS = Counter(f"{PREFIX}_reports", "Reports received, by result", ["result"])
 for _result in ("taken", "400", "401", "403", "413", "429", "503"):
     REPORTS.labels(result=_result)

@@ -21,7 +21,7 @@ from .facts import parse_attempt
 from .line import Line
 from .memo import Memo
 from .observed import Nodes
-from .pace import Pace
+from .pace import EVENTS_AT_ONCE, EVENTS_PER_SECOND, PROGRESS_WRITES_PER_SECOND, Pace
 from .reportbook import ReportBook
 from .settings import Settings
 from .workqueue import WorkQueue
@@ -54,8 +54,12 @@ class World:
 
     courier: Courier = field(init=False)
     """Delivers notifications, beside the loop."""
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace = field(
+        default_factory=lambda: Pace(PROGRESS_WRITES_PER_SECOND, PROGRESS_WRITES_PER_SECOND)
+    )
     """Of progress writes, over all VideoJobs."""
+    event_pace: Pace = field(default_factory=lambda: Pace(EVENTS_PER_SECOND, EVENTS_AT_ONCE))
+    """Of Events that tell of nothing wrong, over all VideoJobs."""
     nodes_seen: tuple[float, Nodes] | None = None
     """When the nodes were last listed (monotonic seconds), and what they offered."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 from builders import KEY, NOW, UID, a_videojob
 from fake_cluster import StillWorld, a_world, fake
 
+from videojob_operator import metrics
 from videojob_operator.act import act, build_event
 from videojob_operator.decide import decide
 from videojob_operator.errors import ClusterError
@@ -93,6 +95,18 @@ async def test_a_job_is_deleted_by_its_uid_and_what_is_gone_is_gone() -> None:
 async def test_an_event_is_told_once() -> None:
     world = await twice(a_videojob(), RUNNING)
     assert len(fake(world).all("events")) == 1
+
+
+async def test_of_too_many_events_those_are_left_out_that_tell_of_nothing_wrong() -> None:
+    world = a_world()
+    before = metrics.EVENTS_LEFT_OUT._value.get()
+    for number in range(150):
+        told = EmitEvent("Normal", "Running", f"Working on input {number}.")
+        wrong = EmitEvent("Warning", "Failed", f"Input {number} failed.")
+        await act(a_videojob(), (told, wrong), world)
+    types = Counter(event["type"] for event in fake(world).all("events"))
+    assert types == {"Normal": 100, "Warning": 150}
+    assert metrics.EVENTS_LEFT_OUT._value.get() - before == 50
 
 
 async def test_an_event_that_fails_ends_nothing() -> None:
