@@ -35,6 +35,9 @@ FINALIZER = f"{GROUP}/outputs"
 ANNOTATION_FLAVOUR = f"{GROUP}/worker-flavour"
 """Which image the steps asked for."""
 
+ANNOTATION_RUN_TOKEN = f"{GROUP}/run-token"
+"""The runToken that the run of a Job was begun with: no status may have been written yet."""
+
 ANNOTATION_SEEN = f"{GROUP}/seen-at"
 """When the operator last marked an ended pod, so that Kubernetes looks at its Job again."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -68,7 +69,11 @@ async def _create_job(observed: Observed, action: CreateJob, world: World) -> No
     """The Job, made now or by an earlier try; a known one is not made again: a quota may be full."""
     namespace = action.manifest["metadata"]["namespace"]
     name = action.manifest["metadata"]["name"]
-    if any(job["metadata"]["name"] == name for job in world.cache.jobs_of(observed.uid)):
+    if any(
+        (job["metadata"]["namespace"], job["metadata"]["name"]) == (namespace, name)
+        and is_owned_by(job, observed.uid)
+        for job in world.cache.jobs_of(observed.uid)
+    ):
         return
     try:
         if action.config_map is not None:
@@ -77,13 +82,26 @@ async def _create_job(observed: Observed, action: CreateJob, world: World) -> No
             job = await world.cluster.create_job(action.manifest)
         except Conflict:
             job = await world.cluster.get_job(namespace, name)
-    except (Invalid, Forbidden) as error:
+    except ClusterError as error:
+        if not _is_refusal(error):
+            raise
+        if action.config_map is not None:
+            await _delete_config_map(namespace, name, world)
         raise JobRefusedError(str(error), is_final=isinstance(error, Invalid)) from error
     if not is_owned_by(job, observed.uid):
         raise JobRefusedError(f"a foreign Job {name} is in its place", is_final=False)
     world.cache.put_job(job)
     if (made := world.attempt_of(job)) is not None:
         log_of_run(made.run_id, made.number)
+
+
+def _is_refusal(error: ClusterError) -> bool:
+    """Whether the API server has looked at it and said no.
+
+    A webhook that it can't call (a policy, Kueue) is an internal error of its own, and may stay so.
+    """
+    refused = isinstance(error, Invalid | Forbidden)
+    return refused or error.status == HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 async def _put_config_map(body: dict[str, Any], world: World) -> None:

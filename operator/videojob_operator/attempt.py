@@ -51,6 +51,8 @@ class Attempt:
     """Attempts of this run, this one included, made because a pod was killed from outside."""
     waits: int = 0
     """Attempts of this run made because the store refused."""
+    run_token: str | None = None
+    """What its run was begun with; None where an operator made it that did not write that down."""
     memory_bytes: int = 0
     """The memory limit of its workers."""
     given_up: frozenset[int] = frozenset()

@@ -54,7 +54,7 @@ class Courier:
         self._clock = clock
         self._flying: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, dict[str, Delivery]] = {}
-        """VideoJob uid → letter id → how its last attempt ended."""
+        """VideoJob uid → letter id → how its last attempt ended. An entry stays while its VideoJob does."""
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._slots_of: dict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(AT_ONCE_PER_NAMESPACE)
@@ -67,8 +67,6 @@ class Courier:
         told = self._told.get(uid, {})
         for id_ in [i for i, delivery in told.items() if delivery.attempts <= recorded.get(i, 0)]:
             del told[id_]
-        if not told:
-            self._told.pop(uid, None)
         return dict(told)
 
     def forget(self, uid: str) -> None:
@@ -78,7 +76,7 @@ class Courier:
     def start(self, observed: Observed, action: Deliver) -> None:
         """Try it, unless it is being tried already or too many of that namespace wait."""
         id_, namespace = action.letter.id, observed.key.namespace
-        told = self._told.get(observed.uid, {}).get(id_)
+        told = self._told.setdefault(observed.uid, {}).get(id_)
         if id_ in self._flying or (told is not None and told.attempts >= action.attempt):
             return
         if self._waiting[namespace] >= WAITING_PER_NAMESPACE:
@@ -91,8 +89,9 @@ class Courier:
         try:
             async with self._slots_of[namespace], self._slots:
                 delivery = await self._try(observed, action)
-            self._told.setdefault(observed.uid, {})[letter.id] = delivery
-            self._look_at(observed.key)
+            if (told := self._told.get(observed.uid)) is not None:  # it may have gone meanwhile
+                told[letter.id] = delivery
+                self._look_at(observed.key)
         finally:
             del self._flying[letter.id]
             self._waiting[namespace] -= 1

@@ -82,6 +82,7 @@ def parse_attempt(job: Body) -> Attempt:
         pods_failed=status.get("failed", 0),
         kills=int(notes.get(ANNOTATION_KILLS, 0)),
         waits=int(notes.get(ANNOTATION_WAITS, 0)),
+        run_token=notes.get(names.ANNOTATION_RUN_TOKEN),
         memory_bytes=int(parse_quantity(limits.get("memory", 0))),
         accelerator_reason=notes.get(names.ANNOTATION_ACCELERATOR, ""),
         accelerator=resource,

@@ -73,9 +73,9 @@ async def job_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     _notice_gap(event["type"], body, memo)
     deleted, before = event["type"] == "DELETED", memo.cache.known_job(body)
     key = memo.cache.drop_job(body) if deleted else memo.cache.put_job(body)
-    if deleted and (key is None or memo.cache.videojob(key) is None):
-        # Counted at the start, and its VideoJob went before the watch was up.
-        memo.line.forget(body["metadata"]["labels"][names.LABEL_UID])
+    of = body["metadata"]["labels"][names.LABEL_UID]
+    if deleted and of not in memo.told and (key is None or memo.cache.videojob(key) is None):
+        memo.line.forget(of)  # counted at the start, and its VideoJob went before the watch was up
     cleans_up = names.ANNOTATION_CLEANS_UP in body["metadata"].get("annotations", {})
     old = None if before is None or deleted or cleans_up else memo.attempt_of(before)
     new = memo.attempt_of(body) if old is not None else None

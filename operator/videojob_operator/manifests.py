@@ -93,6 +93,7 @@ def build_attempt(
         names.ANNOTATION_INDEXES: format_indexes(indexes),
         names.ANNOTATION_ACCELERATOR: placement.reason,
         names.ANNOTATION_FLAVOUR: str(flavour_of(spec.steps)),
+        names.ANNOTATION_RUN_TOKEN: spec.run_token,
         ANNOTATION_KILLS: str(kills),
         ANNOTATION_WAITS: str(waits),
     }

@@ -211,12 +211,18 @@ class Observed:
         return names.run_number(self.run_id)
 
     @property
+    def run_token(self) -> str:
+        """What this run was begun with, or will be: its Job tells before the status does."""
+        if self.status.run_id is not None:
+            return self.status.observed_run_token or ""
+        if self.attempt is not None and self.attempt.run_token is not None:
+            return self.attempt.run_token
+        return self.spec.run_token if self.spec else ""
+
+    @property
     def is_due_to_rerun(self) -> bool:
         """Whether another runToken asks for a new run."""
-        status = self.status
-        if self.spec is None or status.run_id is None or self.deleting:
-            return False
-        return self.spec.run_token != (status.observed_run_token or "")
+        return self.spec is not None and not self.deleting and self.spec.run_token != self.run_token
 
     @property
     def is_held(self) -> bool:

@@ -45,6 +45,50 @@ def test_a_missing_secret_is_named_and_waited_for(kube: Kubectl, store: Minio, c
     assert len(pods) == 1, "the same pod should have started once the Secret was there"
 
 
+@pytest.fixture
+def dead_webhook(kube: Kubectl) -> Iterator[str]:
+    """A policy for the Jobs of this test whose server does not answer."""
+    name = f"dead-{kube.namespace}"
+    of_here = {"matchLabels": {"kubernetes.io/metadata.name": kube.namespace}}
+    webhook = {
+        "name": "jobs.policy.example.com",
+        "namespaceSelector": of_here,
+        "rules": [
+            {
+                "apiGroups": ["batch"],
+                "apiVersions": ["v1"],
+                "operations": ["CREATE"],
+                "resources": ["jobs"],
+            }
+        ],
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+    }
+    kube.apply(
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": name},
+            "webhooks": [webhook],
+        }
+    )
+    yield name
+    kube.ok("delete", "validatingwebhookconfiguration", name, "--ignore-not-found")
+
+
+def test_a_policy_that_does_not_answer_is_named_and_waited_for(
+    kube: Kubectl, store: Minio, clip: str, dead_webhook: str
+) -> None:
+    kube.apply(a_secret(), a_store(), a_videojob("policed", clip))
+    status = kube.wait("policed", is_stalled, seconds=30)
+    assert status["phase"] == "Pending"
+    assert condition(status, "Stalled")["reason"] == "JobRefused"
+    assert 'failed calling webhook "jobs.policy.example.com"' in status["message"]
+    kube.ok("delete", "validatingwebhookconfiguration", dead_webhook)
+    assert kube.wait_end("policed", seconds=90)["phase"] == "Succeeded"
+
+
 def test_wrong_credentials_are_named_and_asked_again(
     kube: Kubectl, store: Minio, clip: str
 ) -> None:

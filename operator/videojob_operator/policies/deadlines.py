@@ -25,8 +25,7 @@ def deadline(observed: Observed) -> datetime | None:
 def decide_deadline(observed: Observed, now: datetime) -> Decision | None:
     """Stop the workers and end Failed once the deadline is past and work is left."""
     due = deadline(observed)
-    newest = observed.attempt
-    if due is None or now < due or (newest and newest.is_over and not judge(observed).again):
+    if due is None or now < due or judge(observed).cover(observed.input_count):
         return None
     seconds = observed.spec.active_deadline_seconds if observed.spec else 0
     last = f" Last: {observed.status.message}" if observed.status.message else ""

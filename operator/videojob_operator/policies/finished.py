@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from videojob_api.status import VideoJobStatus
+from videojob_api.status import Phase, VideoJobStatus
 
 from ..clock import parse_time
 from ..observed import Decision, DeleteJob, DeleteVideoJob, Observed
@@ -24,15 +24,15 @@ def decide_finished(observed: Observed, now: datetime) -> Decision | None:
         return Decision(actions=(DeleteVideoJob(),))
     ended = parse_time(observed.status.finished_at) or now
     due = ended + timedelta(seconds=observed.settings.children_keep_seconds)
-    children = tuple(
-        DeleteJob.of(a) for a in (*observed.earlier, *observed.attempts) if not a.deleted
-    )
+    jobs = tuple(a for a in (*observed.earlier, *observed.attempts) if not a.deleted)
     moments = {expires} if expires is not None and expires > now else set()
-    if children and now < due:
-        children = ()
+    if jobs and now < due:
         moments.add(due)
+        # What is at work after a cancellation was made by an operator that did not live to say so.
+        cancelled = observed.status.phase is Phase.CANCELLED
+        jobs = tuple(a for a in jobs if cancelled and not a.is_over)
     return Decision(
-        actions=children,
+        actions=tuple(map(DeleteJob.of, jobs)),
         status=_with_generation(observed),
         requeue_seconds=(min(moments) - now).total_seconds() if moments else None,
     )

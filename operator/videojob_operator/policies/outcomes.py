@@ -23,10 +23,10 @@ def decide_outcome(observed: Observed, now: datetime) -> Decision | None:
     verdicts = judge(observed)
     if attempt is not None and not attempt.is_over:
         return None
+    if verdicts.again:  # also where it worked on some of the inputs alone
+        return _wait(observed, now, attempt, verdicts)
     if len(verdicts.by_index) < observed.input_count:
         return None
-    if verdicts.again:
-        return _wait(observed, now, attempt, verdicts)
     return _end(observed, now, verdicts)
 
 

@@ -17,6 +17,10 @@ def write_down_first(observed: Observed, decision: Decision) -> Decision:
         return decision
     if not any(isinstance(one, DeleteJob) and one.uid == newest.uid for one in decision.actions):
         return decision
-    told = {"attempt": newest.number, "run_id": observed.run_id}
+    told = {
+        "attempt": newest.number,
+        "run_id": observed.run_id,
+        "observed_run_token": observed.run_token or None,
+    }
     status = observed.status.model_copy(update=told)
     return Decision(status=status, requeue_seconds=0, policy=decision.policy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from builders import KEY, NOW, UID, a_videojob
@@ -67,6 +68,20 @@ async def test_an_order_left_by_a_try_that_got_no_job_is_replaced() -> None:
     (config_map,) = fake(world).all("configmaps")
     assert config_map["metadata"]["uid"] != stale["metadata"]["uid"]
     assert config_map["data"] == create.config_map["data"]
+
+
+@pytest.mark.parametrize("forged", [{"namespace": "elsewhere"}, {"ownerReferences": []}])
+async def test_a_job_that_is_not_ours_stands_in_for_none(forged: dict[str, Any]) -> None:
+    """Labels can be set by anybody, and names are told."""
+    observed, create = a_job_to_make()
+    world = a_world()
+    await act(observed, (create,), world)
+    (job,) = fake(world).all("jobs")
+    fake(world).drop("jobs", job["metadata"]["name"])
+    world = a_world()
+    world.cache.put_job({**job, "metadata": {**job["metadata"], **forged}})
+    await act(observed, (create,), world)
+    assert len(fake(world).all("jobs")) == 1
 
 
 async def test_an_order_goes_with_its_job() -> None:

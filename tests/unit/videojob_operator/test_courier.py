@@ -115,7 +115,7 @@ async def test_what_is_written_is_forgotten(receivers: Receivers) -> None:
     assert (delivery.attempts, delivery.problem, delivery.at) == (1, "", NOW)
     told = NotificationStatus(id="vj_01", event="Succeeded", receiver="h1", attempts=1)
     assert desk.courier.deliveries(UID, VideoJobStatus(notifications=[told])) == {}
-    assert desk.courier._told == {}
+    assert desk.courier._told == {UID: {}}
     assert (desk.courier._waiting, desk.courier._slots_of) == ({}, {})
 
 
@@ -134,6 +134,19 @@ async def test_what_nobody_foresaw_is_a_failure_and_ends_nothing(
     assert desk.seen == [KEY]
     desk.courier.forget(UID)
     assert desk.courier.deliveries(UID, VideoJobStatus()) == {}
+
+
+async def test_what_lands_after_its_videojob_has_gone_is_not_remembered(
+    receivers: Receivers,
+) -> None:
+    """As where a receiver deletes it before it answers."""
+    desk = Desk()
+    desk.courier.start(an_ended_one(), a_letter(1))
+    await desk.settle()
+    desk.courier.forget(UID)
+    receivers.release.set()
+    await desk.land()
+    assert (desk.courier._told, desk.seen) == ({}, [])
 
 
 @pytest.mark.parametrize("text", ["whsec_MDEyMzQ1Njc4OWFiY2RlZg", "MDEyMzQ1Njc4OWFiY2RlZg==\n"])

@@ -23,6 +23,13 @@ SITUATIONS = {
     "no node": a_short_job().waiting_for_worker(ago=100).with_waiting("Unschedulable", "no GPU"),
     "no store": a_short_job().at_phase(Phase.PENDING, ago=100).with_store(StoreMissing("media")),
     "store refuses": a_short_job().running(ago=100).with_index(0, exit_code=44),
+    "some inputs alone were tried again": a_short_job(2)
+    .running(ago=100)
+    .with_index(0, exit_code=45)
+    .with_index(1, exit_code=137)
+    .with_attempt(indexes=(1,))
+    .with_succeeded(1)
+    .with_store(StoreMissing("media")),
     "killed again and again": a_short_job().running(ago=100).with_index(0, exit_code=137),
 }
 

@@ -39,6 +39,16 @@ def test_children_go_when_they_have_been_kept(phase: Phase, ago: float) -> None:
     )
 
 
+def test_a_worker_that_is_found_after_a_cancellation_is_stopped_at_once() -> None:
+    """The operator before had made its Job, and ended before it could say so."""
+    found = ended(Phase.CANCELLED, ago=5).with_attempt()
+    (late,) = found.attempts[1:]
+    assert decide_finished(found, NOW) == Decision(
+        actions=(DeleteJob.of(late),), requeue_seconds=3595
+    )
+    assert decide_finished(found.with_newest(deleted=True), NOW) == Decision(requeue_seconds=3595)
+
+
 def test_every_attempt_goes_except_those_on_their_way() -> None:
     situation = ended(ago=4000).with_newest(deleted=True).with_attempt()
     decision = decide_finished(situation, NOW)

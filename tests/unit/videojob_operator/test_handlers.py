@@ -77,6 +77,18 @@ async def test_a_job_that_is_gone_makes_its_videojob_look_again() -> None:
     assert queued(world) == {KEY}
 
 
+async def test_places_are_not_freed_by_a_job_that_only_says_whose_it_is() -> None:
+    world = a_world(max_running=4)
+    await tell(videojob_seen, a_videojob_body(), world)
+    world.line.settle(KEY, UID, 3, None)
+    for owners in ([], [{"kind": "VideoJob", "name": "other", "uid": UID}]):
+        forged = a_job_body(uid="forged")
+        forged["metadata"]["ownerReferences"] = owners
+        await tell(job_seen, forged, world)
+        await tell(job_seen, forged, world, "DELETED")
+    assert world.line.pods == 3
+
+
 async def test_a_child_of_nobody_queues_nothing() -> None:
     world = a_world()
     await tell(live_pod_seen, a_pod_body(), world)

@@ -121,7 +121,7 @@ def test_the_pods_carry_the_labels_that_the_watch_selects_by() -> None:
 
 
 def test_what_a_later_decision_must_know_is_noted() -> None:
-    observed = a_videojob(5).with_store()
+    observed = a_videojob(5, runToken="take 2").with_store()
     made = build_attempt(
         observed, (1, 3, 4), number=3, placement=CPU, memory_bytes=MEMORY, kills=2, waits=1
     )
@@ -129,6 +129,7 @@ def test_what_a_later_decision_must_know_is_noted() -> None:
         "videojob.dev/input-indexes": "1,3-4",
         "videojob.dev/accelerator-reason": "NoGPUNodes",
         "videojob.dev/worker-flavour": "base",
+        "videojob.dev/run-token": "take 2",
         "videojob.dev/kills": "2",
         "videojob.dev/waits": "1",
     }

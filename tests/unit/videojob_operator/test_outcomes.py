@@ -192,6 +192,13 @@ def test_a_kill_beside_a_refusal_waits_with_it_and_the_store_is_named() -> None:
     assert "bucket 'films'" in (status.message or "")
 
 
+def test_a_refusing_store_is_asked_slowly_where_an_attempt_had_some_of_the_inputs_alone() -> None:
+    """One ran out of memory and waits for its turn: the others were tried first."""
+    situation = ended(45, 44).with_attempt(indexes=(1,), waits=1).with_index(1, exit_code=44)
+    assert decided(situation)[0].requeue_seconds == 10
+    assert decide(situation.with_store(), NOW + seconds(10)).policy == "decide_admit"
+
+
 def test_everything_recorded_ends_though_all_jobs_are_gone() -> None:
     situation = replace(a_videojob(2).running(), attempts=())
     situation = situation.with_status(indexes={"succeeded": "0-1", "failed": "", "rejected": ""})

@@ -21,7 +21,7 @@ from fake_cluster import (
 
 from videojob_api import names
 from videojob_api.status import Phase
-from videojob_operator.errors import Forbidden, Gone, Invalid
+from videojob_operator.errors import ClusterError, Forbidden, Gone, Invalid
 from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
 
@@ -93,6 +93,27 @@ async def test_a_job_that_is_not_accepted_now_is_said_and_tried_every_half_minut
     assert condition(world, "Stalled")[0] == "False"
 
 
+async def test_a_webhook_that_can_not_be_called_is_said() -> None:
+    """The API server has no other number for it, and it may stay so until somebody mends it."""
+    world, key = a_world_with_a_videojob()
+    said = 'Internal error occurred: failed calling webhook "mjob.kb.io": connection refused'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.cluster, "create_job", refusing(ClusterError(said, 500)))
+        assert await reconcile(key, world) == 30
+    assert said in (status_of(world).message or "")
+    assert condition(world, "Stalled") == ("True", "JobRefused")
+
+
+@pytest.mark.parametrize("status", [0, 429, 503, 504])
+async def test_an_api_server_that_is_not_up_to_it_is_asked_again(status: int) -> None:
+    world, key = a_world_with_a_videojob()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.cluster, "create_job", refusing(ClusterError("busy", status)))
+        with pytest.raises(ClusterError, match="busy"):
+            await reconcile(key, world)
+    assert fake(world).status_writes == 0
+
+
 async def test_a_foreign_job_in_the_place_is_said_and_left_alone() -> None:
     world, key = a_world_with_a_videojob()
     name = names.child_name(key.name, UID, run=1, attempt=1)
@@ -131,6 +152,15 @@ async def test_an_order_that_is_never_accepted_ends_the_job() -> None:
         await reconcile(key, world)
     assert status_of(world).phase is Phase.FAILED
     assert fake(world).all("jobs") == []
+
+
+async def test_an_order_does_not_outlive_the_refusal_of_its_job() -> None:
+    world, key = a_world_with_a_videojob(500)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.cluster, "create_job", refusing(Invalid("no", 422)))
+        await reconcile(key, world)
+    assert status_of(world).phase is Phase.FAILED
+    assert fake(world).all("configmaps") == []
 
 
 # ---- what else goes wrong

@@ -68,6 +68,26 @@ def test_a_first_run_is_no_rerun() -> None:
     assert (status.run_id, status.observed_run_token) == (names.run_id(UID, 1), "first")
 
 
+def test_a_token_that_changes_before_the_first_status_is_written_begins_a_new_run() -> None:
+    """The Job that was made with the old one must not pass for the new run's."""
+    made = a_videojob(runToken="2").with_attempt(run_token="1")
+    first = decided(made)
+    assert first[0].actions == ()
+    assert (first[1].run_id, first[1].attempt) == (names.run_id(UID, 1), 1)
+    decision, status = decided(made.written(first[0]))
+    assert (status.run_id, status.observed_run_token) == (RUN_2, "2")
+    assert DeleteJob.of(made.attempts[0]) in decision.actions
+
+
+@pytest.mark.parametrize("noted", ["1", None])
+def test_a_wish_before_the_first_status_is_written_makes_no_second_run(noted: str | None) -> None:
+    """None where an earlier version of the operator made the Job."""
+    made = a_videojob(runToken="1", suspend=True).with_attempt(run_token=noted)
+    written = made.written(decide(made, NOW))
+    assert written.status.observed_run_token == "1"
+    assert decide(written, NOW).policy == "decide_suspend"
+
+
 def test_the_new_run_has_names_of_its_own_and_counts_attempts_from_one() -> None:
     situation = again(ended())
     fresh = replace(situation.written(decide(situation, NOW)), attempts=(), results={})
