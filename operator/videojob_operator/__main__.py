@@ -121,7 +121,7 @@ async def _run_parts(world: World, stop: asyncio.Event) -> None:
         asyncio.create_task(resync_forever(world), name="resync"),
     ]
     if settings.reports_url:
-        parts.append(asyncio.create_task(_watch_certificate(world), name="certificate"))
+        parts.append(asyncio.create_task(_watch_certificate(world, stop), name="certificate"))
     done, rest = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping", because=sorted(task.get_name() for task in done))
     for task in rest:
@@ -162,11 +162,11 @@ async def _certificate(cluster: Cluster, settings: Settings) -> Pair | None:
     return await ensure_certificate(cluster, settings.namespace, settings.reports_secret, host)
 
 
-async def _watch_certificate(world: World) -> None:
+async def _watch_certificate(world: World, stop: asyncio.Event) -> None:
     """End the process when the certificate has been renewed: the next one starts with it."""
     while True:
         await asyncio.sleep(_DAY_SECONDS)
-        pair = await _certificate(world.cluster, world.settings)
+        pair = await patiently(stop, _certificate, world.cluster, world.settings)
         if pair is not None and pair.ca_pem != world.settings.reports_ca_pem:
             return
 

@@ -20,8 +20,6 @@ from .clock import parse_time
 from .metrics import PREFIX
 from .world import World
 
-_WAITING = (Phase.PENDING, Phase.QUEUED)
-
 
 class Census(Collector):
     """What is true now, as against what has been counted on the way."""
@@ -37,9 +35,7 @@ class Census(Collector):
         for _, known in self._world.cache.videojobs():
             phases[known.phase] += 1
             stalled += known.is_stalled
-            if known.phase in _WAITING:
-                since = known.waiting_since or known.created_at
-                longest_wait = max(longest_wait, _waited_seconds(since, now))
+            longest_wait = max(longest_wait, _waited_seconds(known.waiting_since, now))
             if known.phase == Phase.RUNNING:
                 heard = self._world.book.heard_at(known.uid)
                 quiet = max(quiet, time.monotonic() - heard if heard else 0.0)
@@ -52,7 +48,7 @@ class Census(Collector):
         yield _gauge("stalled", "VideoJobs that wait for something only a person can mend", stalled)
         yield _gauge(
             "longest_waiting_seconds",
-            "How long the oldest Pending or Queued one waits",
+            "The longest that a VideoJob waits for a worker",
             longest_wait,
         )
         yield _gauge(
@@ -77,6 +73,6 @@ def _gauge(name: str, documentation: str, value: float) -> Metric:
     return GaugeMetricFamily(f"{PREFIX}_{name}", documentation, value=value)
 
 
-def _waited_seconds(created_at: str, now: datetime) -> float:
-    since = parse_time(created_at)
+def _waited_seconds(text: str, now: datetime) -> float:
+    since = parse_time(text)
     return max(0.0, (now - since).total_seconds()) if since else 0.0

@@ -79,6 +79,8 @@ async def observe(key: Key, world: World) -> Observed | None:
     newest = attempts[-1] if attempts else None
     if newest and newest.ready and world.settings.reports_url:
         world.book.expect(uid)
+    else:
+        world.book.expect_nothing(uid)
     results, endings = world.book.results(uid, current)
     if spec is not None:
         results = {i: keep_own_outputs(spec, i, result) for i, result in results.items()}

@@ -20,6 +20,7 @@ Body = dict[str, Any]
 
 _QUICKLY = 1
 _OVER = frozenset(str(phase) for phase in Phase if phase.is_terminal)
+_WAITING = (Phase.PENDING, Phase.QUEUED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,10 @@ class Known:
 
     uid: str
     version: int
-    created_at: str
     phase: str
     is_stalled: bool
     waiting_since: str
-    """When it was accepted or went on after a suspension, whatever was later."""
+    """Since when it waits for a worker, as Kubernetes writes it; empty when it does not."""
     is_at_rest: bool
     """Whether it has ended and asks for nothing."""
     _whole: Body | None
@@ -64,15 +64,25 @@ def keep(body: Body) -> Known:
     meta.pop("managedFields", None)
     phase = status.get("phase", str(Phase.PENDING))
     is_over = phase in _OVER and "deletionTimestamp" not in meta
-    conditions = status.get("conditions", [])
+    conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
     return Known(
         uid=meta["uid"],
         version=version_of(body),
-        created_at=meta.get("creationTimestamp", ""),
         phase=phase,
-        is_stalled=any(c["type"] == "Stalled" and c["status"] == "True" for c in conditions),
-        waiting_since=status.get("resumedAt") or status.get("acceptedAt") or "",
+        is_stalled=phase not in _OVER and conditions.get("Stalled", {}).get("status") == "True",
+        waiting_since=_waiting_since(phase, body, conditions.get("Scheduled", {})),
         is_at_rest=is_at_rest(body),
         _whole=None if is_over else body,
         _packed=zlib.compress(orjson.dumps(body), _QUICKLY) if is_over else b"",
     )
+
+
+def _waiting_since(phase: str, body: Body, scheduled: Body) -> str:
+    if phase in _WAITING:
+        status = body.get("status", {})
+        began: str = status.get("resumedAt") or status.get("acceptedAt") or ""
+        return began or body["metadata"].get("creationTimestamp", "")
+    if phase == Phase.RUNNING and scheduled.get("status") == "False":  # a later attempt
+        since: str = scheduled.get("lastTransitionTime", "")
+        return since
+    return ""

@@ -164,6 +164,10 @@ class ReportBook:
         """Workers of a VideoJob are at work: from now on they should be heard."""
         self._heard.setdefault(uid, time.monotonic())
 
+    def expect_nothing(self, uid: str) -> None:
+        """None of them is at work: they may wait for a node."""
+        self._heard.pop(uid, None)
+
     def heard_at(self, uid: str) -> float | None:
         """When a worker of a VideoJob last reported or was first at work (monotonic seconds)."""
         return self._heard.get(uid)

@@ -71,7 +71,7 @@ class JWKSVerifier:
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
-                algorithms=["RS256", "ES256"],
+                algorithms=["RS256", "ES256", "ES384", "ES512"],
                 audience=audience,
                 options={"require": ["exp", "aud"]},
             )

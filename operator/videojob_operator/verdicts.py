@@ -198,7 +198,7 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
         again = Again.KILLED if attempt.kills < MAX_KILLS else None
         return Verdict(index, failed, reason, said, True, again=again)
     if code == ExitCode.SCRATCH_FULL or _is_evicted_for_space(ending):
-        hint = "lower limits.maxBytes or make fewer renditions at once"
+        hint = "raise limits.maxBytes (it follows that) or make fewer renditions at once"
         return Verdict(
             index, failed, FailReason.SCRATCH_FULL, said or f"scratch space full; {hint}", True
         )

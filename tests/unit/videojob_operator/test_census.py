@@ -41,6 +41,8 @@ def test_stalled_ones_and_the_longest_wait_are_told() -> None:
     put(world, "a", age=50, phase="Pending", conditions=[stalled])
     put(world, "b", age=70, phase="Queued", conditions=[stalled | {"status": "False"}])
     put(world, "c", age=900, phase="Running")
+    for phase in ("Failed", "Rejected", "Cancelled"):  # kstatus wants the condition there too
+        put(world, phase.lower(), age=900, phase=phase, conditions=[stalled])
     assert (read(world, "stalled"), read(world, "longest_waiting_seconds")) == (1, 70)
 
 
@@ -75,6 +77,23 @@ def test_a_wait_begins_with_the_run_and_not_with_the_videojob() -> None:
     put(world, "again", age=10**6, phase="Pending", acceptedAt=a_time(50))
     put(world, "resumed", age=10**6, phase="Queued", acceptedAt=a_time(900), resumedAt=a_time(20))
     assert read(world, "longest_waiting_seconds") == 50
+
+
+def test_a_later_attempt_that_no_node_takes_waits_too() -> None:
+    world = a_world()
+    unplaced = {"type": "Scheduled", "status": "False", "lastTransitionTime": a_time(30)}
+    put(world, "again", age=10**6, phase="Running", acceptedAt=a_time(900), conditions=[unplaced])
+    assert read(world, "longest_waiting_seconds") == 30
+
+
+def test_workers_that_are_not_at_work_are_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = a_world()
+    world.cache.put_videojob(a_videojob_body() | {"status": {"phase": "Running"}})
+    monkeypatch.setattr("time.monotonic", lambda: 1000.0)
+    world.book.expect(UID)
+    monkeypatch.setattr("time.monotonic", lambda: 9000.0)
+    world.book.expect_nothing(UID)
+    assert read(world, "report_age_seconds") == 0
 
 
 def test_who_leads_is_told() -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from fake_cluster import a_world
 from virtual_time import in_virtual_time, now
 
+from videojob_operator import __main__ as module
 from videojob_operator.__main__ import StoppedError, patiently
+from videojob_operator.certificates import Pair
 from videojob_operator.errors import ClusterError, Forbidden
 
 
@@ -48,3 +51,22 @@ async def test_told_to_stop_it_asks_no_more() -> None:
     with pytest.raises(StoppedError):
         await patiently(stop, ask)
     assert (asked, stop.is_set()) == (2, True)
+
+
+@in_virtual_time
+async def test_the_daily_look_at_the_certificate_waits_for_the_api_server_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers: list[Exception | str] = [ClusterError("no answer"), "the same", "another"]
+
+    async def look(*_: object) -> Pair:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return Pair(answer, "", "")
+
+    monkeypatch.setattr(module, "_certificate", look)
+    began = now()
+    world = a_world(reports_ca_pem="the same")
+    await module._watch_certificate(world, asyncio.Event())
+    assert now() - began == pytest.approx(2 * 24 * 3600 + 1)

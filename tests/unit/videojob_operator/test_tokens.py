@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 import pytest
 from builders import UID
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from fake_cluster import FakeCluster
 
 from videojob_api.names import reports_audience
@@ -120,6 +120,20 @@ def cluster() -> FakeCluster:
 
 async def test_a_signed_token_names_its_pod(cluster: FakeCluster) -> None:
     assert await JWKSVerifier(cluster).verify(a_token(), AUDIENCE) == BEARER
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "curve"),
+    [("ES256", ec.SECP256R1()), ("ES384", ec.SECP384R1()), ("ES512", ec.SECP521R1())],
+)
+async def test_a_cluster_may_sign_with_a_curve(algorithm: str, curve: ec.EllipticCurve) -> None:
+    """Whatever an API server takes for `--service-account-signing-key-file`."""
+    key, cluster = ec.generate_private_key(curve), FakeCluster()
+    public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key()))
+    cluster.token_keys = {"keys": [{**public, "kid": "key-1", "alg": algorithm, "use": "sig"}]}
+    claims = jwt.decode(a_token(), options={"verify_signature": False})
+    token = jwt.encode(claims, key, algorithm=algorithm, headers={"kid": "key-1"})
+    assert await JWKSVerifier(cluster).verify(token, AUDIENCE) == BEARER
 
 
 def past() -> datetime:

@@ -26,7 +26,7 @@ def the_verdict(situation: Situation) -> Verdict:
         (43, FAILED, "NotDoable", False, None, "needs 9 GiB"),
         (44, FAILED, "StorageRefused", True, Again.STORE_REFUSED, "bucket 'films'"),
         (45, FAILED, "OutOfMemory", True, Again.OUT_OF_MEMORY, "ran out of memory with 2Gi"),
-        (46, FAILED, "ScratchFull", True, None, "lower limits.maxBytes"),
+        (46, FAILED, "ScratchFull", True, None, "raise limits.maxBytes"),
         (47, FAILED, "OutputUnverified", True, None, "should have 250 (after 4 tries)"),
         (137, FAILED, "WorkerCrashed", True, Again.KILLED, "killed from outside"),
         (None, FAILED, "WorkerCrashed", True, Again.KILLED, "killed from outside"),
