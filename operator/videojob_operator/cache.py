@@ -111,8 +111,14 @@ class Cache:
         return self._pods.of(uid)
 
     def pods_of_job(self, uid: str, job_uid: str) -> list[Body]:
-        """Those of a VideoJob's pods that a Job owns: labels can be forged."""
-        return [pod for pod in self._pods.of(uid) if is_owned_by(pod, job_uid)]
+        """Those of a VideoJob's pods that a Job owns: labels can be forged, and owners elsewhere."""
+        if (key := self._job_keys.get(job_uid)) is None:
+            return []
+        return [
+            pod
+            for pod in self._pods.of(uid)
+            if is_owned_by(pod, job_uid) and pod["metadata"]["namespace"] == key.namespace
+        ]
 
     def forget_pods(self, uid: str) -> None:
         """Drop what is kept of a VideoJob's pods: it has ended or gone."""

@@ -93,7 +93,8 @@ def parse_attempt(job: Body) -> Attempt:
         ),
         parallelism=job["spec"].get("parallelism", 1),
         queue=meta["labels"].get(names.LABEL_KUEUE_QUEUE, ""),
-        suspended=bool(job["spec"].get("suspend")),
+        # Let in again, it is so only once the Job controller has seen that.
+        suspended=bool(job["spec"].get("suspend")) or "Suspended" in conditions,
         deleted="deletionTimestamp" in meta,
         order_in_config_map=any("configMap" in volume for volume in pod.get("volumes", [])),
     )

@@ -12,7 +12,7 @@ from videojob_api.status import NotificationState, Phase, VideoJobStatus
 from . import __version__
 from .clock import parse_time
 from .observed import Observed
-from .policies.placement import PlacementReason
+from .policies.placement import CPU, PlacementReason
 
 PREFIX = "videojob_operator"
 _SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -97,7 +97,7 @@ def observe_transition(observed: Observed, status: VideoJobStatus) -> None:
     """Count what a status write changed."""
     before = observed.status
     if status.attempt and status.attempt != before.attempt and status.accelerator:
-        on_cpu = status.accelerator.used == "CPU"
+        on_cpu = status.accelerator.used == CPU
         known = status.accelerator.reason in set(PlacementReason)
         reason = status.accelerator.reason if known else "Other"
         PLACEMENTS.labels(device="CPU" if on_cpu else "GPU", reason=reason).inc()

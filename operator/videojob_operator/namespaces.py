@@ -7,15 +7,26 @@ more: unless somebody deletes the Job, the namespace stays for ever.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from .attempt import Attempt
 from .errors import Forbidden, Gone
 from .world import World
 
+_SECONDS = 10
+"""A pod that was deleted stays known, and a look follows each report of the others."""
+
 
 async def is_going(namespace: str, world: World) -> bool:
-    """Whether it is being deleted; no, where that may not be read."""
+    """Whether it is being deleted; no, where that may not be read. Asked now and then only."""
+    seen = world.namespaces_seen.get(namespace)
+    if seen is None or time.monotonic() - seen[0] > _SECONDS:
+        world.namespaces_seen[namespace] = time.monotonic(), await _ask(namespace, world)
+    return world.namespaces_seen[namespace][1]
+
+
+async def _ask(namespace: str, world: World) -> bool:
     try:
         body = await world.cluster.get_namespace(namespace)
     except Gone:

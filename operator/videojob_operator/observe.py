@@ -112,8 +112,8 @@ async def observe(key: Key, world: World) -> Observed | None:
         ),
         hanging=tuple(
             hanging
-            for pod in world.cache.pods_of(uid)
-            if any(is_owned_by(pod, job.uid) for job in jobs)
+            for job in jobs
+            for pod in world.cache.pods_of_job(uid, job.uid)
             if (hanging := parse_hanging_pod(pod)) is not None
         ),
         idle_since=_idle_since(uid, newest, world),
@@ -234,8 +234,8 @@ async def _without_evicted(key: Key, uid: str, attempt: Attempt, world: World) -
     """
     ignored = {
         attempt.indexes[job_index]: count
-        for pod in world.cache.pods_of(uid)
-        if is_owned_by(pod, attempt.uid) and (count := count_ignored_failures(pod)) > MAX_KILLS
+        for pod in world.cache.pods_of_job(uid, attempt.uid)
+        if (count := count_ignored_failures(pod)) > MAX_KILLS
         if 0 <= (job_index := parse_job_index(pod)) < len(attempt.indexes)
     }
     if world.book.is_disruption_news(uid, attempt, ignored):

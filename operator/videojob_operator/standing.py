@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from videojob_api.conditions import build_conditions, merge_conditions
+from videojob_api.conditions import ConditionType, build_conditions, merge_conditions
 from videojob_api.indexes import format_indexes
 from videojob_api.names import manifest_key
 from videojob_api.status import (
@@ -32,7 +32,7 @@ from videojob_api.status import (
 from .clock import format_time, parse_time
 from .eta import estimate_seconds
 from .observed import Observed
-from .policies.placement import recall_placement
+from .policies.placement import CPU, recall_placement
 from .policies.retries import raised_memory
 from .totals import count_outputs, gather_warnings, highest_usage, list_outputs
 from .verdicts import Verdict, Verdicts
@@ -227,7 +227,7 @@ def _progress(
 ) -> Progress | None:
     """The job's own percent: the mean over its inputs, an ended one counting as done."""
     if not inputs or not (phase is Phase.RUNNING or phase.is_terminal):
-        return observed.status.progress
+        return _at_rest(observed.status.progress)
     ended = (InputState.SUCCEEDED, InputState.FAILED, InputState.REJECTED)
     if phase.is_terminal:
         reached = observed.status.progress or Progress()
@@ -264,10 +264,17 @@ def _progress(
     )
 
 
+def _at_rest(before: Progress | None) -> Progress | None:
+    """What was reached; how fast, and how long it still takes, nobody knows while no worker runs."""
+    return before and Progress(percent=before.percent, updated_at=before.updated_at)
+
+
 def _elapsed_seconds(observed: Observed, now: datetime) -> float | None:
-    """How long workers have been at work; not known after a suspension and the wait that followed it."""
+    """How long workers have been at work; not known after a rest (a suspension, a line, no node)."""
     started = parse_time(observed.status.started_at)
-    if started is None or observed.status.resumed_at:
+    placed = (c for c in observed.status.conditions if c.type == ConditionType.SCHEDULED)
+    again = parse_time(next((c.last_transition_time for c in placed), None))
+    if started is None or observed.status.resumed_at or (again and again > started):
         return None
     return (now - started).total_seconds()
 
@@ -286,10 +293,15 @@ def _placed(observed: Observed) -> AcceleratorStatus | None:
 
 
 def _used(observed: Observed, accelerator: AcceleratorStatus | None) -> AcceleratorStatus | None:
-    """What the workers found: a GPU that was given and could not be used is said, never hidden."""
+    """What the workers found: a GPU that was given and could not be used is said, never hidden.
+
+    Where none is given any more, the reason of that stands: the next placement goes by it.
+    """
+    if accelerator is None or accelerator.used == CPU:
+        return accelerator
     for result in observed.results.values():
-        if accelerator and result.accelerator_reason:
-            used, reason = result.accelerator_used or "CPU", result.accelerator_reason[:128]
+        if result.accelerator_reason:
+            used, reason = result.accelerator_used or CPU, result.accelerator_reason[:128]
             return accelerator.model_copy(update={"used": used, "reason": reason})
     return accelerator
 

@@ -63,6 +63,9 @@ class World:
     nodes_seen: tuple[float, Nodes] | None = None
     """When the nodes were last listed (monotonic seconds), and what they offered."""
 
+    namespaces_seen: dict[str, tuple[float, bool]] = field(default_factory=dict)
+    """When a namespace was last asked for (monotonic seconds), and whether it was being deleted."""
+
     line: Line = field(init=False)
     """The operator's own line."""
     specs: Memo[tuple[VideoJobSpec | None, str]] = field(default_factory=Memo)

@@ -14,6 +14,7 @@ from ..observed import Decision, DeleteJob, EmitEvent, Observed, StoreMissing
 from ..pods import node_selector
 from ..standing import describe
 from ..verdicts import Again, Verdicts, judge
+from .deadlines import patient_seconds
 from .outcomes import stop_given_up
 from .placement import decide_placement, keep_fallback
 from .retries import choose_inputs
@@ -134,7 +135,7 @@ def _without_store(observed: Observed, now: datetime, verdicts: Verdicts) -> Dec
         f"The VideoStore {name!r} is not understood: {missing.invalid}; mend it."
         if missing.invalid
         else f"There is no VideoStore {name!r} in namespace {observed.key.namespace!r}; create it, or name "
-        "another one in a new VideoJob. It is looked for every few seconds."
+        "another one in a new VideoJob. It is looked for once a minute at least."
     )
     return Decision(
         status=describe(
@@ -146,6 +147,6 @@ def _without_store(observed: Observed, now: datetime, verdicts: Verdicts) -> Dec
             verdicts=verdicts,
             stalled=True,
         ),
-        requeue_seconds=_LOOK_AGAIN_SECONDS,
+        requeue_seconds=patient_seconds(observed, now),
         is_settled=True,
     )

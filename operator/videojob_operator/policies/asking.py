@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from videojob_api.reasons import FailReason
 from videojob_api.status import Phase, Stage
 
+from ..attempt import Attempt
 from ..observed import Decision, Observed
 from ..standing import describe
 from ..verdicts import judge
 from .deadlines import deadline
-from .waiting import has_news
+from .waiting import has_news, patience_over
 
 _PATIENCE_SECONDS = 20
 """A worker that is at work for so long has been let in, though no report says so."""
@@ -26,10 +27,9 @@ def decide_asking(observed: Observed, now: datetime) -> Decision | None:
     if attempt is None or not attempt.waits or observed.status.phase is not Phase.PENDING:
         return None
     answered = any(report.stage is not Stage.FETCHING for report in observed.progress.values())
-    patience = attempt.created_at + timedelta(seconds=_PATIENCE_SECONDS) - now
-    if answered or attempt.completed or has_news(observed):
+    if answered or attempt.completed or has_news(attempt, observed, now):
         return None
-    if attempt.ready and patience.total_seconds() <= 0:
+    if attempt.ready and now >= _let_in(attempt):
         return None
     return Decision(
         status=describe(
@@ -41,14 +41,17 @@ def decide_asking(observed: Observed, now: datetime) -> Decision | None:
             verdicts=judge(observed),
             stalled=True,
         ),
-        requeue_seconds=_until(observed, now, patience),
+        requeue_seconds=_until(attempt, observed, now),
         is_settled=True,
     )
 
 
-def _until(observed: Observed, now: datetime, patience: timedelta) -> float | None:
-    """When to look again though nothing happens: patience is over, or else the deadline."""
-    if patience.total_seconds() > 0:
-        return patience.total_seconds()
-    due = deadline(observed)
+def _until(attempt: Attempt, observed: Observed, now: datetime) -> float | None:
+    """When to look again though nothing happens."""
+    times = (_let_in(attempt), patience_over(attempt), deadline(observed))
+    due = min((time for time in times if time and time > now), default=None)
     return (due - now).total_seconds() if due else None
+
+
+def _let_in(attempt: Attempt) -> datetime:
+    return attempt.created_at + timedelta(seconds=_PATIENCE_SECONDS)

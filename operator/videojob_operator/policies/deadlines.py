@@ -12,6 +12,9 @@ from ..observed import Decision, DeleteJob, EmitEvent, Observed
 from ..standing import describe
 from ..verdicts import judge
 
+_SOONEST_SECONDS = 5
+_LATEST_SECONDS = 60
+
 
 def deadline(observed: Observed) -> datetime | None:
     """When the job must have ended; None before it was accepted, and while it is suspended."""
@@ -20,6 +23,18 @@ def deadline(observed: Observed) -> datetime | None:
     if since is None or observed.spec is None or status.phase is Phase.SUSPENDED:
         return None
     return since + timedelta(seconds=observed.spec.active_deadline_seconds)
+
+
+def patient_seconds(observed: Observed, now: datetime) -> float:
+    """When to look again for what is not watched: soon at first, after long once a minute.
+
+    So thousands of waiting jobs are no burden.
+    """
+    since = parse_time(observed.status.accepted_at) or now
+    waited = (now - since).total_seconds()
+    due = deadline(observed)
+    seconds = min(max(_SOONEST_SECONDS, waited / 10), _LATEST_SECONDS)
+    return min(seconds, (due - now).total_seconds()) if due else seconds
 
 
 def decide_deadline(observed: Observed, now: datetime) -> Decision | None:

@@ -68,6 +68,7 @@ def decide_fallback(observed: Observed, now: datetime) -> Decision | None:
 def _lacks_gpu(pod: WaitingPod, attempt: Attempt) -> bool:
     """Whether it is the GPU that the pod waits for, in the scheduler's words."""
     if attempt.claims:
-        return pod.reason in ("Unschedulable", CLAIM_MISSING)
+        about = any(words in pod.message for words in ("claim", "device class"))
+        return pod.reason == CLAIM_MISSING or about
     resource = attempt.accelerator
     return resource is not None and f"Insufficient {resource}" in pod.message

@@ -13,6 +13,9 @@ from videojob_api.videojob import Accelerator, AcceleratorMode, ResourceClaim
 from ..attempt import Attempt, name_claims
 from ..observed import Nodes
 
+CPU = "CPU"
+"""What is used where no device is."""
+
 
 class PlacementReason(StrEnum):
     """Why it is a GPU or the CPU. Stable words: users and dashboards match on them."""
@@ -55,7 +58,7 @@ class Placement:
         """As it is shown on the VideoJob."""
         return AcceleratorStatus(
             requested=self.requested[:128],
-            used=(self.device or "CPU")[:128],
+            used=(self.device or CPU)[:128],
             reason=self.reason,
         )
 

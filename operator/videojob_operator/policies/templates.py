@@ -10,14 +10,10 @@ from datetime import datetime
 
 from videojob_api.status import Phase
 
-from ..clock import parse_time
 from ..observed import Decision, Observed, TemplateProblem
 from ..standing import describe
 from ..verdicts import judge
-from .deadlines import deadline
-
-_SOONEST_SECONDS = 5
-_LATEST_SECONDS = 60
+from .deadlines import patient_seconds
 
 
 def decide_template(observed: Observed, now: datetime) -> Decision | None:
@@ -34,7 +30,7 @@ def decide_template(observed: Observed, now: datetime) -> Decision | None:
                 verdicts=judge(observed),
                 stalled=True,
             ),
-            requeue_seconds=_look_again_seconds(observed, now),
+            requeue_seconds=patient_seconds(observed, now),
             is_settled=True,
         )
     if template is None or observed.status.template is not None:
@@ -48,12 +44,3 @@ def decide_template(observed: Observed, now: datetime) -> Decision | None:
         verdicts=judge(observed),
     )
     return Decision(status=status.model_copy(update={"template": template}), requeue_seconds=0)
-
-
-def _look_again_seconds(observed: Observed, now: datetime) -> float:
-    """Soon at first; after long, so seldom that thousands of waiting jobs are no burden."""
-    since = parse_time(observed.status.accepted_at) or now
-    waited = (now - since).total_seconds()
-    due = deadline(observed)
-    seconds = min(max(_SOONEST_SECONDS, waited / 10), _LATEST_SECONDS)
-    return min(seconds, (due - now).total_seconds()) if due else seconds

@@ -56,7 +56,7 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     begun = observed.progress or observed.status.phase is Phase.RUNNING
     if pod is None and begun and not lacks_pods:
         return None
-    if lacks_pods and now - attempt.created_at >= _PATIENCE:
+    if lacks_pods and now >= patience_over(attempt):
         pod = WaitingPod(attempt.name, _NO_POD, f"`kubectl describe job {attempt.name}` says why")
     message = WAITING_FOR_WORKER if pod is None else _sentence(pod, observed)
     due = _look_again_at(attempt, observed, now)
@@ -83,14 +83,19 @@ def _lacks_pods(attempt: Attempt, observed: Observed) -> bool:
 
 
 def _look_again_at(attempt: Attempt, observed: Observed, now: datetime) -> datetime | None:
-    patience_over = attempt.created_at + _PATIENCE
-    times = (patience_over, fallback_at(observed), deadline(observed))
+    times = (patience_over(attempt), fallback_at(observed), deadline(observed))
     return min((time for time in times if time and time > now), default=None)
 
 
-def has_news(observed: Observed) -> bool:
-    """Whether a worker that should run is stuck. Starting up is no news."""
-    return _stuck_pod(observed) is not None
+def patience_over(attempt: Attempt) -> datetime:
+    """When its pods should have been made."""
+    return attempt.created_at + _PATIENCE
+
+
+def has_news(attempt: Attempt, observed: Observed, now: datetime) -> bool:
+    """Whether a worker that should run is stuck, or may not start. Starting up is no news."""
+    lacks_pods = _lacks_pods(attempt, observed) and now >= patience_over(attempt)
+    return attempt.suspended or lacks_pods or _stuck_pod(observed) is not None
 
 
 def _stuck_pod(observed: Observed) -> WaitingPod | None:

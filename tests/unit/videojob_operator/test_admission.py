@@ -77,6 +77,12 @@ def test_a_missing_store_is_said_once_and_still_looked_for() -> None:
     assert (again.status, again.requeue_seconds) == (None, 5)
 
 
+@pytest.mark.parametrize(("ago", "wait"), [(300, 30), (36_000, 60), (86_390, 10)])
+def test_thousands_that_wait_for_a_store_are_no_burden(ago: float, wait: float) -> None:
+    waiting = a_videojob().at_phase(Phase.PENDING, ago=ago).with_store(StoreMissing("media"))
+    assert decide(waiting, NOW).requeue_seconds == wait
+
+
 def test_when_the_store_appears_the_wait_is_over() -> None:
     missing = a_videojob().with_store(StoreMissing("media"))
     decision = decide(missing.written(decide(missing, NOW)).with_store(), NOW)

@@ -43,7 +43,7 @@ def test_the_reason_stands_when_the_next_attempt_is_made() -> None:
         asking_again().with_waiting("ContainerCreating"),
         asking_again().with_newest(active=1, ready=1),
         asking_again().with_newest(ready=1).with_progress({0: a_report(0, stage=Stage.FETCHING)}),
-        asking_again(ago=60),
+        asking_again(ago=60).with_newest(active=1),
     ],
     ids=["made", "starting", "at work", "fetching", "slow to start"],
 )
@@ -118,6 +118,19 @@ def test_patience_ends_after_twenty_seconds_of_work() -> None:
 
 
 def test_a_worker_that_is_slow_to_start_is_waited_for_until_the_deadline() -> None:
-    decision = decide_asking(asking_again(ago=20), NOW)
+    slow = asking_again(ago=30).with_newest(active=1)
+    decision = decide_asking(slow, NOW)
     assert decision is not None
     assert decision.requeue_seconds == 86400 - 60
+
+
+def test_what_keeps_the_next_attempt_from_starting_is_told() -> None:
+    """The store may be mended by then, and somebody looks for what is missing now."""
+    assert decide(asking_again().with_newest(suspended=True), NOW).policy == "explain_kueue"
+    without_pods = asking_again(ago=20)
+    decision = decide(without_pods, NOW)
+    assert (decision.policy, decision.requeue_seconds) == ("decide_asking", 10)
+    later = decide(without_pods, NOW + seconds(10))
+    assert later.policy == "explain_wait"
+    assert later.status is not None
+    assert conditions(later.status)["Stalled"] == ("True", "NoPodMade")

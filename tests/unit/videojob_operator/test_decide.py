@@ -38,7 +38,7 @@ def waiting_in_line() -> Situation:
         (a_videojob().with_store(), "decide_admit"),
         (a_videojob().with_store(StoreMissing("media")), "decide_admit"),
         (a_videojob().waiting_for_gpu(ago=300).with_store(), "decide_fallback"),
-        (a_videojob().at_phase(Phase.PENDING).with_attempt(waits=1), "decide_asking"),
+        (a_videojob().at_phase(Phase.PENDING).with_attempt(waits=1, active=1), "decide_asking"),
         (a_videojob().waiting_for_worker().with_newest(suspended=True), "explain_kueue"),
         (a_videojob().waiting_for_worker(), "explain_wait"),
         (a_videojob().running(), "describe_running"),

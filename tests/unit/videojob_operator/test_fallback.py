@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import NO_GPU_FREE, NOW, Situation, a_pod_body, a_videojob
+from builders import NO_GPU_FREE, NOW, Situation, a_pod_body, a_result, a_videojob
 from fake_cluster import a_world_with_a_videojob, fake, status_of, the_job
 
 from videojob_api import names
@@ -50,6 +50,18 @@ def test_that_the_time_is_up_is_said_before_anything_is_done() -> None:
     assert shown == ("Auto nvidia.com/gpu", "CPU", "FallbackAfterWait")
 
 
+def test_what_an_earlier_worker_found_does_not_hide_that_the_time_was_up() -> None:
+    """Else it would be said again and again, and the CPU never be taken."""
+    first = a_videojob(2).running().with_succeeded(0).with_index(1, exit_code=137)
+    found = a_result(0, acceleratorReason="EncoderUnavailable")
+    second = replace(first, results={0: found}).with_attempt(
+        indexes=(1,), accelerator="nvidia.com/gpu", accelerator_count=1
+    )
+    said = told(second.with_waiting("Unschedulable", NO_GPU_FREE, ago=300))
+    newest = said.attempts[1]
+    assert decide(said, NOW).actions == (DeleteJob(newest.name, newest.uid, stays_for_pods=True),)
+
+
 @pytest.mark.parametrize("since", ["still waits", "has begun"])
 def test_once_it_is_said_the_job_is_ended_after_its_pods(since: str) -> None:
     """Whoever got the GPU in that very moment publishes to the keys that the next one writes to."""
@@ -90,6 +102,12 @@ def test_what_comes_then_is_on_the_cpu() -> None:
             ),
             False,
         ),
+        (
+            replace(claiming("Unschedulable"), waiting=()).with_waiting(
+                "Unschedulable", "0/3 nodes are available: 3 Insufficient memory.", ago=300
+            ),
+            False,
+        ),
         (claiming("Unschedulable"), True),
         (claiming(CLAIM_MISSING), True),
         (claiming("Unschedulable", mode="Required"), False),
@@ -105,6 +123,7 @@ def test_what_comes_then_is_on_the_cpu() -> None:
         "no pod yet",
         "no image",
         "no memory",
+        "no memory for a claim",
         "no device",
         "no claim",
         "claims required",

@@ -57,6 +57,14 @@ async def test_after_a_restart_a_job_without_pods_is_found_too() -> None:
     assert fake(world).all("jobs") == []
 
 
+async def test_a_pod_that_went_does_not_have_the_namespace_asked_for_at_every_look() -> None:
+    world = await a_world_at_work(going=False)
+    pod_goes(world, an_ended_pod(143))
+    for _ in range(20):
+        await reconcile(KEY, world)
+    assert asked_for_namespace(world) == 1
+
+
 async def test_in_a_namespace_that_stays_the_job_makes_another_pod() -> None:
     world = await a_world_at_work(going=False)
     pod_goes(world, a_pod_body(phase="Running"))

@@ -367,3 +367,11 @@ async def test_after_a_restart_all_attempts_of_a_videojob_are_counted(ended_firs
     world = limited(first_world, 1)
     await count_places(world)
     assert world.line.pods == 1
+
+
+def test_a_job_that_was_just_let_in_waits_until_the_job_controller_has_seen_it() -> None:
+    """It has no pods yet, and nothing is wrong."""
+    body = a_job_body(conditions=[{"type": "Suspended", "status": "True"}])
+    assert parse_attempt(body).suspended
+    body["status"]["conditions"][0]["status"] = "False"
+    assert not parse_attempt(body).suspended

@@ -343,6 +343,23 @@ async def test_a_job_of_the_same_name_in_another_namespace_is_not_ours() -> None
     assert status_of(world).phase is Phase.PENDING
 
 
+async def test_a_pod_in_another_namespace_does_not_end_a_videojob() -> None:
+    """Its owner can be named by whoever may read ours."""
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    forged = an_ended_pod(
+        0, a_result().to_termination_message(), job_uid=the_job(world)["metadata"]["uid"]
+    )
+    forged["metadata"]["namespace"] = "intruder"
+    world.cache.put_pod(forged)
+    await reconcile(key, world)
+    assert status_of(world).phase is Phase.PENDING
+    forged["metadata"]["namespace"] = key.namespace
+    world.cache.put_pod(forged)
+    await reconcile(key, world)
+    assert status_of(world).phase is Phase.SUCCEEDED
+
+
 async def test_a_pod_that_only_claims_to_wait_for_us_says_nothing() -> None:
     world, key = a_world_with_a_videojob()
     await reconcile(key, world)

@@ -150,6 +150,14 @@ def test_waiting_changes_no_progress() -> None:
     assert standing(situation, Phase.PENDING).progress == situation.status.progress
 
 
+def test_nobody_knows_how_long_it_takes_while_no_worker_runs() -> None:
+    known = {"percent": 40, "etaSeconds": 42, "fps": 30.0, "step": "small", "updatedAt": a_time()}
+    situation = a_videojob().running().with_status(progress=known)
+    progress = standing(situation, Phase.SUSPENDED).progress
+    assert progress is not None
+    assert progress.wire() == {"percent": 40, "updatedAt": a_time()}
+
+
 def test_rates_are_summed_and_steps_are_named() -> None:
     live = {
         0: a_report(10, fps=20.0, speed=1.5, step="small"),

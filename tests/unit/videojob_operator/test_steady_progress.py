@@ -125,14 +125,20 @@ async def test_percent_never_falls_and_the_second_half_is_told_within_a_fifth(
         assert abs(one.eta - left) <= 0.2 * left, (one, left)
 
 
-async def test_a_long_rest_is_not_taken_for_work() -> None:
-    """Ten inputs of ten minutes, five of them done, then ten hours of suspension."""
+@pytest.mark.parametrize("rest", ["suspended", "in a line"])
+async def test_a_long_rest_is_not_taken_for_work(rest: str) -> None:
+    """Ten inputs of ten minutes, five of them done, then ten hours of rest."""
     world, _ = a_world_with_a_videojob(10, parallelism=1)
     await reconcile(KEY, world)
     run_id = the_job(world)["metadata"]["labels"]["videojob.dev/run"]
     (body,) = fake(world).all("videojobs")
-    ago = {"startedAt": a_time(39_000), "acceptedAt": a_time(39_000), "resumedAt": a_time(300)}
+    ago = {"startedAt": a_time(39_000), "acceptedAt": a_time(39_000)}
+    placed = {"type": "Scheduled", "status": "True", "reason": "Scheduled"}
     body["status"] |= {"phase": "Running", **ago}
+    if rest == "suspended":
+        body["status"]["resumedAt"] = a_time(300)
+    else:
+        body["status"]["conditions"] += [{**placed, "lastTransitionTime": a_time(300)}]
     world.cache.put_videojob(fake(world).put("videojobs", body))
     worker = Worker(5, 600)
     for now in range(0, 300, int(TICK_SECONDS)):
