@@ -109,7 +109,9 @@ def test_a_claim_is_explained_whether_its_template_or_its_device_is_missing(
     pod = job["spec"]["template"]["spec"]
     assert pod["containers"][0]["resources"]["claims"] == [{"name": "gpu"}]
     kube.apply(*the_example("16-gpu-by-claim/claim.yaml", prefix=prefix))
-    kube.wait("by-claim", lambda s: "No node" in s.get("message", ""), seconds=120)
+    status = kube.wait("by-claim", lambda s: "No node" in s.get("message", ""), seconds=120)
+    told = status["message"]
+    assert "claim" in told or "device class" in told, "the fallback goes by these words"
 
 
 def test_one_kind_of_gpu_of_several_is_chosen_by_its_nodes(
