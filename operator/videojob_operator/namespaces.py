@@ -12,18 +12,25 @@ from collections.abc import Iterable
 
 from .attempt import Attempt
 from .errors import Forbidden, Gone
+from .observed import Key
 from .world import World
 
 _SECONDS = 10
 """A pod that was deleted stays known, and a look follows each report of the others."""
 
 
-async def is_going(namespace: str, world: World) -> bool:
-    """Whether it is being deleted; no, where that may not be read. Asked now and then only."""
-    seen = world.namespaces_seen.get(namespace)
-    if seen is None or time.monotonic() - seen[0] > _SECONDS:
-        world.namespaces_seen[namespace] = time.monotonic(), await _ask(namespace, world)
-    return world.namespaces_seen[namespace][1]
+async def is_going(key: Key, world: World) -> bool:
+    """Whether that of a VideoJob is being deleted; no, where that may not be read.
+
+    Asked now and then only: where it was asked a moment ago, the VideoJob is looked at again later.
+    """
+    seen = world.namespaces_seen.get(key.namespace)
+    if seen is not None and time.monotonic() - seen[0] <= _SECONDS:
+        world.queue.add_after(key, _SECONDS + 1)
+        return seen[1]
+    going = await _ask(key.namespace, world)
+    world.namespaces_seen[key.namespace] = time.monotonic(), going
+    return going
 
 
 async def _ask(namespace: str, world: World) -> bool:

@@ -118,7 +118,7 @@ async def observe(key: Key, world: World) -> Observed | None:
         ),
         idle_since=_idle_since(uid, newest, world),
     )
-    if has_lost_pods(uid, jobs, world) and await is_going(key.namespace, world):
+    if has_lost_pods(uid, jobs, world) and await is_going(key, world):
         observed = replace(observed, namespace_going=True)
     if observed.deleting and names.FINALIZER in observed.finalizers:
         return await observe_removal(observed, meta["deletionTimestamp"], world)

@@ -34,7 +34,7 @@ async def observe_removal(observed: Observed, since: str, world: World) -> Obser
         since: when the deletion was asked for.
         world: to ask.
     """
-    going = await is_going(observed.key.namespace, world)
+    going = await is_going(observed.key, world)
     removal = Removal(datetime.fromisoformat(since), going, workers=0)
     observed = replace(observed, removal=removal)
     if observed.spec is None or going or not wants_deletion(observed):

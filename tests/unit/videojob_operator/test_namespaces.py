@@ -63,6 +63,7 @@ async def test_a_pod_that_went_does_not_have_the_namespace_asked_for_at_every_lo
     for _ in range(20):
         await reconcile(KEY, world)
     assert asked_for_namespace(world) == 1
+    assert KEY in world.queue._timers, "it may begin to go in the meantime, and nothing else tell"
 
 
 async def test_in_a_namespace_that_stays_the_job_makes_another_pod() -> None:
