@@ -14,8 +14,7 @@ from ..attempt import Attempt
 from ..observed import Decision, Observed
 from ..standing import describe
 from ..verdicts import judge
-from .deadlines import deadline
-from .waiting import has_news, patience_over
+from .waiting import has_news, look_again_seconds
 
 _PATIENCE_SECONDS = 20
 """A worker that is at work for so long has been let in, though no report says so."""
@@ -41,16 +40,9 @@ def decide_asking(observed: Observed, now: datetime) -> Decision | None:
             verdicts=judge(observed),
             stalled=True,
         ),
-        requeue_seconds=_until(attempt, observed, now),
+        requeue_seconds=look_again_seconds(attempt, observed, now, _let_in(attempt)),
         is_settled=True,
     )
-
-
-def _until(attempt: Attempt, observed: Observed, now: datetime) -> float | None:
-    """When to look again though nothing happens."""
-    times = (_let_in(attempt), patience_over(attempt), deadline(observed))
-    due = min((time for time in times if time and time > now), default=None)
-    return (due - now).total_seconds() if due else None
 
 
 def _let_in(attempt: Attempt) -> datetime:

@@ -56,10 +56,9 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     begun = observed.progress or observed.status.phase is Phase.RUNNING
     if pod is None and begun and not lacks_pods:
         return None
-    if lacks_pods and now >= patience_over(attempt):
+    if lacks_pods and now >= _patience_over(attempt):
         pod = WaitingPod(attempt.name, _NO_POD, f"`kubectl describe job {attempt.name}` says why")
     message = WAITING_FOR_WORKER if pod is None else _sentence(pod, observed)
-    due = _look_again_at(attempt, observed, now)
     return Decision(
         status=describe(
             observed,
@@ -71,7 +70,7 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
             scheduled=False if pod is not None and pod.reason == _UNSCHEDULABLE else None,
             stalled=pod is not None and pod.reason in _PERSON_NEEDED,
         ),
-        requeue_seconds=(due - now).total_seconds() if due else None,
+        requeue_seconds=look_again_seconds(attempt, observed, now),
         is_settled=True,
     )
 
@@ -82,19 +81,23 @@ def _lacks_pods(attempt: Attempt, observed: Observed) -> bool:
     return not (attempt.active or ended or observed.waiting)
 
 
-def _look_again_at(attempt: Attempt, observed: Observed, now: datetime) -> datetime | None:
-    times = (patience_over(attempt), fallback_at(observed), deadline(observed))
-    return min((time for time in times if time and time > now), default=None)
+def look_again_seconds(
+    attempt: Attempt, observed: Observed, now: datetime, *more: datetime
+) -> float | None:
+    """Until what can be said changes though nothing happens; ``more``: other such times."""
+    times = (_patience_over(attempt), fallback_at(observed), deadline(observed), *more)
+    due = min((time for time in times if time and time > now), default=None)
+    return (due - now).total_seconds() if due else None
 
 
-def patience_over(attempt: Attempt) -> datetime:
+def _patience_over(attempt: Attempt) -> datetime:
     """When its pods should have been made."""
     return attempt.created_at + _PATIENCE
 
 
 def has_news(attempt: Attempt, observed: Observed, now: datetime) -> bool:
     """Whether a worker that should run is stuck, or may not start. Starting up is no news."""
-    lacks_pods = _lacks_pods(attempt, observed) and now >= patience_over(attempt)
+    lacks_pods = _lacks_pods(attempt, observed) and now >= _patience_over(attempt)
     return attempt.suspended or lacks_pods or _stuck_pod(observed) is not None
 
 

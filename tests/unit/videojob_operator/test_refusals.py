@@ -145,22 +145,16 @@ async def test_without_its_order_no_job_is_made_and_the_reason_is_said() -> None
     assert len(fake(world).all("configmaps")) == len(fake(world).all("jobs")) == 1
 
 
-async def test_an_order_that_is_never_accepted_ends_the_job() -> None:
+@pytest.mark.parametrize("refused", ["create_config_map", "create_job"])
+async def test_an_order_or_its_job_that_is_never_accepted_ends_it_and_leaves_nothing(
+    refused: str,
+) -> None:
     world, key = a_world_with_a_videojob(500)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world.cluster, "create_config_map", refusing(Invalid("too long", 422)))
+        patch.setattr(world.cluster, refused, refusing(Invalid("too long", 422)))
         await reconcile(key, world)
     assert status_of(world).phase is Phase.FAILED
-    assert fake(world).all("jobs") == []
-
-
-async def test_an_order_does_not_outlive_the_refusal_of_its_job() -> None:
-    world, key = a_world_with_a_videojob(500)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world.cluster, "create_job", refusing(Invalid("no", 422)))
-        await reconcile(key, world)
-    assert status_of(world).phase is Phase.FAILED
-    assert fake(world).all("configmaps") == []
+    assert fake(world).all("jobs") == fake(world).all("configmaps") == []
 
 
 # ---- what else goes wrong
