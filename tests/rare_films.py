@@ -73,6 +73,12 @@ RED_RGB = Clip(
     f"{_FIELD_OF.format(colour='red', seconds=1)} -c:v ffv1 -pix_fmt gbrp",
     *(320, 180, 25, 1.0),
 )
+EMPTY_TRACK = Clip(
+    # a sound track is declared, and nothing is in it
+    "empty-track.mkv",
+    f"{picture(seconds=1)} -f lavfi -i anullsrc=r=48000,atrim=end_sample=0 {X264} {AAC}",
+    *(320, 180, 25, 1.0),
+)
 GHOST = Clip(
     # white all over; the left half can't be seen
     "ghost.mov",
@@ -113,6 +119,6 @@ GREY_STEPS = Clip(
 )
 RARE = (
     *(PQ, HLG, TOP_FIRST, BOTTOM_FIRST, FULL_RANGE_H264, CHROMA_422, CHROMA_444, RED_RGB, GHOST),
-    *(GHOST_YUV, NTSC),
+    *(GHOST_YUV, NTSC, EMPTY_TRACK),
 )
 """All of them that have nothing but pictures."""

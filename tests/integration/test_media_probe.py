@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import shutil
+import struct
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -127,6 +128,38 @@ def test_what_is_no_film_is_refused_by_its_content(
     assert "MP4" in str(refused)
     if what != "noise":
         assert what.lower() in str(refused).lower()
+
+
+def test_dolby_vision_that_nobody_else_can_show(
+    clips: Clips, scratch: Scratch, tools: Tools
+) -> None:
+    """Profile 5 has colours of its own below; 8.1 is HDR10 for whoever does not know better."""
+    film = clips.path(SMALL).read_bytes()
+    alone = clips.write("alone.mp4", with_dolby_vision(film, profile=5, compatible_with=0))
+    assert refusal(alone, scratch, tools).reason == "UnsupportedCodec"
+    both = look(
+        clips.write("both.mp4", with_dolby_vision(film, profile=8, compatible_with=1)),
+        scratch,
+        tools,
+    )
+    validate(both, Limits(), [Step.model_validate(TRANSCODE)])
+
+
+def with_dolby_vision(film: bytes, profile: int, compatible_with: int) -> bytes:
+    """An MP4 with its index at the end, whose first track says to be Dolby Vision."""
+    level, layers = 3, 0b101
+    said = struct.pack(">BBHB19x", 1, 0, profile << 9 | level << 3 | layers, compatible_with << 4)
+    box = struct.pack(">I4s", 8 + len(said), b"dvcC" if profile < 8 else b"dvvC") + said
+    wanted = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1")
+    grown, place, headers = bytearray(film), 0, {b"stsd": 16}
+    for name in wanted:
+        while grown[place + 4 : place + 8] != name:
+            place += int.from_bytes(grown[place : place + 4])
+        size = int.from_bytes(grown[place : place + 4])
+        grown[place : place + 4] = (size + len(box)).to_bytes(4)
+        end, place = place + size, place + headers.get(name, 8)
+    grown[end:end] = box
+    return bytes(grown)
 
 
 def test_an_empty_file(clips: Clips, scratch: Scratch, tools: Tools) -> None:

@@ -123,6 +123,8 @@ class VideoStream:
     primaries: str | None = None
     matrix: str | None = None
     mastering: Mastering | None = None
+    only_dolby_vision: bool = False
+    """Whether its colours are of a kind that no decoder but Dolby's shows."""
     bit_rate: int | None = None
     """Bits a second, where the container says it."""
 

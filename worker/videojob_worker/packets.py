@@ -53,6 +53,8 @@ class PacketMeter:
     encrypted: bool = False
     end: Fraction = Fraction(0)
     """Latest end of a packet of any stream."""
+    seen: set[int] = field(default_factory=set)
+    """Streams that have packets."""
     _own_end: Fraction = Fraction(0)
     _times: list[Fraction] = field(default_factory=list)
     _last_key: Fraction | None = None
@@ -68,6 +70,7 @@ class PacketMeter:
         time = packet.shown
         end = Fraction(0) if time is None else time + (packet.duration or 0)
         self.end = max(self.end, end)
+        self.seen.add(packet.index)
         if packet.index != self.index:
             return
         self.count += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -85,7 +86,9 @@ def probe(source: Path, tools: Tools, limits: Limits) -> MediaInfo:
     document["barred"] = barred
     if video is not None and video.get("color_transfer") in HDR_TRANSFERS:
         document["first_frame"] = _look_at_first_frame(video, prober)
-    return parse_probe(document, size_bytes, _measure_packets(document, prober))
+    meter = _measure_packets(document, prober)
+    _mark_empty(document["streams"], meter, prober)
+    return parse_probe(document, size_bytes, meter)
 
 
 def measure(source: Path, media: MediaInfo, tools: Tools, limits: Limits) -> Extents:
@@ -217,10 +220,8 @@ def _measure_packets(document: Document, prober: _Prober) -> PacketMeter:
     if chosen is None:
         return PacketMeter()
     meter = PacketMeter(int(chosen["index"]))
-    sample: tuple[str, ...] = ()
-    if _said_duration(document["format"]) is not None:
-        interval = ("-read_intervals", f"%+{_SAMPLE_SECONDS}")
-        sample = ("-select_streams", str(chosen["index"]), *interval)
+    is_said = _said_duration(document["format"]) is not None
+    sample = ("-read_intervals", f"%+{_SAMPLE_SECONDS}") if is_said else ()
     for extent in dict.fromkeys((sample, ())):
         try:
             prober.run(*extent, "-show_entries", ENTRIES, on_line=meter.feed)
@@ -233,6 +234,17 @@ def _measure_packets(document: Document, prober: _Prober) -> PacketMeter:
         if meter.count:
             break
     return meter
+
+
+def _mark_empty(streams: Sequence[Any], sample: PacketMeter, prober: _Prober) -> None:
+    """Note which sound tracks have nothing in them, not only in the first seconds."""
+    quiet = [s for s in streams if s.get("codec_type") == "audio" and s["index"] not in sample.seen]
+    whole = PacketMeter()
+    if quiet:
+        with suppress(FFmpegFailed):  # who decodes it tells better how much is damaged
+            prober.run("-select_streams", "a", "-show_entries", ENTRIES, on_line=whole.feed)
+    for stream in quiet:
+        stream["empty"] = stream["index"] not in whole.seen
 
 
 def _said_duration(form: Document) -> Fraction | None:
@@ -282,6 +294,7 @@ def _parse_video(
         primaries=_said(stream, "color_primaries"),
         matrix=_said(stream, "color_space"),
         mastering=_mastering([*first_frame, *stream.get("side_data_list", ())]),
+        only_dolby_vision=_is_only_dolby_vision(stream),
         bit_rate=int(stream["bit_rate"]) if str(stream.get("bit_rate")).isdecimal() else None,
     )
 
@@ -322,7 +335,9 @@ def _language(stream: Document) -> str | None:
 
 
 def _has_sound(stream: Document) -> bool:
-    """False for a track that is declared and has no data: ffmpeg can't tell its sample rate."""
+    """False for a track that is declared and has no data; often ffmpeg can't tell its sample rate."""
+    if stream.get("empty"):
+        return False
     unknown = stream.get("codec_name", "unknown") in NO_CODEC
     return unknown or (int(stream.get("sample_rate", 0)) > 0 and int(stream.get("channels", 0)) > 0)
 
@@ -341,6 +356,12 @@ def _rotation(stream: Document) -> int:
         if "rotation" in side:
             return round(float(side["rotation"])) % 360
     return int(_fraction(_tags(stream).get("rotate")) or 0) % 360
+
+
+def _is_only_dolby_vision(stream: Document) -> bool:
+    """Whether what lies below Dolby's additions is fit for nothing else (as in profile 5)."""
+    sides = stream.get("side_data_list", ())
+    return any(side.get("dv_bl_signal_compatibility_id") == 0 for side in sides)
 
 
 def _mastering(said: Sequence[Document]) -> Mastering | None:

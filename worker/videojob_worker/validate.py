@@ -66,6 +66,12 @@ def _check_streams(media: MediaInfo, steps: Sequence[Step]) -> None:
             f"The film has no sound, which step {needs_audio!r} needs. Upload one with sound, or "
             "leave the step out.",
         )
+    if media.video is not None and media.video.only_dolby_vision and needs_video:
+        raise Rejected(
+            RejectReason.UNSUPPORTED_CODEC,
+            "The film is Dolby Vision without a picture that others can show (as in profile 5): its "
+            "colours would be false. Export it as HDR10, HLG or Dolby Vision profile 8.",
+        )
     if media.video is not None and not media.video.coded.pixels:
         raise Rejected(
             RejectReason.DAMAGED,
