@@ -37,6 +37,7 @@ VIDEO = VideoStream(
     full_range=False,
     transfer=None,
     keyframe_seconds=Fraction(10),
+    matrix="bt709",
 )
 AUDIO = AudioStream(
     index=1,

@@ -73,6 +73,13 @@ RED_RGB = Clip(
     f"{_FIELD_OF.format(colour='red', seconds=1)} -c:v ffv1 -pix_fmt gbrp",
     *(320, 180, 25, 1.0),
 )
+HD_THAT_SAYS_NOTHING = Clip(
+    # a red of BT.709, as players take it; no word of that in the file
+    "hd.mp4",
+    "-f lavfi -i color=c=0xc03020:size=1280x720:rate=25:duration=1,format=gbrp -vf "
+    f"scale=out_color_matrix=bt709,format=yuv420p,setparams=colorspace=unknown {X264}",
+    *(1280, 720, 25, 1.0),
+)
 EMPTY_TRACK = Clip(
     # a sound track is declared, and nothing is in it
     "empty-track.mkv",

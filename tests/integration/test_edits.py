@@ -12,7 +12,7 @@ import av
 import pytest
 from assets import LANGUAGES, PLAIN, SMALL, UNEVEN, Clips
 from media_bench import Bench
-from rare_films import GREY_STEPS, PQ
+from rare_films import GREY_STEPS, HD_THAT_SAYS_NOTHING, PQ
 
 from videojob_api.steps import Step
 from videojob_worker.assets import fetch_assets
@@ -119,6 +119,17 @@ def colour(path: Path, x: int, y: int) -> tuple[int, ...]:
     with av.open(str(path)) as film:
         frame = next(film.decode(video=0)).to_ndarray(format="rgb24")
     return tuple(int(value) for value in frame[y - 4 : y + 4, x - 4 : x + 4].mean((0, 1)))
+
+
+@pytest.mark.usefixtures("mark")
+def test_a_small_film_of_hd_has_the_mark_in_the_films_own_colours(
+    clips: Clips, bench: Bench
+) -> None:
+    made, _ = bench.make(clips.path(HD_THAT_SAYS_NOTHING), marked(position="Center"))
+    with av.open(str(made["web/180p.mp4"].path)) as film:
+        frame = next(film.decode(video=0)).reformat(format="rgb24", src_colorspace="ITU709")
+    red = frame.to_ndarray()[86:94, 156:164].mean((0, 1))
+    assert red == pytest.approx([254, 0, 0], abs=6)
 
 
 @pytest.mark.parametrize(

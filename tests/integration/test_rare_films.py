@@ -18,6 +18,7 @@ from rare_films import (
     FULL_RANGE_H264,
     GHOST,
     GHOST_YUV,
+    HD_THAT_SAYS_NOTHING,
     HLG,
     LONG_SURROUND,
     NTSC,
@@ -129,6 +130,20 @@ def test_red_is_red(clips: Clips, bench: Bench) -> None:
     assert red.mean((0, 1)) == pytest.approx([254, 0, 0], abs=4)
     blue_green_red = cv2.imread(str(made["poster/0001.jpg"].path)).mean((0, 1))
     assert blue_green_red == pytest.approx([0, 0, 254], abs=4)
+
+
+def test_hd_that_says_nothing_of_its_colours_is_taken_as_players_take_it(
+    clips: Clips, bench: Bench
+) -> None:
+    """What is small, or RGB, has the colours that the film is shown with."""
+    made, _ = bench.make(clips.path(HD_THAT_SAYS_NOTHING), WEB, POSTER)
+    with av.open(str(made["web/180p.mp4"].path)) as film:
+        frame = next(film.decode(video=0))
+        assert frame.colorspace == 1
+        red = frame.reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()
+    assert red.mean((0, 1)) == pytest.approx([0xC0, 0x30, 0x20], abs=4)
+    blue_green_red = cv2.imread(str(made["poster/0001.jpg"].path)).mean((0, 1))
+    assert blue_green_red == pytest.approx([0x20, 0x30, 0xC0], abs=4)
 
 
 @pytest.mark.parametrize("clip", [TOP_FIRST, BOTTOM_FIRST], ids=["top first", "bottom first"])

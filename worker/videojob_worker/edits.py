@@ -60,7 +60,6 @@ def watermarked(
     form = Form(picture.form.bit_depth, hdr=False)
     base = graph.resize(picture, size, form)
     overlay = Overlay(
-        size=size,
         form=form,
         position=mark.position.value,
         width=max(2, size.width * mark.width_percent // 100),

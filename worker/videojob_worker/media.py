@@ -38,6 +38,7 @@ HLG = "arib-std-b67"
 SDR_WHITE_NITS = 203
 """What white paper has in high dynamic range (ITU-R BT.2408)."""
 HDR_TRANSFERS = frozenset({PQ, HLG})
+_MOST_LINES_OF_SD = 576
 _ALPHA_FORMATS = ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16")
 _RGB_FORMATS = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8", "x2rgb", "x2bgr")
 _DEEP_FORMAT = re.compile(r"(?:p|gray|p0)(9|10|12|14|16)(?:le|be)$")
@@ -139,6 +140,11 @@ class VideoStream:
         if self.rotation % 180 == 90:
             width, height = height, width
         return Size(round(width), round(height))
+
+    @property
+    def is_hd(self) -> bool:
+        """Whether it has more lines than any PAL or NTSC: what doesn't say is BT.709 then."""
+        return self.shown.short > _MOST_LINES_OF_SD
 
     @property
     def is_rgb(self) -> bool:

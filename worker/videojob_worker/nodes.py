@@ -77,8 +77,6 @@ class ToneMap:
 class Overlay:
     """An image, the second parent, over pictures."""
 
-    size: Size
-    """Of the pictures."""
     form: Form
     position: str
     width: int
@@ -96,6 +94,9 @@ class Scale:
 @dataclass(frozen=True)
 class Perturb:
     """Noise, the second parent, over the brightness of pictures of the same size and depth."""
+
+    form: Form
+    """Of both."""
 
 
 @dataclass(frozen=True)

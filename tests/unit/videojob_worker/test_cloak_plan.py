@@ -146,6 +146,24 @@ def test_a_deep_film_keeps_its_depth_and_its_range(light: dict[str, str]) -> Non
     assert encoding.form == Form(10, hdr=bool(light))
 
 
+@pytest.mark.parametrize(
+    ("film", "matrix"),
+    [
+        (a_film(video=a_video(matrix="smpte170m")), "smpte170m"),
+        (a_film(video=a_video(matrix=None)), "bt709"),
+        (a_film(video=a_video(matrix=None, coded=Size(640, 360))), None),
+        (a_deep_film(**BRIGHT), "bt2020nc"),
+    ],
+)
+def test_noise_has_the_films_matrix_or_a_filter_would_convert_it(
+    film: MediaInfo, matrix: str | None
+) -> None:
+    """ffmpeg 7 does so between pictures that say different things of themselves."""
+    (graph,) = option(the_pass(CLOAK, film=film).argv, "-filter_complex")
+    said = re.search(r"\[1\]setparams=colorspace=(\w+)", graph)
+    assert (said and said[1]) == matrix
+
+
 def test_a_rendition_for_ordinary_screens_is_tone_mapped_after_the_noise() -> None:
     stage = the_pass(CLOAK, WEB, film=a_deep_film(**BRIGHT))
     text = " ".join(stage.argv)

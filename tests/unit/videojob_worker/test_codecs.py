@@ -124,7 +124,7 @@ def test_tone_mapping_is_done_once_after_the_first_downscale() -> None:
     assert text.index("scale=1280:720") < text.index("tonemap=") < text.index("scale=854:480")
     assert text.count("tonemap=") == 1
     assert "tonemap=mobius:desat=0:peak=4.926" in text
-    unsaid = a_film(video=a_video(pixel_format="yuv420p10le", transfer="arib-std-b67"))
+    unsaid = a_film(video=a_video(pixel_format="yuv420p10le", transfer="arib-std-b67", matrix=None))
     text = option(argv_of(mp4("web", 720), film=unsaid), "-filter_complex")[0]
     assert "matrixin=bt2020nc" in text
     assert "transferin=arib-std-b67" in text

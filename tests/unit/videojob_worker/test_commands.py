@@ -109,6 +109,10 @@ def test_pictures_alone_decode_only_key_frames_where_those_are_close_enough() ->
         (a_video(interlaced=True), "[0:0]bwdif=deint=interlaced:mode=send_frame[s0]"),
         (a_video(coded=Size(1440, 1080), pixel_aspect=Fraction(4, 3)), "[0:0]scale=1920:1080"),
         (a_video(index=3), "[0:3]setsar=1[s0]"),
+        (a_video(matrix=None), "[0:0]setparams=colorspace=bt709[s0];[s0]setsar=1"),
+        (a_video(matrix=None, pixel_format="gbrp"), "[0:0]scale=1920:1080"),
+        (a_video(matrix=None, transfer="smpte2084"), "[0:0]scale=1920:1080"),
+        (a_video(matrix=None, coded=Size(720, 576)), "[0:0]setsar=1[s0]"),
     ],
 )
 def test_what_is_done_first(video: object, begins: str) -> None:

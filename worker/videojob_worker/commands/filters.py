@@ -15,7 +15,6 @@ from typing import Any
 import ffmpeg
 
 from ..graph import Encoding, Graph, Pictures, RawFrames, Readings, SubtitleEncoding
-from ..media import PQ, SDR_WHITE_NITS
 from ..nodes import (
     Compare,
     Conform,
@@ -56,17 +55,13 @@ from ..sounds import AudioEncoding
 from ..tally import UNCOUNTED
 from ..video import VideoCopy
 from ..whitelists import input_url
-from . import stretches
+from . import colours, stretches
 
 Stream = Any  # ffmpeg-python has no types
 _DEBUG = 48
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 _FINE_HZ = 192_000
 _NEVER_A_FRAME = Fraction(2, 1000)
-
-
-_BT709 = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709"}
-_MOST_LINES_OF_SD = 576
 
 
 class Wiring:
@@ -94,6 +89,7 @@ class Wiring:
         self._threads = threads
         self._film_form = film_form
         self._graph = graph
+        self._video = graph.media.video
         self._uses: Counter[Node] = Counter()
         self._ready: dict[Node, list[Stream]] = {}
         for node in graph.ends:
@@ -139,9 +135,11 @@ class Wiring:
 
     def _decoded(self, node: Decoded) -> Stream:
         stream = (self._files[node.file] if node.file else self._film)[str(node.index)]
-        if self._film_form is None or node.file or node.is_audio:
+        if node.file or node.is_audio or self._video is None:
             return stream
-        return stream.filter("format", self._film_form)
+        if self._film_form is not None:
+            stream = stream.filter("format", self._film_form)
+        return colours.say_matrix(stream, self._video)
 
     def _meter(self, node: Filtered) -> Stream:
         # Its account of each moment would fill the log: it says that only to who debugs it.
@@ -175,44 +173,23 @@ class Wiring:
             stream = stream.filter("scale", *size, flags="bicubic", out_range="tv", **matrix)
             stream = stream.filter("format", wanted.form.pixel_format)
         stream = stream.filter("setsar", 1)
-        if wanted.from_rgb:
-            return stream.filter("setparams", **_BT709)
-        if wanted.form.hdr:  # all of it, wherever the film says only its curve
-            colours = dict(zip(_BT709, self._colours, strict=True))
-            return stream.filter("setparams", range="tv", **colours)
-        return stream
-
-    @property
-    def _colours(self) -> tuple[str, str, str]:
-        """Matrix, primaries and curve of a film of high dynamic range."""
-        video = self._graph.media.video
-        said = (video.matrix, video.primaries, video.transfer) if video else (None, None, None)
-        return said[0] or "bt2020nc", said[1] or "bt2020", said[2] or PQ
+        return colours.say_all(stream, self._video, wanted.form, from_rgb=wanted.from_rgb)
 
     @_apply.register
     def _(self, wanted: Flatten, stream: Stream) -> Stream:
-        video = self._graph.media.video
-        if video is not None and video.is_rgb:
+        if self._video is not None and self._video.is_rgb:
             stream = stream.filter("format", "gbrap")
         return stream.filter("premultiply", inplace=1)
 
     @_apply.register
     def _(self, wanted: ToneMap, stream: Stream) -> Stream:
-        return self._tone_map(stream, wanted.peak_nits).filter("format", wanted.form.pixel_format)
-
-    def _tone_map(self, stream: Stream, peak_nits: int) -> Stream:
-        """From the film's own curve to BT.709, over light as it is; white stays white."""
-        own = dict(zip(("matrixin", "primariesin", "transferin"), self._colours, strict=True))
-        light = stream.filter("zscale", **own, transfer="linear", npl=SDR_WHITE_NITS)
-        light = light.filter("format", "gbrpf32le").filter("zscale", primaries="bt709")
-        peak = f"{peak_nits / SDR_WHITE_NITS:.3f}"
-        mapped = light.filter("tonemap", "mobius", desat=0, peak=peak)
-        return mapped.filter("zscale", transfer="bt709", matrix="bt709", range="tv")
+        mapped = colours.tone_map(stream, self._video, wanted.peak_nits)
+        return mapped.filter("format", wanted.form.pixel_format)
 
     @_apply.register
     def _(self, wanted: Overlay, stream: Stream, image: Stream) -> Stream:
         # An image is RGB; it is brought to the colours of the pictures before it is blended.
-        matrix = "bt709" if wanted.size.short > _MOST_LINES_OF_SD else "bt601"
+        matrix = colours.scalers_matrix(self._video, wanted.form)
         image = image.filter("format", "rgba").filter("colorchannelmixer", aa=wanted.opacity)
         options = {"flags": "bicubic", "out_color_matrix": matrix, "out_range": "tv"}
         image = image.filter("scale", wanted.width, -1, **options)
@@ -245,6 +222,7 @@ class Wiring:
     def _(self, wanted: Perturb, stream: Stream, noise: Stream) -> Stream:
         # Adds the noise and takes its middle away; colours (planes 1 and 2) pass as they are.
         # Noise has no end; where it stops though, the film shall not go on without it.
+        noise = colours.say_same(noise, self._video, wanted.form)
         modes = {"c0_mode": "grainmerge", "c1_mode": "normal", "c2_mode": "normal"}
         return ffmpeg.filter([stream, noise], "blend", shortest=1, **modes)
 
@@ -278,7 +256,7 @@ class Wiring:
         width, height = wanted.size.width, wanted.size.height
         scaled = stream.filter("scale", width, height, flags="bicubic")
         if wanted.hdr_peak_nits is not None:
-            scaled = self._tone_map(scaled, wanted.hdr_peak_nits)
+            scaled = colours.tone_map(scaled, self._video, wanted.hdr_peak_nits)
         return scaled.filter("format", "rgb24")
 
     @_apply.register

@@ -61,7 +61,7 @@ class CloakKind(FilterKind):
             bit_depth=picture.form.bit_depth,
             seen=self._seen(picture, rate, video) if self._follows else None,
         )
-        node = Filtered(Perturb(), (picture.node, noise))
+        node = Filtered(Perturb(picture.form), (picture.node, noise))
         cloaked = replace(picture, node=node)
         if self._spec.report:
             self._plan_trials(graph, picture, cloaked, video)
