@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,27 @@ def test_killed_at_any_point_and_started_again(
             key.removeprefix("store/") for key in uninterrupted
         )
         forget(pod, minio_server)
+
+
+def test_a_worker_that_wakes_after_another_has_done_its_work_leaves_it_alone(
+    pod: Pod, tmp_path: Path, minio_server: Any
+):
+    """As on a node that was thought lost: what is published stays, its manifest all the time."""
+    (tmp_path / "lost").mkdir()
+    lost = replace(pod, folder=tmp_path / "lost", program=(INTERRUPTING, "checked", "SIGSTOP"))
+    process = lost.start("film.mp4")
+    assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+    result = work(pod)
+    assert result.exit_code == 0
+    key = f"store/{result.manifest_key}"
+    manifest = minio_server.client().stat_object(pod.order["s3"]["bucket"], key)
+    process.send_signal(signal.SIGCONT)
+    log = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, log
+    after = minio_server.client().stat_object(pod.order["s3"]["bucket"], key)
+    assert (after.etag, after.last_modified) == (manifest.etag, manifest.last_modified)
+    late = Result.model_validate_json((lost.folder / "message").read_text())
+    assert (late.manifest_sha256, late.outputs) == (result.manifest_sha256, result.outputs)
 
 
 @pytest.mark.parametrize("point", ["half fetched", "half encoded", "half published"])

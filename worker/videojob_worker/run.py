@@ -50,6 +50,8 @@ def run(task: Task, found: Findings) -> Manifest:
         with timings.stage("process", steps=stage.steps):
             produced += found.take(work_through(stage, task.bench(media), way))
     report.begin(Stage.PUBLISHING)
+    if (finished := find_finished(task)) is not None:  # by who replaced a worker thought lost
+        return found.adopt(*finished)
     with timings.stage("publish", objects=len(produced)):
         published = publish(produced, task.destination, report.progress)
         mark_steps(task, found, published)
