@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -79,22 +80,50 @@ def test_nobody_there(nobody: str, film: Path, stop: Stop):
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("answer", [b"", b"what?\0", b"stream: O"], ids=["none", "other", "half"])
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"what?\0", b"stream: O", b"stream: " + bytes([65]) * (1 << 20) + b" FOUND\0"],
+    ids=["none", "other", "half", "endless"],
+)
 def test_an_answer_that_is_none_is_not_taken_for_a_good_one(film: Path, stop: Stop, answer: bytes):
+    sent_bytes = len("zINSTREAM ") + 4 + film.stat().st_size + 4  # one chunk, and the empty one
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
             for _ in range(ATTEMPTS):
                 connection, _ = server.accept()
-                with connection:
-                    while connection.recv(65536)[-4:] != bytes(4):
-                        pass
+                with connection, connection.makefile("rb") as received, suppress(OSError):
+                    received.read(sent_bytes)
                     connection.sendall(answer)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         with pytest.raises(ScannerUnavailable):
             scan(film, asked(f"127.0.0.1:{server.getsockname()[1]}"), stop)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_scanner_that_dribbles_is_not_waited_for_long(
+    film: Path, stop: Stop, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("videojob_worker.scan.REPLY_SECONDS", 0.3)
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def dribble(connection: socket.socket) -> None:
+            with connection, suppress(OSError):
+                while not done.wait(0.05):
+                    connection.sendall(b"s")
+
+        def serve() -> None:
+            for _ in range(ATTEMPTS):
+                connection, _ = server.accept()
+                threading.Thread(target=dribble, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        with pytest.raises(ScannerUnavailable, match="end of its answer"):
+            scan(film, asked(f"127.0.0.1:{server.getsockname()[1]}"), stop)
+        done.set()
 
 
 def test_a_stop_ends_the_waiting(nobody: str, film: Path, stop: Stop):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from videojob_api.reasons import RejectReason
@@ -22,6 +24,7 @@ ATTEMPTS = 4
 REPLY_SECONDS = 600.0
 """A large archive takes a scanner minutes."""
 _CONNECT_SECONDS = 5.0
+_MAX_REPLY_BYTES = 4096
 _CHUNK_BYTES = 256 << 10
 _LIMIT_EXCEEDED = "Heuristics.Limits.Exceeded"
 """Found by a clamd with AlertExceedsMax in what it did not look through: not malware."""
@@ -92,19 +95,16 @@ def _send(film: Path, address: str, stop: Stop) -> str:
 
 def _read_reply(connection: socket.socket, stop: Stop) -> str:
     connection.settimeout(1.0)
-    reply, waited = b"", 0.0
+    reply, latest = b"", time.monotonic() + REPLY_SECONDS
     while not reply.endswith(b"\0"):
         stop.check()
-        try:
-            received = connection.recv(4096)
-        except TimeoutError:
-            waited += 1.0
-            if waited > REPLY_SECONDS:
-                raise
-            continue
-        if not received:
-            raise ConnectionError("it hung up without an answer")
-        reply += received
+        if time.monotonic() > latest or len(reply) > _MAX_REPLY_BYTES:
+            raise ConnectionError("it does not come to the end of its answer")
+        with suppress(TimeoutError):
+            received = connection.recv(_MAX_REPLY_BYTES)
+            if not received:
+                raise ConnectionError("it hung up without an answer")
+            reply += received
     return reply.rstrip(b"\0").decode(errors="replace").strip()
 
 
