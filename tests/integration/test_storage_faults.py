@@ -78,11 +78,17 @@ def get(store: S3Storage, target: Path) -> str:
         Fault(*GET, times=3, skip=1, cut_answer_after=70_000),
         Fault(*GET, shorten_answer=5000),
         Fault(*GET, answer=SLOW_DOWN),
+        Fault(*GET, answer=(429, "TooManyRequests")),
+        Fault(*GET, answer=(409, "OperationAborted")),
+        Fault(*GET, skip=1, without_range=True),
         Fault(*GET, times=3, answer=SERVER_ERROR),
         Fault("HEAD", "film", answer=SLOW_DOWN),
         Fault(*GET, times=ALWAYS, pause_seconds=0.005),
     ],
-    ids=["cut", "cut at once", "cut thrice", "short", "503", "500s", "503 to HEAD", "slow"],
+    ids=[
+        *("cut", "cut at once", "cut thrice", "short", "503", "429", "409", "no range once"),
+        *("500s", "503 to HEAD", "slow"),
+    ],
 )
 def test_a_fetch_gets_all_of_it_in_the_end(
     store: S3Storage, proxy: FaultProxy, tmp_path: Path, fault: Fault
@@ -98,10 +104,15 @@ def test_a_fetch_gets_all_of_it_in_the_end(
         (Fault(*GET, times=ALWAYS, cut_answer_after=0), StorageUnreachable, "did not answer"),
         (Fault(*GET, times=ALWAYS, answer=SLOW_DOWN), StorageUnreachable, "SlowDown"),
         (Fault(*GET, times=ALWAYS, shorten_answer=0), StorageUnreachable, "ended early"),
+        (Fault(*GET, times=ALWAYS, without_range=True), StorageUnreachable, "other bytes"),
+        (Fault(*GET, skip=1, times=ALWAYS, without_range=True), StorageUnreachable, "other bytes"),
         (Fault(*GET, skip=1, answer=REFUSED, times=ALWAYS), StorageRefused, "access is denied"),
         (Fault("HEAD", "film", times=ALWAYS, shorten_answer=SIZE // 2), WorkerError, "replaced"),
     ],
-    ids=["cut", "503", "nothing", "credentials withdrawn", "length is not the object's"],
+    ids=[
+        *("cut", "503", "nothing", "no ranges", "no ranges any more"),
+        *("credentials withdrawn", "length is not the object's"),
+    ],
 )
 def test_a_fetch_that_gets_less_fails(
     store: S3Storage,

@@ -6,6 +6,7 @@ errors; it asks for nothing itself.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from .errors import StorageRefused, WorkerError
@@ -25,7 +26,8 @@ _WHAT_TO_DO = {
     "XMinioStorageFull": "the store is full; free space in it, or give it more",
     "RequestTimeTooSkewed": "this node's clock and the store's differ; set the clock",
 }
-_MAY_PASS = ("SlowDown", "RequestTimeout", "ServiceUnavailable")
+_MAY_PASS = ("SlowDown", "RequestTimeout", "ServiceUnavailable", "OperationAborted")
+_PASSING_STATUSES = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class Passing(Exception):
@@ -60,7 +62,7 @@ class Translation:
             status = int(getattr(error, "_code", 0) or 0)
             if status == 412:
                 raise Replaced from error
-            if 400 <= status < 500 and status not in (408, 429):
+            if 400 <= status < 500 and status not in _PASSING_STATUSES:
                 raise StorageRefused(
                     f"What answers at {self._where} does not speak S3 (HTTP {status}); mend the "
                     "endpoint in the VideoStore."
@@ -85,7 +87,8 @@ class Translation:
             return Replaced()
         if code == "NoSuchUpload":
             return UploadGone(code)
-        if code not in _WHAT_TO_DO and (status >= 500 or code in _MAY_PASS):
+        may_pass = status >= 500 or status in _PASSING_STATUSES or code in _MAY_PASS
+        if code not in _WHAT_TO_DO and may_pass:
             return Passing(code)
         what = _WHAT_TO_DO.get(code, f"it answers {code}: {error.message}")
         return StorageRefused(f"The store refused ({code}): {self._where}: {what}.")

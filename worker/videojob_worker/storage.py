@@ -127,12 +127,15 @@ class S3Storage:
                 with self._translated():
                     response = self._get(key, {"If-Match": etag}, offset, end - offset)
                     try:
-                        self._check_size(key, etag, response.headers.get("Content-Range", ""))
+                        said = response.headers.get("Content-Range", "")
+                        if offset and not said.startswith(f"bytes {offset}-"):
+                            raise Passing("other bytes came than were asked for")
+                        self._check_size(key, etag, said)
                         for chunk in response.stream(CHUNK_BYTES):
                             self._stop.check()
-                            offset += len(chunk)
-                            if offset > end:
+                            if offset + len(chunk) > end:
                                 raise Passing("more bytes came than were asked for")
+                            offset += len(chunk)
                             yield chunk
                         if offset < end:
                             raise Passing("the answer ended early")
