@@ -29,6 +29,8 @@ class Budget:
     """None: as much as the machine has."""
     scratch_bytes: int | None
     """What may still be written to the scratch folder. None: nobody knows."""
+    disk_is_short: bool = False
+    """Whether that is what the node's disk has left: less than the folder's limit."""
 
     def less_scratch(self, used_bytes: int) -> Budget:
         """What is left once so many bytes lie in the scratch folder."""
@@ -47,12 +49,14 @@ def read_budget(
     node's disk may have far more room, and the kubelet evicts who takes it.
     """
     free = shutil.disk_usage(scratch).free
+    limit = _positive(environment.get(names.ENV_SCRATCH_LIMIT))
     return Budget(
         threads=_positive(environment.get(names.ENV_CPU_LIMIT))
         or _cgroup_threads(cgroup)
         or len(os.sched_getaffinity(0)),
         memory_bytes=_positive(environment.get(names.ENV_MEMORY_LIMIT)) or _cgroup_memory(cgroup),
-        scratch_bytes=min(free, _positive(environment.get(names.ENV_SCRATCH_LIMIT)) or free),
+        scratch_bytes=min(free, limit or free),
+        disk_is_short=limit is not None and free < limit,
     )
 
 

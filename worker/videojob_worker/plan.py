@@ -27,7 +27,7 @@ from .cautions import cautions
 from .commands import build_command, numbered
 from .companions import Companion
 from .encoders import CPU, Device
-from .errors import NotDoable
+from .errors import NodeDiskFull, NotDoable
 from .graph import Graph, Programme, seconds_of, source_programme
 from .looks import Feed, build_feeds
 from .media import MediaInfo
@@ -176,6 +176,7 @@ def build_plan(
 
     Raises:
         NotDoable: if the budget is too small, naming what is needed.
+        NodeDiskFull: if it would do, but for the node's disk.
     """
     if not steps:
         return Plan((), ())
@@ -190,11 +191,13 @@ def build_plan(
     graphs += [(comparing, late)] if late else []
     estimated_bytes = sum(costs.estimate_bytes(graph) for graph, _ in graphs)
     if budget.scratch_bytes is not None and estimated_bytes > budget.scratch_bytes:
-        raise NotDoable(
+        found = (
             f"The results may take {costs.in_words(estimated_bytes)} of scratch space and "
-            f"{costs.in_words(budget.scratch_bytes)} are free; give the worker more, or ask for "
-            "fewer or smaller renditions."
+            f"{costs.in_words(budget.scratch_bytes)} are free"
         )
+        if budget.disk_is_short:
+            raise NodeDiskFull(f"{found} on this node; give nodes more ephemeral storage.")
+        raise NotDoable(f"{found}; give the worker more, or ask for fewer or smaller renditions.")
     build = partial(
         _build_pass, scratch=scratch, budget=budget, device=device, limits=limits or Limits()
     )

@@ -71,7 +71,8 @@ def prepare(task: Task, found: Findings) -> tuple[MediaInfo, Plan]:
         )
     found.warnings += scan(source.path, order.limits.malware_scan, task.stop)
     budget = task.budget.less_scratch(source.size_bytes)
-    task.tools.limit_files(budget.scratch_bytes)
+    # A disk that is short says so itself, and not that the order needs more room.
+    task.tools.limit_files(None if budget.disk_is_short else budget.scratch_bytes)
     report.begin(Stage.PROBING)
     with timings.stage("probe", bytes=source.size_bytes):
         media = probe(source.path, task.tools, order.limits)

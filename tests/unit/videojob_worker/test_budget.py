@@ -33,13 +33,16 @@ def test_scratch_space_is_the_volumes_and_not_the_disks(tmp_path: Path):
     assert budget.scratch_bytes == 4096
     assert budget.less_scratch(4000).scratch_bytes == 96
     assert budget.less_scratch(5000).scratch_bytes == 0
+    assert not budget.disk_is_short
 
 
 def test_a_limit_beyond_what_is_free_is_no_help(tmp_path: Path):
-    most = str((1 << 60) - 1)
+    most = str(1 << 59)
     budget = read_budget(tmp_path, {"VIDEOJOB_SCRATCH_LIMIT_BYTES": most}, tmp_path)
     assert budget.scratch_bytes is not None
     assert budget.scratch_bytes <= shutil.disk_usage(tmp_path).total
+    assert budget.disk_is_short
+    assert not read_budget(tmp_path, {}, tmp_path).disk_is_short, "nobody has set a limit"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from media_builders import (
 
 from videojob_worker.budget import Budget
 from videojob_worker.encoders import Device, VideoEncoder
-from videojob_worker.errors import NotDoable
+from videojob_worker.errors import NodeDiskFull, NotDoable
 from videojob_worker.media import LeftOut, Size
 from videojob_worker.nodes import Level
 from videojob_worker.plan import LISTENINGS, build_plan
@@ -110,6 +110,11 @@ def test_a_stretch_is_what_is_expected_and_what_is_read() -> None:
     assert (whole.expected_frames, whole.reads_all) == (1250, True)
     (both,) = planned(mp4("web", 720, trim={"endSeconds": 5}), mp4("all", 480)).passes
     assert both.reads_all
+
+
+def test_a_short_disk_is_the_nodes_and_not_the_orders() -> None:
+    with pytest.raises(NodeDiskFull, match=r"free on this node; give nodes more ephemeral storage"):
+        planned(mp4("web", 1080), budget=Budget(2, None, 1 << 20, disk_is_short=True))
 
 
 def test_threads_give_way_to_memory() -> None:
