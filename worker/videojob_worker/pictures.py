@@ -134,22 +134,22 @@ def score(image: MatLike) -> float:
 
 def write_contact_sheet(frames: Sequence[Candidate], target: Path, store: Store) -> tuple[int, int]:
     """All frames on one sheet, each with its time below; returns width and height."""
-    images = [load(frame.path) for frame in frames]
-    columns, width, height = _grid(len(images), images[0].shape[1], images[0].shape[0])
+    first = load(frames[0].path)
+    columns, width, height = _grid(len(frames), first.shape[1], first.shape[0])
     scale = max(0.36, min(0.6, width / 520))
     (_, text_height), _ = cv2.getTextSize("0:00:00", _FONT, scale, 1)
     caption = text_height + 2 * (_GAP // 2)
-    rows = ceil(len(images) / columns)
+    rows = ceil(len(frames) / columns)
     sheet = np.full(
         (_GAP + rows * (height + caption + _GAP), _GAP + columns * (width + _GAP), 3),
         _BACKGROUND,
         np.uint8,
     )
-    for number, (frame, image) in enumerate(zip(frames, images, strict=True)):
+    for number, frame in enumerate(frames):  # one in memory at a time: there may be hundreds
         row, column = divmod(number, columns)
         left = _GAP + column * (width + _GAP)
         top = _GAP + row * (height + caption + _GAP)
-        fitted = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        fitted = cv2.resize(load(frame.path), (width, height), interpolation=cv2.INTER_AREA)
         sheet[top : top + height, left : left + width] = fitted
         text = format_time(frame.milliseconds)
         (text_width, _), _ = cv2.getTextSize(text, _FONT, scale, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 
@@ -82,6 +83,18 @@ def test_a_large_sheet_stays_within_bounds(tmp_path: Path) -> None:
     width, height = write_contact_sheet(images, tmp_path / "sheet.jpg", Store())
     assert width <= 1600
     assert height < 2000
+
+
+def test_a_sheet_of_many_large_pictures_does_not_hold_them_all(tmp_path: Path) -> None:
+    large = cv2.resize(NOISE, (1280, 720))
+    images = frames(tmp_path, t0=large) * 60
+    tracemalloc.start()
+    try:
+        write_contact_sheet(images, tmp_path / "sheet.jpg", Store())
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 20 * large.nbytes
 
 
 @pytest.mark.parametrize(
