@@ -352,10 +352,11 @@ def _frame_rate(stream: Document, meter: PacketMeter) -> Fraction:
 
 
 def _rotation(stream: Document) -> int:
+    """As ffmpeg turns pictures itself: by the display matrix, whatever a tag says."""
     for side in stream.get("side_data_list", ()):
         if "rotation" in side:
             return round(float(side["rotation"])) % 360
-    return int(_fraction(_tags(stream).get("rotate")) or 0) % 360
+    return 0
 
 
 def _is_only_dolby_vision(stream: Document) -> bool:

@@ -61,7 +61,7 @@ def test_a_plain_film() -> None:
     ("changes", "attribute", "value"),
     [
         ({"side_data_list": [{"rotation": -90}]}, "rotation", 270),
-        ({"tags": {"rotate": "90"}}, "rotation", 90),
+        ({"tags": {"ROTATE": "90"}}, "rotation", 0),
         ({"sample_aspect_ratio": "64:45"}, "pixel_aspect", Fraction(64, 45)),
         ({"sample_aspect_ratio": "0:1"}, "pixel_aspect", 1),
         ({"sample_aspect_ratio": "1:9999"}, "pixel_aspect", 1),
