@@ -82,7 +82,7 @@ class Result(Told):
     def _unpack(cls, data: Any) -> Any:
         if isinstance(data, dict) and _PACKED in data:
             rest = {name: value for name, value in data.items() if name != _PACKED}
-            return {**rest, "outputs": _clean(_unpacked(data[_PACKED]))}
+            return {**rest, "outputs": _unpacked(data[_PACKED])}
         return data
 
     def to_termination_message(self) -> str:
@@ -117,7 +117,7 @@ def _packed(outputs: list[Any]) -> str:
 
 
 def _unpacked(text: Any) -> Any:
-    """The list; however small the text is, no more than a worker could have meant.
+    """The list, printable; however small the text is, no more than a worker could have meant.
 
     Raises:
         ValueError: if it is anything else.
@@ -130,7 +130,7 @@ def _unpacked(text: Any) -> Any:
     if not inflate.eof:
         raise ValueError(f"{_PACKED} is cut, or holds more than {_MAX_UNPACKED_BYTES} bytes")
     try:
-        return json.loads(data)
+        return _clean(json.loads(data))
     except RecursionError:
         raise ValueError(f"{_PACKED} is no list of outputs") from None
 

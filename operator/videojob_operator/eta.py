@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from videojob_api.report import ProgressReport
 
+_MOST_SECONDS = 1e9
+"""As much as a report may say; what is reckoned from reports that make no sense is cut to it."""
 _LEAST_DONE = 0.05
 """Of the whole job; before that, its pace says nothing."""
 
@@ -55,7 +57,7 @@ def estimate_seconds(
     heapq.heapify(free_in)
     for _ in range(waiting):
         heapq.heappush(free_in, heapq.heappop(free_in) + length)
-    return round(max(free_in))
+    return round(min(max(free_in), _MOST_SECONDS))
 
 
 def _expected_length(reports: Sequence[ProgressReport]) -> float | None:

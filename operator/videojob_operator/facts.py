@@ -32,6 +32,8 @@ EVICTED = "Evicted"
 _OVER = frozenset(str(phase) for phase in Phase if phase.is_terminal)
 _MAX_ATTEMPTS = 1_000_000
 _IGNORED_ANNOTATION = "batch.kubernetes.io/job-index-ignored-failure-count"
+_MOST_CORES = 1024
+"""Of a node. What a worker says beyond would drown what all others say, in the metric of all."""
 _INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
 
@@ -220,7 +222,7 @@ def parse_endings(pods: Iterable[Body]) -> dict[int, tuple[Ending, Result | None
 
 
 def parse_costs(pods: Iterable[Body], gpus: int) -> dict[str, Usage]:
-    """Pod → what it cost: its worker's own account, and the time that it held so many GPUs."""
+    """Pod → what it cost: its worker's own account, as far as it can be, and the time of its GPUs."""
     costs = {}
     for pod in pods:
         for container in pod.get("status", {}).get("containerStatuses", []):
@@ -233,7 +235,9 @@ def parse_costs(pods: Iterable[Body], gpus: int) -> dict[str, Usage]:
             if ended.get("startedAt") and ended.get("finishedAt"):
                 span = _time(ended["finishedAt"]) - _time(ended["startedAt"])
                 seconds = max(0.0, span.total_seconds())
-            costs[pod["metadata"]["name"]] = told.model_copy(update={"gpu_seconds": seconds * gpus})
+            cpu_seconds = min(told.cpu_seconds, (seconds + 1) * _MOST_CORES)  # to the second
+            held = {"gpu_seconds": seconds * gpus, "cpu_seconds": cpu_seconds}
+            costs[pod["metadata"]["name"]] = told.model_copy(update=held)
     return costs
 
 

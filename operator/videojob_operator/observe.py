@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from videojob_api import names
 from videojob_api.indexes import parse_indexes
 from videojob_api.reasons import ExitCode
+from videojob_api.report import Result
 from videojob_api.status import Usage, VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 
@@ -82,8 +83,6 @@ async def observe(key: Key, world: World) -> Observed | None:
     else:
         world.book.expect_nothing(uid)
     results, endings = world.book.results(uid, current)
-    if spec is not None:
-        results = {i: keep_own_outputs(spec, i, result) for i, result in results.items()}
     observed = Observed(
         key=key,
         uid=uid,
@@ -118,6 +117,8 @@ async def observe(key: Key, world: World) -> Observed | None:
         ),
         idle_since=_idle_since(uid, newest, world),
     )
+    if results and spec is not None:
+        observed = replace(observed, results=_without_claims(observed, spec, world))
     if has_lost_pods(uid, jobs, world) and await is_going(key, world):
         observed = replace(observed, namespace_going=True)
     if observed.deleting and names.FINALIZER in observed.finalizers:
@@ -132,6 +133,18 @@ async def observe(key: Key, world: World) -> Observed | None:
     nodes = None if isinstance(store, StoreMissing) else await _nodes(spec, world)
     # Asked again and last: who was let in meanwhile has taken places.
     return replace(observed, store=store, nodes=nodes, place=_place(observed, world))
+
+
+def _without_claims(observed: Observed, spec: VideoJobSpec, world: World) -> dict[int, Result]:
+    """The results without outputs that are not their inputs'; such claims are counted, once."""
+    own = {}
+    for index, result in observed.results.items():
+        own[index] = keep_own_outputs(spec, index, result)
+        claims = len(result.outputs) - len(own[index].outputs)
+        # Where another run is asked for, this one's outputs may have gone where an older spec said.
+        if claims and not observed.is_due_to_rerun:
+            world.book.count_claims(observed.uid, observed.run_id, index, claims)
+    return own
 
 
 def _place(observed: Observed, world: World) -> Place | None:

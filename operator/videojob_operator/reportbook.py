@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from videojob_api.report import ProgressReport, Report, Result
 from videojob_api.status import InputState, Usage
 
+from . import metrics
 from .attempt import Attempt, Ending
 from .totals import add_usage, without_usage
 
@@ -39,6 +40,8 @@ class ReportBook:
         """VideoJob uid → when a worker of it last reported or was first at work, in monotonic seconds."""
         self._before: dict[str, tuple[str, Usage | None]] = {}
         """VideoJob uid → run, and what an operator before has counted of its pods that are gone."""
+        self._claimed: dict[str, set[tuple[str, int]]] = {}
+        """VideoJob uid → runs and inputs whose workers have claimed outputs that are not theirs."""
 
     def _page(self, uid: str, run_id: str, attempt: int) -> _AttemptPages:
         return self._pages.setdefault(uid, {}).setdefault((run_id, attempt), _AttemptPages())
@@ -154,11 +157,19 @@ class ReportBook:
             endings |= page.endings
         return results, endings
 
+    def count_claims(self, uid: str, run_id: str, index: int, claims: int) -> None:
+        """A worker claims so many outputs that are not its input's: counted when it is first seen."""
+        known = self._claimed.setdefault(uid, set())
+        if (run_id, index) not in known:
+            known.add((run_id, index))
+            metrics.CLAIMS_DROPPED.inc(claims)
+
     def forget(self, uid: str) -> None:
         """Drop all pages of a VideoJob that has ended or gone."""
         self._pages.pop(uid, None)
         self._heard.pop(uid, None)
         self._before.pop(uid, None)
+        self._claimed.pop(uid, None)
 
     def expect(self, uid: str) -> None:
         """Workers of a VideoJob are at work: from now on they should be heard."""

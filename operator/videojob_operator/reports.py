@@ -22,8 +22,7 @@ from videojob_api.report import MAX_REPORT_BYTES, Report
 
 from . import metrics
 from .errors import ClusterError, Gone
-from .facts import is_owned_by, keep_own_outputs, parse_attempt, parse_job_index
-from .observe import parse_spec
+from .facts import is_owned_by, parse_attempt, parse_job_index
 from .observed import Key
 from .tokens import Bearer, JWKSVerifier, ReviewVerifier, TokenRefusedError
 from .world import World
@@ -152,20 +151,8 @@ class Reports:
         told = (report.run_id, report.attempt, report.index)
         if told != (sender.run_id, sender.attempt, sender.index):
             raise RefusedError(403, f"this pod works on input {sender.index} only")
-        self._world.book.record(sender.uid, self._without_claims(key, report))
+        self._world.book.record(sender.uid, report)
         self._world.queue.add(key)
-
-    def _without_claims(self, key: Key, report: Report) -> Report:
-        """The report without outputs that are not its input's; each such claim is counted."""
-        if report.result is None:  # nearly always: no manifest is parsed for a percent
-            return report
-        body = self._world.cache.videojob(key)
-        spec, _ = parse_spec(body) if body else (None, "")
-        if spec is None:
-            return report
-        result = keep_own_outputs(spec, report.index, report.result)
-        metrics.CLAIMS_DROPPED.inc(len(report.result.outputs) - len(result.outputs))
-        return report.model_copy(update={"result": result})
 
     async def _sender(self, key: Key, token: str, address: str) -> _Sender:
         body = self._world.cache.videojob(key)

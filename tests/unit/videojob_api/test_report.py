@@ -135,6 +135,7 @@ def packed(data: bytes) -> str:
         packed(b'{"no": "list"}'),
         packed(b"not JSON"),
         packed(b"[" * 60_000),
+        *(packed(b"[" * depth + b"]" * depth) for depth in (600, 950, 1200, 5000, 30_000)),
         7,
         None,
     ],

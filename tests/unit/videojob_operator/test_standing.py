@@ -16,6 +16,7 @@ from videojob_api.status import (
     Usage,
     VideoJobStatus,
 )
+from videojob_operator.eta import estimate_seconds
 from videojob_operator.standing import describe
 from videojob_operator.verdicts import MAX_KILLS, judge
 
@@ -373,6 +374,12 @@ def test_an_estimate_is_never_negative() -> None:
     progress = standing(ahead).progress
     assert progress is not None
     assert progress.eta_seconds == 0
+
+
+def test_an_estimate_from_reports_that_make_no_sense_fits_the_status() -> None:
+    strange = a_report(99.99999999999999, eta_seconds=1e9)
+    seconds = estimate_seconds([strange], waiting=3, ended=0, workers=1, elapsed_seconds=None)
+    assert seconds == 10**9
 
 
 def test_many_steps_at_once_fit_their_column() -> None:

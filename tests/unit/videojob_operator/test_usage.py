@@ -53,6 +53,12 @@ def test_on_the_cpu_there_are_no_gpu_seconds_whatever_a_worker_claims() -> None:
     assert cost.gpu_seconds == 0
 
 
+def test_a_worker_can_not_have_had_more_than_all_cores_of_a_node() -> None:
+    """One that says so would drown what all others say, in a metric that is never reset."""
+    (cost,) = parse_costs([a_finished_pod(usage={**TOLD, "cpuSeconds": 1e308})], 0).values()
+    assert cost.cpu_seconds == 11 * 1024
+
+
 def an_attempt(number: int) -> Attempt:
     return a_videojob().with_attempt(number).attempts[0]
 
