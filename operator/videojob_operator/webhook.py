@@ -55,7 +55,12 @@ async def post(url: str, body: bytes, headers: Mapping[str, str], allowed: tuple
         return made
 
     connector = aiohttp.TCPConnector(
-        ssl=_tls(), socket_factory=open_socket, use_dns_cache=False, force_close=True
+        # Not by threads: a few names whose servers say nothing would hold all of them, for everybody.
+        resolver=aiohttp.AsyncResolver(),
+        ssl=_tls(),
+        socket_factory=open_socket,
+        use_dns_cache=False,
+        force_close=True,
     )
     session = aiohttp.ClientSession(
         connector=connector,

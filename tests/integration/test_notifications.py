@@ -10,13 +10,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp.abc import ResolveResult
 from builders import KEY, UID, seconds
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
@@ -34,23 +37,29 @@ from videojob_operator.webhook import DeliveryError, post
 LOOPBACK = ("127.0.0.0/8",)
 SIGNING_KEY = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
 HOST = "hooks.videojob.test"
-Lookup = Callable[..., list[Any]]
 
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     """A name server: host → the addresses of its answers, one answer each, the last for good."""
     known: dict[str, list[str]] = {}
-    real = socket.getaddrinfo
+    real = aiohttp.AsyncResolver.resolve
 
-    def look_up(host: Any, port: Any, *rest: Any, **options: Any) -> list[Any]:
+    async def resolve(
+        resolver: aiohttp.AsyncResolver,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,
+    ) -> list[ResolveResult]:
         if host not in known:
-            return real(host, port, *rest, **options)
+            return await real(resolver, host, port, family)
         answers = known[host]
         address = answers.pop(0) if len(answers) > 1 else answers[0]
-        return real(address, port, type=socket.SOCK_STREAM)
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+        ]
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(aiohttp.AsyncResolver, "resolve", resolve)
     return known
 
 
@@ -258,10 +267,34 @@ async def test_a_name_that_changes_its_mind_is_held_to_its_last_answer(
         for answers in (["93.184.215.14", "127.0.0.1"], ["127.0.0.1", "93.184.215.14"]):
             names[HOST] = answers
             if answers[0] != "127.0.0.1":
-                socket.getaddrinfo(HOST, 80)  # somebody's check before
+                await aiohttp.AsyncResolver().resolve(HOST, 80)  # somebody's check before
             with pytest.raises(DeliveryError, match=r"address 127\.0\.0\.1 is not public"):
                 await post(f"http://{HOST}:{receiver.port}/", b"", {}, ())
             assert receiver.got == []
+
+
+async def test_names_whose_servers_say_nothing_hold_up_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        ask = {"nameservers": ["127.0.0.1"], "udp_port": port, "tcp_port": port}
+        monkeypatch.setattr(aiohttp, "AsyncResolver", partial(aiohttp.AsyncResolver, **ask))
+        waiting = [
+            asyncio.create_task(post(f"http://silent-{n}.videojob.test/", b"", {}, ()))
+            for n in range(64)
+        ]
+        await asyncio.sleep(0.2)
+        async with receiving() as receiver:
+            await asyncio.wait_for(
+                post(f"http://localhost:{receiver.port}/", b"", {}, (*LOOPBACK, "::1/128")), 10
+            )
+        assert len(receiver.got) == 1
+        assert not any(task.done() for task in waiting)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_a_redirect_is_not_followed() -> None:
