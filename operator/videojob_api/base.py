@@ -106,5 +106,5 @@ def check_inside(key: str) -> str:
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 
-URL_PATTERN = r"^https?://[^\s/?#@]+([/?][^\s#]*)?$"
+URL_PATTERN = r"^https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@\[\]]+)(:[0-9]+)?([/?][^\s#]*)?$"
 """No user or password, and no fragment."""

@@ -212,7 +212,12 @@ class Web:
 
         import urllib3
 
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise Rejected(
+                RejectReason.NOT_FOUND, f"{redact(url)} is no URL: {error}; write another one."
+            ) from error
         where = (parts.scheme, parts.netloc)
         self._stop.check()
         try:

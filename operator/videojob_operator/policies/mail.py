@@ -181,4 +181,7 @@ def _tell(before: NotificationStatus, after: NotificationStatus) -> list[EmitEve
 
 
 def _receiver(url: str) -> str:
-    return (urlsplit(url).netloc or "?")[:128]
+    try:
+        return (urlsplit(url).netloc or "?")[:128]
+    except ValueError:  # one that an earlier version let pass: who delivers says what is wrong
+        return "?"

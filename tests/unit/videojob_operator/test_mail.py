@@ -277,3 +277,9 @@ def test_many_runs_keep_the_newest_letters_only() -> None:
     situation = ended(*urls, ago=30)
     again = run_again(situation)
     assert len(again.status.notifications) == MAX_KEPT
+
+
+@pytest.mark.parametrize("url", ["https://[1:2:3]/", "https://exa\u2100mple.com/"])
+def test_what_only_looks_like_a_url_is_the_couriers_to_refuse(url: str) -> None:
+    """The pattern lets it pass; the VideoJob's Jobs, ttl and next run don't wait for it."""
+    assert only(ended({"url": url})).receiver == "?"

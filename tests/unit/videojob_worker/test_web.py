@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from videojob_worker.errors import Rejected
-from videojob_worker.web import choose_validator, follow
+from videojob_worker.stop import Stop
+from videojob_worker.web import Web, choose_validator, follow
 
 LATE, EARLY = "Mon, 01 Jan 2024 00:00:09 GMT", "Mon, 01 Jan 2024 00:00:08 GMT"
 
@@ -54,3 +55,8 @@ def test_or_nowhere(location: str, why: str):
     with pytest.raises(Rejected, match=why) as rejected:
         follow("https://a.example/film?token=secret", location)
     assert "secret" not in str(rejected.value)
+
+
+def test_what_only_looks_like_a_url_is_rejected_and_not_tried_again():
+    with pytest.raises(Rejected, match=r"http://\[1:2:3\]/film is no URL"):
+        Web((), Stop()).stat("http://[1:2:3]/film")
