@@ -17,15 +17,29 @@ from ipaddress import (
 
 Address = IPv4Address | IPv6Address
 
-_NAT64 = IPv6Network("64:ff9b::/96")
-_INFRASTRUCTURE = (IPv4Network("168.63.129.16/32"), IPv4Network("192.0.0.0/24"))
-"""Public by number (to some versions of Python), yet answered by a cloud's own machinery."""
+_CARRYING_IPV4 = tuple(
+    IPv6Network(network)
+    for network in (
+        "64:ff9b::/96",  # NAT64
+        "::/96",  # IPv4-compatible, as of old
+        "::ffff:0:0:0/96",  # IPv4-translated (SIIT)
+    )
+)
+"""The last 32 bits of their addresses are one of IPv4."""
+_INFRASTRUCTURE = (
+    IPv4Network("168.63.129.16/32"),
+    IPv4Network("192.0.0.0/24"),
+    IPv6Network("fec0::/10"),
+)
+"""Public by number (to some versions of Python), yet a cloud's own machinery, or of one site."""
 
 
 def is_public(address: Address) -> bool:
     """Whether it is an ordinary address of the Internet, by whatever notation it is reached."""
     return all(
-        one.is_global and not one.is_multicast and not any(one in n for n in _INFRASTRUCTURE)
+        one.is_global
+        and not one.is_multicast
+        and not any(one in network for network in _INFRASTRUCTURE)
         for one in (address, *_embedded(address))
     )
 
@@ -39,7 +53,7 @@ def is_allowed(text: str, networks: Iterable[str]) -> bool:
     """
     address = ip_address(text.partition("%")[0])
     named = (address, *_embedded(address))
-    allowed = [ip_network(network) for network in networks]
+    allowed = [ip_network(network, strict=False) for network in networks]
     return is_public(address) or any(one in network for one in named for network in allowed)
 
 
@@ -62,6 +76,6 @@ def _embedded(address: Address) -> list[Address]:
         found.append(address.sixtofour)
     if address.teredo:
         found.extend(address.teredo)
-    if address in _NAT64:
+    if any(address in network for network in _CARRYING_IPV4):
         found.append(IPv4Address(int(address) & 0xFFFFFFFF))
     return found

@@ -101,7 +101,7 @@ class Settings:
         for name in ("notify_allow_cidrs", "worker_allow_cidrs"):
             for cidr in values.get(name, ()):
                 try:
-                    ip_network(cidr)
+                    ip_network(cidr, strict=False)
                 except ValueError as error:
                     raise ValueError(f"VIDEOJOB_{name.upper()} has {cidr!r}: {error}") from error
         return cls(**values)

@@ -45,6 +45,12 @@ def test_the_internet_is_public(text: str) -> None:
         "2002:7f00:1::",
         "2002:a00:1::",
         "2001:0:7f00:1::",
+        "fec0::1",
+        "fec0::a9fe:a9fe",
+        "::7f00:1",
+        "::a9fe:a9fe",
+        "::ffff:0:7f00:1",
+        "::ffff:0:a00:1",
     ],
 )
 def test_everything_else_is_not(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from videojob_api.addresses import is_allowed
 from videojob_operator.settings import Settings
 
 
@@ -63,8 +64,13 @@ def test_a_wrong_value_is_named_with_what_to_write(variable: str, text: str, wan
 
 
 def test_a_network_that_is_none_is_named() -> None:
-    with pytest.raises(ValueError, match=r"VIDEOJOB_NOTIFY_ALLOW_CIDRS has '10\.0\.0\.1/8': "):
-        Settings.from_environment({"VIDEOJOB_NOTIFY_ALLOW_CIDRS": "fd00::/8, 10.0.0.1/8"})
+    with pytest.raises(ValueError, match=r"VIDEOJOB_NOTIFY_ALLOW_CIDRS has '10\.0\.0\.0/33': "):
+        Settings.from_environment({"VIDEOJOB_NOTIFY_ALLOW_CIDRS": "fd00::/8, 10.0.0.0/33"})
+
+
+def test_a_network_may_be_named_by_any_of_its_addresses() -> None:
+    settings = Settings.from_environment({"VIDEOJOB_NOTIFY_ALLOW_CIDRS": "10.1.2.3/8"})
+    assert is_allowed("10.9.9.9", settings.notify_allow_cidrs)
 
 
 def test_what_workers_pods_get_is_read_from_json() -> None:
