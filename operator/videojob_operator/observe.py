@@ -122,7 +122,7 @@ async def observe(key: Key, world: World) -> Observed | None:
     if has_lost_pods(uid, jobs, world) and await is_going(key, world):
         observed = replace(observed, namespace_going=True)
     if observed.deleting and names.FINALIZER in observed.finalizers:
-        return await observe_removal(observed, meta["deletionTimestamp"], world)
+        return await observe_removal(observed, world)
     if spec is None or not observed.is_accepted:
         return observed
     if not needs_job(observed):

@@ -7,7 +7,6 @@ just been started would not know of workers that still publish.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 import structlog
 
@@ -24,18 +23,20 @@ from .world import World
 log = structlog.get_logger()
 
 
-async def observe_removal(observed: Observed, since: str, world: World) -> Observed:
+async def observe_removal(observed: Observed, world: World) -> Observed:
     """The same VideoJob with its workers, its clean-up Job and its store.
 
     Once the time is up these are looked at no more where that fails: nothing may hold a VideoJob for ever.
+    It is the time since this operator's first look: outputs were left behind where none was running, or
+    where thousands were deleted at once.
 
     Args:
         observed: what is known so far.
-        since: when the deletion was asked for.
         world: to ask.
     """
+    since = world.removing.setdefault(observed.uid, world.now())
     going = await is_going(observed.key, world)
-    removal = Removal(datetime.fromisoformat(since), going, workers=0)
+    removal = Removal(since, going, workers=0)
     observed = replace(observed, removal=removal)
     if observed.spec is None or going or not wants_deletion(observed):
         return observed

@@ -107,6 +107,7 @@ class Removal:
     """The VideoJob is being deleted, and waits for our finalizer."""
 
     since: datetime
+    """The first look at it by this operator."""
     is_namespace_going: bool
     workers: int
     """Pods that have not ended yet."""

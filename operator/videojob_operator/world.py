@@ -38,6 +38,8 @@ class World:
     cache: Cache = field(default_factory=Cache)
     book: ReportBook = field(default_factory=ReportBook)
     queue: WorkQueue = field(default_factory=WorkQueue)
+    prepared: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the API server has answered and ``settings`` has all that is kept there."""
     leading: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once this replica may write; a standby waits for it."""
     watching: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,6 +78,9 @@ class World:
     idle: dict[str, datetime] = field(default_factory=dict)
     """VideoJob uid → since when its Job has had no pod that lives, or has been woken."""
 
+    removing: dict[str, datetime] = field(default_factory=dict)
+    """VideoJob uid → when it was first seen to be deleted with its outputs."""
+
     def __post_init__(self) -> None:
         """Give the courier what it works with; the line calls whose turn it is by the queue."""
         self.courier = Courier(self.cluster, self.settings, self.queue.add, self.now)
@@ -112,6 +117,7 @@ class World:
             self.queue.forget(key)
         self.forget(body["metadata"]["uid"])
         self.courier.forget(body["metadata"]["uid"])
+        self.removing.pop(body["metadata"]["uid"], None)
 
     def now(self) -> datetime:
         """The operator's clock."""

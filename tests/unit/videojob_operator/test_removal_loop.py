@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -134,7 +135,7 @@ async def test_an_operator_that_may_not_read_the_namespace_cleans_up_all_the_sam
 
 async def test_no_error_holds_it_once_the_time_is_up() -> None:
     world = await a_held_world()
-    change(world, deletionTimestamp=a_time(299))
+    change(world, deletionTimestamp=a_time())
 
     async def refused(*_: object) -> dict[str, Any]:
         raise Forbidden("no rights to VideoStores", 403)
@@ -142,10 +143,27 @@ async def test_no_error_holds_it_once_the_time_is_up() -> None:
     world.cluster.get_store = refused  # type: ignore[method-assign]
     with pytest.raises(Forbidden):
         await reconcile(KEY, world)
-    change(world, deletionTimestamp=a_time(300))
+    world.moment += timedelta(seconds=299)
+    with pytest.raises(Forbidden):
+        await reconcile(KEY, world)
+    world.moment += timedelta(seconds=1)
     await reconcile(KEY, world)
     assert fake(world).all("videojobs") == []
     assert [event["reason"] for event in fake(world).all("events")] == ["OutputsLeft"]
+
+
+async def test_outputs_of_what_was_deleted_while_no_operator_ran_are_deleted_too() -> None:
+    world = await a_held_world()
+    change(world, deletionTimestamp=a_time(3600), status={"phase": "Succeeded", "attempt": 1})
+    for job in world.cache.jobs_of(UID):
+        fake(world).drop("jobs", job["metadata"]["name"])
+        world.cache.drop_job(job)
+    assert await reconcile(KEY, world) == 5
+    (job,) = fake(world).all("jobs")
+    assert job["metadata"]["name"] == CLEAN_UP
+    assert job["spec"]["activeDeadlineSeconds"] == 300
+    world.forget_videojob(fake(world).all("videojobs")[0])
+    assert world.removing == {}
 
 
 async def test_a_status_of_a_later_version_does_not_hold_it() -> None:
