@@ -71,15 +71,18 @@ async def run(settings: Settings) -> None:
     cluster = await Cluster.connect()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(cluster.close)
+        world = World(cluster, settings)
+        METRICS.register(Census(world))
+        # First of all: an API server is waited for longer than the kubelet waits for an answer.
+        health = build_health_app(world)
+        await stack.enter_async_context(serving(health, settings.http_port))
         pair = await patiently(stop, _certificate, cluster, settings)
         seed_key = await patiently(
             stop, ensure_seed_key, cluster, settings.namespace, settings.reports_secret
         )
         ca_pem = pair.ca_pem if pair else ""
-        world = World(cluster, replace(settings, reports_ca_pem=ca_pem, seed_key=seed_key))
-        METRICS.register(Census(world))
-        health = build_health_app(world)
-        await stack.enter_async_context(serving(health, settings.http_port))
+        world.settings = replace(settings, reports_ca_pem=ca_pem, seed_key=seed_key)
+        world.prepared.set()
         if pair is not None:
             reports = Reports(world).build_app()
             tls = build_tls(pair)

@@ -35,6 +35,8 @@ def build_health_app(world: World) -> web.Application:
 
     async def readyz(_: web.Request) -> web.Response:
         waited = world.queue.oldest_seconds()
+        if not world.prepared.is_set():
+            return web.Response(status=503, text="the API server has not answered yet\n")
         if not world.leading.is_set():
             return web.Response(text="standing by\n")
         if not world.watching.is_set():

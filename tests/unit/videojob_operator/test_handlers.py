@@ -166,12 +166,20 @@ async def test_a_live_process_says_so() -> None:
     assert await probe(a_world(), "/healthz") == (200, "ok\n")
 
 
+async def test_a_process_that_waits_for_the_api_server_lives_and_is_not_ready() -> None:
+    assert (await probe(a_world(), "/healthz"))[0] == 200
+    assert await probe(a_world(), "/readyz") == (503, "the API server has not answered yet\n")
+
+
 async def test_a_standby_is_ready() -> None:
-    assert await probe(a_world(), "/readyz") == (200, "standing by\n")
+    world = a_world()
+    world.prepared.set()
+    assert await probe(world, "/readyz") == (200, "standing by\n")
 
 
 async def test_a_leader_is_ready_once_its_watches_are_up() -> None:
     world = a_world()
+    world.prepared.set()
     world.leading.set()
     assert (await probe(world, "/readyz"))[0] == 503
     world.watching.set()
@@ -180,6 +188,7 @@ async def test_a_leader_is_ready_once_its_watches_are_up() -> None:
 
 async def test_a_leader_that_hears_nothing_of_the_cluster_is_not_ready() -> None:
     world = a_world()
+    world.prepared.set()
     world.leading.set()
     world.watching.set()
     world.compared_at -= 3 * INTERVAL_SECONDS + 1
@@ -192,6 +201,7 @@ async def test_a_leader_whose_queue_stands_still_is_not_ready(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = a_world()
+    world.prepared.set()
     world.leading.set()
     world.watching.set()
     world.queue.add(KEY)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import suppress
 
+import aiohttp
 import pytest
-from fake_cluster import a_world
+from fake_cluster import FakeCluster, a_world
+from prometheus_client import CollectorRegistry
 from virtual_time import in_virtual_time, now
 
 from videojob_operator import __main__ as module
 from videojob_operator.__main__ import StoppedError, patiently
 from videojob_operator.certificates import Pair
 from videojob_operator.errors import ClusterError, Forbidden
+from videojob_operator.settings import Settings
 
 
 @in_virtual_time
@@ -70,3 +75,36 @@ async def test_the_daily_look_at_the_certificate_waits_for_the_api_server_too(
     world = a_world(reports_ca_pem="the same")
     await module._watch_certificate(world, asyncio.Event())
     assert now() - began == pytest.approx(2 * 24 * 3600 + 1)
+
+
+async def test_the_kubelet_is_answered_while_the_api_server_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = FakeCluster()
+
+    async def connect() -> FakeCluster:
+        return cluster
+
+    async def refuse(*_: object) -> None:
+        raise ClusterError("no answer")
+
+    monkeypatch.setattr(module.Cluster, "connect", connect)
+    monkeypatch.setattr(module, "_certificate", refuse)
+    monkeypatch.setattr(module, "METRICS", CollectorRegistry())
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    running = asyncio.create_task(module.run(Settings(http_port=port)))
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+            while True:
+                with suppress(aiohttp.ClientConnectorError):
+                    async with session.get("/healthz") as response:
+                        assert response.status == 200
+                        break
+                assert not running.done()
+                await asyncio.sleep(0.02)
+            async with session.get("/readyz") as response:
+                assert response.status == 503
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
