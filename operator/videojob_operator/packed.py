@@ -78,11 +78,11 @@ def keep(body: Body) -> Known:
 
 
 def _waiting_since(phase: str, body: Body, scheduled: Body) -> str:
-    if phase in _WAITING:
-        status = body.get("status", {})
-        began: str = status.get("resumedAt") or status.get("acceptedAt") or ""
+    status = body.get("status", {})
+    began: str = status.get("resumedAt") or status.get("acceptedAt") or ""
+    if phase in _WAITING and not status.get("startedAt"):
         return began or body["metadata"].get("creationTimestamp", "")
-    if phase == Phase.RUNNING and scheduled.get("status") == "False":  # a later attempt
-        since: str = scheduled.get("lastTransitionTime", "")
-        return since
+    if phase in (*_WAITING, Phase.RUNNING) and scheduled.get("status") == "False":
+        # A later attempt, or one that lost its place: it has worked in between.
+        return max(began, scheduled.get("lastTransitionTime", ""))
     return ""

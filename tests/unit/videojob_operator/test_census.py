@@ -86,6 +86,18 @@ def test_a_later_attempt_that_no_node_takes_waits_too() -> None:
     assert read(world, "longest_waiting_seconds") == 30
 
 
+@pytest.mark.parametrize("phase", ["Pending", "Queued"])
+def test_one_that_has_worked_and_lost_its_place_waits_from_then_on(phase: str) -> None:
+    world = a_world()
+    unplaced = {"type": "Scheduled", "status": "False", "lastTransitionTime": a_time(40)}
+    began = {"acceptedAt": a_time(9000), "startedAt": a_time(8000)}
+    put(world, "preempted", age=10**6, phase=phase, **began, conditions=[unplaced])
+    assert read(world, "longest_waiting_seconds") == 40
+    world = a_world()
+    put(world, "resumed", phase=phase, **began, resumedAt=a_time(10), conditions=[unplaced])
+    assert read(world, "longest_waiting_seconds") == 10
+
+
 def test_workers_that_are_not_at_work_are_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     world = a_world()
     world.cache.put_videojob(a_videojob_body() | {"status": {"phase": "Running"}})
