@@ -12,18 +12,18 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-_QUANTITY = re.compile(r"^(?P<number>\d+(?:\.\d+)?)(?P<unit>m|k|M|G|T|Ki|Mi|Gi|Ti)?$")
+_QUANTITY_PATTERN = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+"""As manifests may have it."""
+_QUANTITY = re.compile(
+    r"^(?P<number>\d+(?:\.\d+)?)"
+    r"(?:(?P<unit>n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)|[eE](?P<power>[+-]?\d{1,2}))?$"
+)
+"""As the API server may write it: it makes ``1431619973939200u`` of 1.3333Gi."""
 _UNITS: dict[str, Decimal] = {
     "": Decimal(1),
-    "m": Decimal("0.001"),
-    "k": Decimal(1000),
-    "M": Decimal(1000) ** 2,
-    "G": Decimal(1000) ** 3,
-    "T": Decimal(1000) ** 4,
-    "Ki": Decimal(1024),
-    "Mi": Decimal(1024) ** 2,
-    "Gi": Decimal(1024) ** 3,
-    "Ti": Decimal(1024) ** 4,
+    **{unit: Decimal(1000) ** -power for power, unit in enumerate("mun", start=1)},
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", start=1)},
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
 }
 
 
@@ -50,7 +50,7 @@ class Tolerant(Model):
 
 
 def parse_quantity(text: str | int | float) -> Decimal:
-    """Read a Kubernetes quantity (``2Gi``, ``500m``, ``3``) as a plain number.
+    """Read a Kubernetes quantity (``2Gi``, ``500m``, ``3``, ``7u``, ``1e3``) as a plain number.
 
     Raises:
         ValueError: if the text is no quantity.
@@ -60,18 +60,18 @@ def parse_quantity(text: str | int | float) -> Decimal:
         raise ValueError(
             f"{text!r} is not a quantity; write a number with a unit, such as 500m or 2Gi"
         )
-    return Decimal(match["number"]) * _UNITS[match["unit"] or ""]
+    return Decimal(match["number"]).scaleb(int(match["power"] or 0)) * _UNITS[match["unit"] or ""]
 
 
 Quantity = Annotated[
     str,
     BeforeValidator(lambda value: str(value)),
-    Field(pattern=_QUANTITY.pattern, max_length=32),
+    Field(pattern=_QUANTITY_PATTERN, max_length=32),
     WithJsonSchema(
         {
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "pattern": r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$",
+            "pattern": _QUANTITY_PATTERN,
             "maxLength": 32,
         }
     ),

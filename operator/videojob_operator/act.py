@@ -78,30 +78,27 @@ async def _create_job(observed: Observed, action: CreateJob, world: World) -> No
     try:
         if action.config_map is not None:
             await _put_config_map(action.config_map, world)
-        try:
-            job = await world.cluster.create_job(action.manifest)
-        except Conflict:
-            job = await world.cluster.get_job(namespace, name)
-    except ClusterError as error:
-        if not _is_refusal(error):
-            raise
+        job = await world.cluster.create_job(action.manifest)
+    except Conflict:
+        job = await world.cluster.get_job(namespace, name)
+    except (Invalid, Forbidden) as error:
         if action.config_map is not None:
             await _delete_config_map(namespace, name, world)
         raise JobRefusedError(str(error), is_final=isinstance(error, Invalid)) from error
+    except ClusterError as error:
+        if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+        # A webhook that can't be called (a policy, Kueue), which may stay so. Or etcd was late, and the
+        # Job is there: its order stays too, and is written anew by the next try.
+        raise JobRefusedError(str(error), is_final=False) from error
     if not is_owned_by(job, observed.uid):
         raise JobRefusedError(f"a foreign Job {name} is in its place", is_final=False)
+    made = world.attempt_of(job)
+    if made is None:  # nobody would see its end, and each look would make another
+        await _delete_job(observed, DeleteJob(name, job["metadata"]["uid"]), world)
+        raise JobRefusedError("something has changed it on its way into nonsense", is_final=True)
     world.cache.put_job(job)
-    if (made := world.attempt_of(job)) is not None:
-        log_of_run(made.run_id, made.number)
-
-
-def _is_refusal(error: ClusterError) -> bool:
-    """Whether the API server has looked at it and said no.
-
-    A webhook that it can't call (a policy, Kueue) is an internal error of its own, and may stay so.
-    """
-    refused = isinstance(error, Invalid | Forbidden)
-    return refused or error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+    log_of_run(made.run_id, made.number)
 
 
 async def _put_config_map(body: dict[str, Any], world: World) -> None:

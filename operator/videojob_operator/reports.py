@@ -22,7 +22,7 @@ from videojob_api.report import MAX_REPORT_BYTES, Report
 
 from . import metrics
 from .errors import ClusterError, Gone
-from .facts import is_owned_by, parse_attempt, parse_job_index
+from .facts import is_owned_by, parse_job_index
 from .observed import Key
 from .tokens import Bearer, JWKSVerifier, ReviewVerifier, TokenRefusedError
 from .world import World
@@ -204,9 +204,9 @@ class Reports:
         """Which input the pod works on; it must belong to a Job of this VideoJob."""
         for job in self._world.cache.jobs_of(uid):
             if is_owned_by(job, uid) and is_owned_by(pod, job["metadata"]["uid"]):
-                attempt = parse_attempt(job)
+                attempt = self._world.attempt_of(job)
                 index = parse_job_index(pod)
-                if 0 <= index < len(attempt.indexes):
+                if attempt is not None and 0 <= index < len(attempt.indexes):
                     return _Sender(
                         uid,
                         attempt.run_id,

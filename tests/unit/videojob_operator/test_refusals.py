@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,15 +22,15 @@ from fake_cluster import (
 
 from videojob_api import names
 from videojob_api.status import Phase
-from videojob_operator.errors import ClusterError, Forbidden, Gone, Invalid
+from videojob_operator.errors import ClusterError, Conflict, Forbidden, Gone, Invalid
 from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
 
-Method = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+Method = Callable[..., Awaitable[dict[str, Any]]]
 
 
 def refusing(error: Exception) -> Method:
-    async def refuse(body: dict[str, Any]) -> dict[str, Any]:
+    async def refuse(*_: object) -> dict[str, Any]:
         raise error
 
     return refuse
@@ -75,7 +76,7 @@ async def test_what_was_done_before_a_refusal_stays(monkeypatch: pytest.MonkeyPa
     assert (status.output_count, len(status.outputs)) == (2, 2)
 
 
-async def test_a_job_that_is_not_accepted_now_is_said_and_tried_every_half_minute() -> None:
+async def test_a_job_that_is_not_accepted_now_is_said_and_tried_ever_more_seldom() -> None:
     world, key = a_world_with_a_videojob()
     with pytest.MonkeyPatch.context() as patch:
         error = Forbidden("exceeded quota: jobs, used: 5, limited: 5", 403)
@@ -88,6 +89,10 @@ async def test_a_job_that_is_not_accepted_now_is_said_and_tried_every_half_minut
         await settled(world)
         world.moment += seconds(30)
         assert await reconcile(key, world) == 30
+        world.moment += seconds(600)
+        assert await reconcile(key, world) == pytest.approx(63)
+        world.moment += seconds(6000)
+        assert await reconcile(key, world) == 120
     await reconcile(key, world)
     assert status_of(world).attempt == 1
     assert condition(world, "Stalled")[0] == "False"
@@ -155,6 +160,33 @@ async def test_an_order_or_its_job_that_is_never_accepted_ends_it_and_leaves_not
         await reconcile(key, world)
     assert status_of(world).phase is Phase.FAILED
     assert fake(world).all("jobs") == fake(world).all("configmaps") == []
+
+
+@pytest.mark.parametrize("is_asked_for", [False, True])
+async def test_an_order_stays_where_its_job_may_have_been_made_all_the_same(
+    is_asked_for: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """etcd was late with its answer: the Job is there, and its pods need the order."""
+    world, key = a_world_with_a_videojob(500)
+    real = world.cluster.create_job
+    error = ClusterError("etcdserver: request timed out", 500)
+
+    async def create_late(manifest: dict[str, Any]) -> dict[str, Any]:
+        await real(manifest)
+        raise Conflict("it is there", 409) if is_asked_for else error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.cluster, "create_job", create_late)
+        if is_asked_for:
+            patch.setattr(world.cluster, "get_job", refusing(error))
+            with pytest.raises(ClusterError):
+                await reconcile(key, world)
+        else:
+            assert await reconcile(key, world) == 30
+    assert len(fake(world).all("configmaps")) == len(fake(world).all("jobs")) == 1
+    await reconcile(key, world)
+    await settled(world)
+    assert len(fake(world).all("configmaps")) == len(fake(world).all("jobs")) == 1
 
 
 # ---- what else goes wrong
@@ -270,6 +302,44 @@ async def test_a_job_that_was_changed_into_nonsense_gets_a_successor() -> None:
     assert attempts(world) == ["1", "2"]
 
 
+async def test_the_api_servers_own_spelling_of_an_amount_is_understood() -> None:
+    """It writes 1.3333Gi in millionths of a byte, since no other unit does."""
+    limits = {"cpu": "1", "memory": "1.3333Gi"}
+    world, key = a_world_with_a_videojob(resources={"limits": limits})
+    real = world.cluster.create_job
+
+    async def create(manifest: dict[str, Any]) -> dict[str, Any]:
+        (container,) = manifest["spec"]["template"]["spec"]["containers"]
+        container["resources"]["limits"]["memory"] = "1431619973939200u"
+        return await real(manifest)
+
+    world.cluster.create_job = create  # type: ignore[method-assign]
+    await reconcile(key, world)
+    await settled(world)
+    assert attempts(world) == ["1"]
+    pod_ended(world, 0, a_result().to_termination_message())
+    job_becomes(world, completedIndexes="0")
+    await reconcile(key, world)
+    assert status_of(world).phase is Phase.SUCCEEDED
+
+
+async def test_a_job_that_is_made_into_nonsense_is_not_made_again_and_again() -> None:
+    world, key = a_world_with_a_videojob()
+    real = world.cluster.create_job
+
+    async def create(manifest: dict[str, Any]) -> dict[str, Any]:
+        manifest["metadata"]["annotations"][names.ANNOTATION_INDEXES] = "all"
+        return await real(manifest)
+
+    world.cluster.create_job = create  # type: ignore[method-assign]
+    await reconcile(key, world)
+    await settled(world)
+    assert fake(world).all("jobs") == []
+    status = status_of(world)
+    assert status.phase is Phase.FAILED
+    assert "changed it on its way" in (status.message or "")
+
+
 async def test_a_foreign_job_of_the_expected_name_is_not_taken_for_ours() -> None:
     world, key = a_world_with_a_videojob()
     await reconcile(key, world)
@@ -370,3 +440,14 @@ async def test_nodes_are_listed_twice_a_minute_at_most(monkeypatch: pytest.Monke
         await reconcile(Key(key.namespace, f"film-{number}"), world)
         counts.append(fake(world).requests.count(("GET", "/api/v1/nodes")))
     assert counts == [1, 1, 2]
+
+
+async def test_many_that_need_the_nodes_at_once_share_one_list() -> None:
+    world, key = a_world_with_a_videojob()
+    keys = [Key(key.namespace, f"film-{number}") for number in range(20)]
+    for one in keys:
+        body = a_videojob_body(uid=f"uid-{one.name}")
+        body["metadata"]["name"] = one.name
+        world.cache.put_videojob(fake(world).put("videojobs", body))
+    await asyncio.gather(*(reconcile(one, world) for one in keys))
+    assert fake(world).requests.count(("GET", "/api/v1/nodes")) == 1
