@@ -20,7 +20,8 @@ from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 from videojob_operator.attempt import Attempt, Ending, WaitingPod
 from videojob_operator.clock import format_time
-from videojob_operator.observed import Decision, Key, Nodes, Observed, StoreMissing
+from videojob_operator.facts import parse_node
+from videojob_operator.observed import Decision, Key, Nodes, Observed, Offer, StoreMissing
 from videojob_operator.settings import Settings
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -232,7 +233,7 @@ class Situation(Observed):
 
     def with_nodes(self, **offers: int) -> Self:
         """Nodes were looked at; ``nvidia=2`` is nvidia.com/gpu."""
-        return replace(self, nodes=Nodes({f"{k}.com/gpu": v for k, v in offers.items()}))
+        return replace(self, nodes=some_nodes({f"{k}.com/gpu": v for k, v in offers.items()}))
 
     def with_settings(self, **changes: Any) -> Self:
         """The operator runs with these settings."""
@@ -336,3 +337,13 @@ def an_ended_pod(
         phase="Succeeded" if exit_code == 0 else "Failed",
         containerStatuses=[{"name": "worker", "state": {"terminated": ended}}],
     )
+
+
+def some_nodes(*offers: Mapping[str, int]) -> Nodes:
+    """Nodes that offer so much of extended resources."""
+    return Nodes(tuple(Offer({}, offer) for offer in offers))
+
+
+def nodes_of(*bodies: dict[str, Any]) -> Nodes:
+    """What Kubernetes' Nodes offer."""
+    return Nodes(tuple(offer for body in bodies if (offer := parse_node(body)) is not None))

@@ -190,6 +190,10 @@ class Cluster:
         """All our Jobs of a namespace, or of all of them when it is empty."""
         return self.each(_collection("jobs", namespace), labelSelector=names.LABEL_UID)
 
+    def each_job_of(self, namespace: str, uid: str) -> AsyncIterator[Body]:
+        """All Jobs of a VideoJob, by its uid."""
+        return self.each(_collection("jobs", namespace), labelSelector=f"{names.LABEL_UID}={uid}")
+
     def each_metadata(self, plural: str, namespace: str) -> AsyncIterator[Body]:
         """The metadata of VideoJobs, of our Jobs, or of our pods that have not ended.
 
@@ -311,9 +315,9 @@ class Cluster:
         body = {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}}
         await self.request("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}", body=body)
 
-    async def list_nodes(self) -> list[Body]:
-        """All nodes."""
-        return await self.list_all("/api/v1/nodes")
+    def each_node(self) -> AsyncIterator[Body]:
+        """Every node; few at a time, since each names all the images that it has."""
+        return self.each("/api/v1/nodes", limit="100")
 
     async def review_token(self, token: str, audience: str) -> Body:
         """Ask the API server whose token this is; the review's status."""

@@ -22,7 +22,7 @@ from videojob_api.videojob import VideoJobSpec
 
 from .attempt import Attempt, Ending, HangingPod, WaitingPod
 from .manifests import ANNOTATION_KILLS, ANNOTATION_WAITS, CONTAINER
-from .observed import Nodes
+from .observed import Offer
 
 Body = dict[str, Any]
 
@@ -302,22 +302,15 @@ def parse_result(text: str) -> Result | None:
         return None
 
 
-def parse_nodes(nodes: Iterable[Body]) -> Nodes:
-    """The most that any ready, schedulable node has of each extended resource."""
-    most: dict[str, int] = {}
-    by_labels = []
-    for node in nodes:
-        conditions = node.get("status", {}).get("conditions", [])
-        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-        if not ready or node.get("spec", {}).get("unschedulable"):
-            continue
-        offer = {
-            name: int(amount)
-            for name, amount in node["status"].get("allocatable", {}).items()
-            if "/" in name and amount.isdigit()  # extended resources are whole numbers
-        }
-        if offer:
-            by_labels.append((node.get("metadata", {}).get("labels", {}), offer))
-        for name, count in offer.items():
-            most[name] = max(most.get(name, 0), count)
-    return Nodes(most, tuple(by_labels))
+def parse_node(node: Body) -> Offer | None:
+    """The extended resources of a node that is ready and takes pods; None where it has none."""
+    conditions = node.get("status", {}).get("conditions", [])
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    if not ready or node.get("spec", {}).get("unschedulable"):
+        return None
+    offered = {
+        name: int(amount)
+        for name, amount in node["status"].get("allocatable", {}).items()
+        if "/" in name and amount.isdigit()  # extended resources are whole numbers
+    }
+    return Offer(node.get("metadata", {}).get("labels", {}), offered) if offered else None

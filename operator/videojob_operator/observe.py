@@ -34,7 +34,7 @@ from .facts import (
     parse_endings,
     parse_hanging_pod,
     parse_job_index,
-    parse_nodes,
+    parse_node,
     parse_waiting_pod,
 )
 from .logs import log_of_run
@@ -69,6 +69,7 @@ async def observe(key: Key, world: World) -> Observed | None:
     current = status.run_id or names.run_id(uid, 1)
     log_of_run(current, status.attempt or 0)
     spec, template = use_template(spec, await find_template(key, spec, status, world))
+    await _recall_jobs(key, uid, current, status, world)
     jobs = await _jobs(key, uid, status, world)
     attempts = tuple(job for job in jobs if job.run_id == current)
     if not status.phase.is_terminal:
@@ -177,6 +178,22 @@ def parse_status(body: Body) -> VideoJobStatus:
             raise
         needed = {name: told[name] for name in ("runID", "attempt") if name in told}
         return VideoJobStatus.model_validate(needed)
+
+
+async def _recall_jobs(
+    key: Key, uid: str, run_id: str, status: VideoJobStatus, world: World
+) -> None:
+    """Once for each run that is not its VideoJob's first Job: those before may not be known yet.
+
+    After a start the first looks come before the watch has told of all Jobs. What their pods have cost
+    would be counted again, how they ended would be lost, and workers of the run before would go on beside
+    this one's.
+    """
+    is_first = names.run_number(run_id) == 1 and (status.attempt or 0) < 2
+    if status.phase.is_terminal or is_first or world.book.has_taken_over(uid, run_id):
+        return
+    async for job in world.cluster.each_job_of(key.namespace, uid):
+        world.cache.put_job(job)
 
 
 async def _jobs(key: Key, uid: str, status: VideoJobStatus, world: World) -> list[Attempt]:
@@ -321,6 +338,9 @@ async def _nodes(spec: VideoJobSpec, world: World) -> Nodes | None:
     """What nodes offer, if it matters and may be read; listed twice a minute at most."""
     if not world.settings.read_nodes or not depends_on_nodes(spec.accelerator, spec.steps):
         return None
-    if world.nodes_seen is None or time.monotonic() - world.nodes_seen[0] > _NODES_SECONDS:
-        world.nodes_seen = time.monotonic(), parse_nodes(await world.cluster.list_nodes())
-    return world.nodes_seen[1]
+    async with world.nodes_lock:  # who comes meanwhile waits for the same list
+        if world.nodes_seen is None or time.monotonic() - world.nodes_seen[0] > _NODES_SECONDS:
+            offers = [parse_node(node) async for node in world.cluster.each_node()]
+            nodes = Nodes(tuple(offer for offer in offers if offer is not None))
+            world.nodes_seen = time.monotonic(), nodes
+        return world.nodes_seen[1]

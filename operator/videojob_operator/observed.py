@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from videojob_api import names
 from videojob_api.clean_up import CleanUpResult
+from videojob_api.conditions import ConditionType
 from videojob_api.report import ProgressReport, Result
 from videojob_api.status import Phase, TemplateStatus, Usage, VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
@@ -53,19 +55,34 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Nodes:
-    """What the nodes offer: resource name → the most that one ready node has."""
+class Offer:
+    """What one node that takes pods has of extended resources, and its labels."""
 
+    labels: Mapping[str, str]
     allocatable: Mapping[str, int]
-    by_labels: tuple[tuple[Mapping[str, str], Mapping[str, int]], ...] = ()
-    """Labels and offer of each node that offers something."""
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """What the nodes offer that offer something."""
+
+    offers: tuple[Offer, ...] = ()
+
+    @cached_property
+    def allocatable(self) -> dict[str, int]:
+        """The most that one node has of each resource."""
+        most: dict[str, int] = {}
+        for offer in self.offers:
+            for name, count in offer.allocatable.items():
+                most[name] = max(most.get(name, 0), count)
+        return most
 
     def most(self, resource: str, selector: Mapping[str, str]) -> int:
         """The most that one node with these labels has of a resource."""
         if not selector:
             return self.allocatable.get(resource, 0)
-        fitting = (o for labels, o in self.by_labels if selector.items() <= labels.items())
-        return max((offer.get(resource, 0) for offer in fitting), default=0)
+        fitting = (offer for offer in self.offers if selector.items() <= offer.labels.items())
+        return max((offer.allocatable.get(resource, 0) for offer in fitting), default=0)
 
 
 @dataclass(frozen=True)
@@ -219,6 +236,12 @@ class Observed:
         if self.attempt is not None and self.attempt.run_token is not None:
             return self.attempt.run_token
         return self.spec.run_token if self.spec else ""
+
+    @property
+    def told_reason(self) -> str:
+        """The reason that stands on the resource."""
+        ready = (c.reason for c in self.status.conditions if c.type == ConditionType.READY)
+        return next(ready, "")
 
     @property
     def is_due_to_rerun(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from videojob_api.conditions import ConditionType
 from videojob_api.status import Phase
 
 from ..attempt import Attempt, WaitingPod
@@ -114,8 +113,7 @@ def _settled(pod: WaitingPod) -> WaitingPod:
 
 
 def _sentence(pod: WaitingPod, observed: Observed) -> str:
-    before = next((c for c in observed.status.conditions if c.type == ConditionType.READY), None)
-    if before and before.reason == pod.reason == _IMAGE_PULL_FAILED:
+    if observed.told_reason == pod.reason == _IMAGE_PULL_FAILED:
         return observed.status.message or ""
     what = _WHAT.get(pod.reason, "A worker can't start")
     return keep_if_same_causes(observed.status.message, f"{what}: {pod.message or pod.reason}")

@@ -16,6 +16,7 @@ from builders import (
     a_time,
     an_ended_pod,
     an_output,
+    nodes_of,
 )
 
 from videojob_api import names
@@ -28,7 +29,6 @@ from videojob_operator.facts import (
     parse_attempt,
     parse_endings,
     parse_job_index,
-    parse_nodes,
     parse_result,
     parse_waiting_pod,
 )
@@ -269,24 +269,22 @@ def a_node(
 
 
 def test_the_most_that_one_ready_node_has() -> None:
-    nodes = parse_nodes(
-        [
-            a_node({"cpu": "8", "memory": "32Gi", "nvidia.com/gpu": "2"}),
-            a_node({"nvidia.com/gpu": "4", "amd.com/gpu": "1"}),
-            a_node({"nvidia.com/gpu": "8"}, ready="False"),
-            a_node({"nvidia.com/gpu": "8"}, ready="Unknown"),
-            a_node({"nvidia.com/gpu": "8"}, cordoned=True),
-        ]
+    nodes = nodes_of(
+        a_node({"cpu": "8", "memory": "32Gi", "nvidia.com/gpu": "2"}),
+        a_node({"nvidia.com/gpu": "4", "amd.com/gpu": "1"}),
+        a_node({"nvidia.com/gpu": "8"}, ready="False"),
+        a_node({"nvidia.com/gpu": "8"}, ready="Unknown"),
+        a_node({"nvidia.com/gpu": "8"}, cordoned=True),
     )
     assert nodes.allocatable == {"nvidia.com/gpu": 4, "amd.com/gpu": 1}
 
 
 @pytest.mark.parametrize("amount", ["1k", "1500m", "", "-1", "two"])
 def test_an_amount_that_is_no_whole_number_is_passed_over(amount: str) -> None:
-    nodes = parse_nodes([a_node({"odd.com/gpu": amount, "nvidia.com/gpu": "1"})])
+    nodes = nodes_of(a_node({"odd.com/gpu": amount, "nvidia.com/gpu": "1"}))
     assert nodes.allocatable == {"nvidia.com/gpu": 1}
 
 
 def test_a_node_that_has_just_come_offers_nothing_yet() -> None:
-    assert parse_nodes([{"status": {}}]).allocatable == {}
-    assert parse_nodes([]).allocatable == {}
+    assert nodes_of({"status": {}}).allocatable == {}
+    assert nodes_of().allocatable == {}

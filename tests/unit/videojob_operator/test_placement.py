@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from builders import NOW, a_spec, a_videojob, a_videojob_body
+from builders import NOW, a_spec, a_videojob, a_videojob_body, nodes_of, some_nodes
 
 from videojob_api.status import AcceleratorStatus
-from videojob_operator.facts import parse_nodes
 from videojob_operator.observe import parse_spec
 from videojob_operator.observed import Nodes
 from videojob_operator.policies.placement import decide_placement, recall_placement
 
 GPU = "nvidia.com/gpu"
-TWO = Nodes({GPU: 2})
-NONE = Nodes({})
-OTHER = Nodes({"amd.com/gpu": 8})
+TWO = some_nodes({GPU: 2})
+NONE = some_nodes()
+OTHER = some_nodes({"amd.com/gpu": 8})
 ENCODES = [{"name": "a", "transcode": {"renditions": [{"height": 360}]}}]
 COMPUTES = [{"name": "a", "cloak": {"method": "Gradient"}}]
 LOOKS = [{"name": "a", "thumbnails": {"count": 1}}, {"name": "b", "extractAudio": {}}]
@@ -82,7 +81,7 @@ def a_node(gpus: int, **labels: str) -> dict[str, Any]:
 def test_only_nodes_that_the_workers_may_run_on_are_counted(
     selector: dict[str, str], reason: str
 ) -> None:
-    nodes = parse_nodes([a_node(1, pool="small", zone="b"), a_node(4, pool="large", zone="a")])
+    nodes = nodes_of(a_node(1, pool="small", zone="b"), a_node(4, pool="large", zone="a"))
     spec = a_spec(accelerator={"count": 2}, scheduling={"nodeSelector": selector})
     placement = decide_placement(
         spec.accelerator, spec.steps, nodes, assume=False, selector=spec.scheduling.node_selector
