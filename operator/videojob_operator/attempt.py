@@ -98,6 +98,11 @@ class Attempt:
         return replace(self, active=other.active, ready=other.ready) == other
 
     @property
+    def may_work(self) -> bool:
+        """Whether it may have workers: over for us, one is given up that Kubernetes goes on with."""
+        return not self.is_over or bool(self.given_up)
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more will come of it."""
         return self.ended_at is not None or not self.open

@@ -84,5 +84,6 @@ def _waiting_since(phase: str, body: Body, scheduled: Body) -> str:
         return began or body["metadata"].get("creationTimestamp", "")
     if phase in (*_WAITING, Phase.RUNNING) and scheduled.get("status") == "False":
         # A later attempt, or one that lost its place: it has worked in between.
-        return max(began, scheduled.get("lastTransitionTime", ""))
+        since: str = scheduled.get("lastTransitionTime", "")
+        return max(began, since)
     return ""

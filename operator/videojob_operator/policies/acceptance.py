@@ -13,9 +13,8 @@ from videojob_api.status import Failure, Phase
 from ..observed import Decision, DeleteJob, EmitEvent, Observed, TemplateProblem
 from ..standing import describe
 from ..verdicts import judge
+from .deadlines import patient_seconds
 from .throttle import decide_write
-
-_LOOK_AGAIN_SECONDS = 30
 
 
 def decide_accept(observed: Observed, now: datetime) -> Decision | None:
@@ -75,7 +74,7 @@ def explain_refusal(observed: Observed, now: datetime, why: str, *, is_final: bo
             verdicts=judge(observed),
             stalled=True,
         ),
-        requeue_seconds=_LOOK_AGAIN_SECONDS,
+        requeue_seconds=patient_seconds(observed, now, soonest=30, latest=120),
         is_settled=True,
     )
     return decide_write(observed.status, waiting, now)

@@ -67,7 +67,10 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
     number = max(attempt.number if attempt else 0, observed.status.attempt or 0) + 1
     indexes, memory_bytes = choose_inputs(observed, left)
     kills, waits = _counters(attempt, verdicts)
-    refused = any(verdict.again is Again.STORE_REFUSED for verdict in verdicts.again)
+    # After a refusal its reason stands until the store has answered: see ``asking``.
+    refused = observed.told_reason == FailReason.STORAGE_REFUSED and any(
+        verdict.again is Again.STORE_REFUSED for verdict in verdicts.again
+    )
     create = build_attempt(
         observed,
         indexes,
@@ -84,7 +87,6 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
             observed,
             now,
             phase=phase_reached(observed, number),
-            # After a refusal its reason stands until the store has answered: see ``asking``.
             reason=FailReason.STORAGE_REFUSED if refused else "WaitingForWorker",
             message=(refused and observed.status.message) or WAITING_FOR_WORKER,
             verdicts=verdicts,

@@ -25,6 +25,8 @@ def decide_asking(observed: Observed, now: datetime) -> Decision | None:
     attempt = observed.attempt
     if attempt is None or not attempt.waits or observed.status.phase is not Phase.PENDING:
         return None
+    if observed.told_reason != FailReason.STORAGE_REFUSED:
+        return None  # something else was told since: a place in the line, a suspension
     answered = any(report.stage is not Stage.FETCHING for report in observed.progress.values())
     if answered or attempt.completed or has_news(attempt, observed, now):
         return None

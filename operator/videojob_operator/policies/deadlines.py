@@ -12,9 +12,6 @@ from ..observed import Decision, DeleteJob, EmitEvent, Observed
 from ..standing import describe
 from ..verdicts import judge
 
-_SOONEST_SECONDS = 5
-_LATEST_SECONDS = 60
-
 
 def deadline(observed: Observed) -> datetime | None:
     """When the job must have ended; None before it was accepted, and while it is suspended."""
@@ -25,15 +22,23 @@ def deadline(observed: Observed) -> datetime | None:
     return since + timedelta(seconds=observed.spec.active_deadline_seconds)
 
 
-def patient_seconds(observed: Observed, now: datetime) -> float:
-    """When to look again for what is not watched: soon at first, after long once a minute.
+def patient_seconds(
+    observed: Observed, now: datetime, soonest: float = 5, latest: float = 60
+) -> float:
+    """When to look again for what is not watched: soon at first, then ever more seldom.
 
     So thousands of waiting jobs are no burden.
+
+    Args:
+        observed: the facts; it waits since it was accepted.
+        now: the time.
+        soonest: seconds, at first.
+        latest: seconds, after long.
     """
     since = parse_time(observed.status.accepted_at) or now
     waited = (now - since).total_seconds()
     due = deadline(observed)
-    seconds = min(max(_SOONEST_SECONDS, waited / 10), _LATEST_SECONDS)
+    seconds = min(max(soonest, waited / 10), latest)
     return min(seconds, (due - now).total_seconds()) if due else seconds
 
 
@@ -47,7 +52,7 @@ def decide_deadline(observed: Observed, now: datetime) -> Decision | None:
     message = f"Not done within activeDeadlineSeconds ({seconds}).{last}"
     return Decision(
         actions=(
-            *(DeleteJob.of(a) for a in observed.attempts if not a.is_over),
+            *(DeleteJob.of(a) for a in observed.attempts if a.may_work),
             EmitEvent("Warning", FailReason.DEADLINE_EXCEEDED, message),
         ),
         status=describe(

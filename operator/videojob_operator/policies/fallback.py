@@ -6,6 +6,7 @@ rest of the run stays on the CPU.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from videojob_api.videojob import AcceleratorMode
@@ -17,6 +18,9 @@ from ..standing import describe
 from ..verdicts import judge
 from .admission import phase_reached
 from .placement import PlacementReason, keeps_off_gpu, on_cpu
+
+_ABOUT_CLAIMS = re.compile(r"(?<!volume)claim|device class")
+"""In the scheduler's words; a PersistentVolumeClaim is no device."""
 
 
 def fallback_at(observed: Observed) -> datetime | None:
@@ -68,7 +72,6 @@ def decide_fallback(observed: Observed, now: datetime) -> Decision | None:
 def _lacks_gpu(pod: WaitingPod, attempt: Attempt) -> bool:
     """Whether it is the GPU that the pod waits for, in the scheduler's words."""
     if attempt.claims:
-        about = any(words in pod.message for words in ("claim", "device class"))
-        return pod.reason == CLAIM_MISSING or about
+        return pod.reason == CLAIM_MISSING or _ABOUT_CLAIMS.search(pod.message) is not None
     resource = attempt.accelerator
     return resource is not None and f"Insufficient {resource}" in pod.message

@@ -23,11 +23,20 @@ def choose_inputs(observed: Observed, left: Collection[int]) -> tuple[tuple[int,
     """The inputs of the next attempt and their memory in bytes: those first that need the least.
 
     A Job gives all of its pods the same, and an input that needs more must not make the others wait
-    for a larger node.
+    for a larger node. Nor must those that a store refuses again and again make it wait: whose last
+    attempt is the oldest come first.
     """
-    wanted = {index: wanted_memory(observed, index) for index in left}
-    least = min(wanted.values())
-    return tuple(sorted(i for i, size in wanted.items() if size == least)), least
+    by_size = defaultdict(list)
+    for index in sorted(left):
+        by_size[wanted_memory(observed, index)].append(index)
+    size = min(by_size, key=lambda size: (_last_attempt(observed, by_size[size]), size))
+    return tuple(by_size[size]), size
+
+
+def _last_attempt(observed: Observed, indexes: Collection[int]) -> int:
+    """Number of the newest attempt at any of these inputs; 0 before the first."""
+    numbers = (a.number for a in observed.attempts if not set(a.indexes).isdisjoint(indexes))
+    return max(numbers, default=0)
 
 
 def wanted_memory(observed: Observed, index: int) -> int:

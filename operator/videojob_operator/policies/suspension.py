@@ -41,5 +41,5 @@ def decide_suspend(observed: Observed, now: datetime) -> Decision | None:
 
 def stop_workers(observed: Observed) -> tuple[bool, tuple[DeleteJob, ...]]:
     """Whether workers may still be at work, and what stops those that nobody has told yet."""
-    at_work = [a for a in (*observed.earlier, *observed.attempts) if not a.is_over]
+    at_work = [a for a in (*observed.earlier, *observed.attempts) if a.may_work]
     return bool(at_work), tuple(DeleteJob.of(a) for a in at_work if not a.deleted)

@@ -99,6 +99,25 @@ def test_who_was_never_refused_is_not_asking_again(situation: Situation) -> None
     assert decide_asking(situation, NOW) is None
 
 
+@pytest.mark.parametrize("reason", ["Suspended", "Queued", "WaitingForWorker"])
+def test_what_was_told_since_is_not_taken_for_the_stores_refusal(reason: str) -> None:
+    told = refused().status
+    conditions_since = [
+        c.model_copy(update={"reason": reason, "message": "Something else."})
+        for c in told.conditions
+    ]
+    since = refused().with_status(
+        **{**vars(told), "conditions": conditions_since, "message": "Something else."}
+    )
+    decision = decide(since, NOW + seconds(5))
+    assert decision.policy == "decide_admit"
+    assert decision.status is not None
+    assert decision.status.message == "Accepted; waiting for a worker to start."
+    assert conditions(decision.status)["Stalled"][0] == "False"
+    again = since.written(decision).with_attempt(waits=1, created_at=NOW)
+    assert decide(again, NOW).policy == "explain_wait"
+
+
 def test_a_kill_after_an_old_refusal_is_not_told_as_a_refusal() -> None:
     running = asking_again().with_status(phase=Phase.RUNNING, message="Working on the input.")
     killed = running.with_newest(ended_at=NOW).with_index(0, exit_code=137)

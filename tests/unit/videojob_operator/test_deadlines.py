@@ -87,6 +87,15 @@ def test_work_that_ended_in_time_is_judged_by_its_outcome() -> None:
     assert decide(done, NOW).policy == "decide_outcome"
 
 
+def test_a_job_that_would_go_on_with_what_was_given_up_is_stopped() -> None:
+    late = a_videojob(2).running(ago=86400)
+    late = late.with_newest(given_up=frozenset({0}), failed=frozenset({0}), completed=frozenset())
+    late = late.with_newest(ended_at=NOW).with_index(1, exit_code=44)
+    decision = decide_deadline(late, NOW)
+    assert decision is not None
+    assert [a.uid for a in decision.actions if isinstance(a, DeleteJob)] == [late.attempts[0].uid]
+
+
 def test_jobs_that_are_over_are_not_deleted_early() -> None:
     situation = SITUATIONS["store refuses"].with_attempt().with_status(attempt=2)
     (job,) = (a for a in decide(situation, NOW).actions if isinstance(a, DeleteJob))

@@ -16,6 +16,11 @@ def waiting_in_line() -> Situation:
     return replace(a_videojob().with_settings(max_running=1), place=Place(7))
 
 
+def asking_a_store_again() -> Situation:
+    refused = a_videojob().running().with_index(0, exit_code=44)
+    return refused.written(decide(refused, NOW)).with_attempt(waits=1, active=1)
+
+
 @pytest.mark.parametrize(
     ("situation", "policy"),
     [
@@ -38,7 +43,7 @@ def waiting_in_line() -> Situation:
         (a_videojob().with_store(), "decide_admit"),
         (a_videojob().with_store(StoreMissing("media")), "decide_admit"),
         (a_videojob().waiting_for_gpu(ago=300).with_store(), "decide_fallback"),
-        (a_videojob().at_phase(Phase.PENDING).with_attempt(waits=1, active=1), "decide_asking"),
+        (asking_a_store_again(), "decide_asking"),
         (a_videojob().waiting_for_worker().with_newest(suspended=True), "explain_kueue"),
         (a_videojob().waiting_for_worker(), "explain_wait"),
         (a_videojob().running(), "describe_running"),

@@ -108,6 +108,12 @@ def test_what_comes_then_is_on_the_cpu() -> None:
             ),
             False,
         ),
+        (
+            replace(claiming("Unschedulable"), waiting=()).with_waiting(
+                "Unschedulable", 'persistentvolumeclaim "films" not found', ago=300
+            ),
+            False,
+        ),
         (claiming("Unschedulable"), True),
         (claiming(CLAIM_MISSING), True),
         (claiming("Unschedulable", mode="Required"), False),
@@ -124,6 +130,7 @@ def test_what_comes_then_is_on_the_cpu() -> None:
         "no image",
         "no memory",
         "no memory for a claim",
+        "no volume",
         "no device",
         "no claim",
         "claims required",

@@ -67,14 +67,33 @@ def test_a_raised_limit_in_the_manifest_counts_at_once() -> None:
 
 def test_an_attempt_that_remembers_others_is_kept() -> None:
     """It alone knows how much the inputs had that are not in the next one."""
-    situation = a_videojob(2).running().with_index(0, exit_code=45).with_index(1, exit_code=44)
-    situation = situation.with_newest(ended_at=NOW.replace(year=2025))
+    long_ago = NOW.replace(year=2025)
+    situation = a_videojob(2).running().with_succeeded(0).with_index(1, exit_code=44)
+    situation = situation.with_newest(ended_at=long_ago)
     for waits in (1, 2):
         situation = situation.with_attempt(indexes=(1,), waits=waits).with_index(1, exit_code=44)
-        situation = situation.with_newest(ended_at=NOW.replace(year=2025))
+        situation = situation.with_newest(ended_at=long_ago)
     actions = decide(situation.with_store(), NOW).actions
     deleted = [a.name for a in actions if isinstance(a, DeleteJob)]
     assert deleted == [situation.attempts[1].name]
+
+
+def test_one_that_a_store_refuses_for_ever_does_not_hold_up_another_that_needs_more_memory() -> (
+    None
+):
+    """A 403 may be about one object alone."""
+    long_ago = NOW.replace(year=2025)
+    situation = a_videojob(2).running().with_index(0, exit_code=45).with_index(1, exit_code=44)
+    situation = situation.with_newest(ended_at=long_ago)
+    taken = []
+    for waits in (1, 2, 3):
+        indexes, memory = next_job(situation)
+        taken.append((indexes, memory))
+        had = {"indexes": (int(indexes),), "memory_bytes": int(memory[0]) * GI, "waits": waits}
+        code = 44 if indexes == "1" else 45
+        situation = situation.with_attempt(**had).with_index(int(indexes), exit_code=code)
+        situation = situation.with_newest(ended_at=long_ago)
+    assert taken == [("1", "2Gi"), ("0", "3Gi"), ("1", "2Gi")]
 
 
 def test_more_memory_is_told_as_an_event() -> None:

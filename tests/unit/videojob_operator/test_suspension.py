@@ -13,6 +13,7 @@ from videojob_operator.observed import CreateJob, Decision, DeleteJob, EmitEvent
 from videojob_operator.policies.admission import needs_job
 from videojob_operator.policies.deadlines import deadline
 from videojob_operator.policies.retries import wanted_memory
+from videojob_operator.policies.suspension import stop_workers
 
 
 def decided(situation: Situation) -> tuple[Decision, VideoJobStatus]:
@@ -45,6 +46,15 @@ def test_workers_are_stopped_and_the_phase_says_so_at_once() -> None:
     assert status.message == (
         "Suspended; its workers are stopping. With suspend: false it goes on."
     )
+
+
+def test_a_job_that_would_go_on_with_what_was_given_up_is_stopped_too() -> None:
+    """Over for us, it makes pods for as long as nodes evict them."""
+    situation = a_videojob(suspend=True).running()
+    given_up = situation.with_newest(given_up=frozenset({0}), failed=frozenset({0}))
+    at_work, stop = stop_workers(given_up)
+    assert at_work
+    assert [one.uid for one in stop] == [given_up.attempts[0].uid]
 
 
 def test_at_rest_it_says_how_much_is_done_and_asks_for_nothing() -> None:

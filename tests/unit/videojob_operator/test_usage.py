@@ -152,3 +152,38 @@ async def test_each_input_counts_once_whoever_sees_it_end(restarts: bool, goes: 
     assert (status.output_count, status.output_bytes) == (6, 6000)
     assert status.usage is not None
     assert status.usage.cpu_seconds == 200
+
+
+async def test_what_earlier_attempts_have_cost_is_not_counted_again_after_a_restart() -> None:
+    """The first look comes before the watch has told of their Jobs."""
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    ends(world, exit_code=45)
+    job_becomes(world, failedIndexes="0", failed=1)
+    first = the_job(world)
+    await reconcile(key, world)
+    assert len(fake(world).all("jobs")) == 2
+    for _ in range(2):
+        world = a_world(fake(world))
+        world.cache.put_videojob(fake(world).all("videojobs")[0])
+        await reconcile(key, world)
+        world.cache.put_job(first)
+        await reconcile(key, world)
+    ends(world, exit_code=0)
+    job_becomes(world, completedIndexes="0", succeeded=1)
+    await reconcile(key, world)
+    usage = status_of(world).usage
+    assert usage is not None
+    assert usage.cpu_seconds == 200
+
+
+def ends(world: Any, exit_code: int) -> None:
+    """The worker of the newest Job ends; it has cost a hundred seconds."""
+    job = the_job(world)["metadata"]
+    usage = {"cpuSeconds": 100}
+    pod = a_finished_pod(f"pod-of-{job['name']}", usage=usage, job_uid=job["uid"])
+    (state,) = pod["status"]["containerStatuses"]
+    state["state"]["terminated"]["exitCode"] = exit_code
+    pod["status"]["phase"] = "Failed" if exit_code else "Succeeded"
+    pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = job["name"]
+    fake(world).put("pods", pod)
