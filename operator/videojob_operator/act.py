@@ -69,11 +69,8 @@ async def _create_job(observed: Observed, action: CreateJob, world: World) -> No
     """The Job, made now or by an earlier try; a known one is not made again: a quota may be full."""
     namespace = action.manifest["metadata"]["namespace"]
     name = action.manifest["metadata"]["name"]
-    if any(
-        (job["metadata"]["namespace"], job["metadata"]["name"]) == (namespace, name)
-        and is_owned_by(job, observed.uid)
-        for job in world.cache.jobs_of(observed.uid)
-    ):
+    known = world.cache.own_jobs_of(observed.key, observed.uid)
+    if any(job["metadata"]["name"] == name for job in known):
         return
     try:
         if action.config_map is not None:

@@ -95,8 +95,16 @@ class Cache:
         return tuple(self._videojobs.items())
 
     def jobs_of(self, uid: str) -> tuple[Body, ...]:
-        """Jobs that say they belong to a VideoJob; the caller checks the owner."""
+        """Jobs that say they belong to a VideoJob, whoever made them."""
         return self._jobs.of(uid)
+
+    def own_jobs_of(self, key: Key, uid: str) -> list[Body]:
+        """Those of them that it owns, in its own namespace."""
+        return [
+            job
+            for job in self._jobs.of(uid)
+            if is_owned_by(job, uid) and job["metadata"]["namespace"] == key.namespace
+        ]
 
     def jobs(self) -> list[Body]:
         """All Jobs."""

@@ -25,8 +25,6 @@ from .fence import Fence
 Body = dict[str, Any]
 
 _TIMEOUT_SECONDS = 15
-VIDEOJOBS_A_PAGE = 100
-"""Ended ones may have 20 KB each, and some four times that once they are parsed."""
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _GROUPS = {
     "videojobs": f"/apis/{names.GROUP}/{names.VERSION}",

@@ -20,7 +20,6 @@ import kopf
 from videojob_api import names
 
 from . import metrics
-from .cluster import VIDEOJOBS_A_PAGE
 from .facts import is_at_rest, is_same_pod, parse_workload
 from .observed import Key
 from .resync import look_at_listed
@@ -31,6 +30,8 @@ from .world import World
 
 REGISTRY = kopf.OperatorRegistry()
 
+_A_PAGE = 100
+"""Of a list. Ended VideoJobs may have 20 KB each, and some four times that once they are parsed."""
 _COUNTERS_SECONDS = 1.0
 """A Job's counters of pods can wait: the pods themselves tell sooner."""
 
@@ -161,7 +162,7 @@ def build_kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     watching.label_selectors["batch", "v1", "jobs"] = names.LABEL_UID
     watching.label_selectors["", "v1", "pods"] = names.LABEL_UID
     watching.field_selectors["", "v1", "pods"] = names.LIVE_PODS
-    watching.chunk_size = VIDEOJOBS_A_PAGE
+    watching.chunk_size = _A_PAGE
     kopf_settings.persistence.diffbase_storage = NoDiffBase()
     kopf_settings.persistence.progress_storage = NoProgress()
     kopf_settings.scanning.disabled = True  # no rights to list CRDs and namespaces are needed

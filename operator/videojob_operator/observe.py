@@ -198,11 +198,7 @@ async def _recall_jobs(
 
 async def _jobs(key: Key, uid: str, status: VideoJobStatus, world: World) -> list[Attempt]:
     """Our Jobs of all runs, oldest first. One that should be there and is not known is asked for."""
-    bodies = [
-        job
-        for job in world.cache.jobs_of(uid)
-        if is_owned_by(job, uid) and job["metadata"]["namespace"] == key.namespace
-    ]
+    bodies = world.cache.own_jobs_of(key, uid)
     jobs = {a.name: a for a in map(world.attempt_of, bodies) if a is not None}
     if status.attempt and not status.phase.is_terminal:
         run = names.run_number(status.run_id or names.run_id(uid, 1))

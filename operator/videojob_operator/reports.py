@@ -174,7 +174,7 @@ class Reports:
             raise RefusedError(403, "that pod is gone") from None
         if pod["metadata"]["uid"] != bearer.pod_uid:
             raise RefusedError(403, "that pod is gone")
-        sender = self._identify(uid, pod)
+        sender = self._identify(key, uid, pod)
         if known is not None:
             sender = replace(sender, allowance=known.allowance)
         _remember(self._senders, digest, sender)
@@ -200,10 +200,10 @@ class Reports:
             _remember(self._refused, digest, time.monotonic())
             raise RefusedError(401, f"token refused: {error}") from None
 
-    def _identify(self, uid: str, pod: dict[str, object]) -> _Sender:
+    def _identify(self, key: Key, uid: str, pod: dict[str, object]) -> _Sender:
         """Which input the pod works on; it must belong to a Job of this VideoJob."""
-        for job in self._world.cache.jobs_of(uid):
-            if is_owned_by(job, uid) and is_owned_by(pod, job["metadata"]["uid"]):
+        for job in self._world.cache.own_jobs_of(key, uid):
+            if is_owned_by(pod, job["metadata"]["uid"]):
                 attempt = self._world.attempt_of(job)
                 index = parse_job_index(pod)
                 if attempt is not None and 0 <= index < len(attempt.indexes):

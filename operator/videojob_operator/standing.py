@@ -92,7 +92,7 @@ def describe(
     running = phase is Phase.RUNNING
     return VideoJobStatus(
         observed_generation=observed.generation,
-        observed_run_token=_run_token(observed),
+        observed_run_token=observed.run_token or None,
         run_id=observed.run_id,
         attempt=attempt or _newest_number(observed),
         phase=phase,
@@ -135,12 +135,6 @@ def describe(
         started_at=before.started_at or (format_time(now) if running else None),
         finished_at=format_time(now) if phase.is_terminal else None,
     )
-
-
-def _run_token(observed: Observed) -> str | None:
-    if observed.spec is None:
-        return observed.status.observed_run_token
-    return observed.spec.run_token or None
 
 
 def _resumes(observed: Observed, phase: Phase) -> bool:

@@ -17,13 +17,15 @@ from .mail import undelivered
 
 def decide_rerun(observed: Observed, now: datetime) -> Decision | None:
     """Stop what the last run left, and write a status that remembers of it whom it has not told yet."""
-    if not observed.is_due_to_rerun:
+    if observed.spec is None or not observed.is_due_to_rerun:
         return None
     number = observed.run + 1
     fresh = replace(
         observed,
         status=VideoJobStatus(
-            run_id=names.run_id(observed.uid, number), notifications=undelivered(observed, now)
+            run_id=names.run_id(observed.uid, number),
+            observed_run_token=observed.spec.run_token or None,
+            notifications=undelivered(observed, now),
         ),
         attempts=(),
         earlier=(*observed.earlier, *observed.attempts),
