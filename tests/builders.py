@@ -20,8 +20,8 @@ from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 from videojob_operator.attempt import Attempt, Ending, WaitingPod
 from videojob_operator.clock import format_time
-from videojob_operator.facts import parse_node
-from videojob_operator.observed import Decision, Key, Nodes, Observed, Offer, StoreMissing
+from videojob_operator.nodes import Nodes, Offer, parse_node
+from videojob_operator.observed import Decision, Key, Observed, StoreMissing
 from videojob_operator.settings import Settings
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

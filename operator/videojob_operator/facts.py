@@ -1,6 +1,6 @@
 """Facts: Kubernetes objects → the small values that decisions use.
 
-Pure. Called by observe; knows the shapes of Job, Pod and Node, and nothing of policies.
+Pure. Called by observe; knows the shapes of Job and Pod, and nothing of policies.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from videojob_api.videojob import VideoJobSpec
 
 from .attempt import Attempt, Ending, HangingPod, WaitingPod
 from .manifests import ANNOTATION_KILLS, ANNOTATION_WAITS, CONTAINER
-from .observed import Offer
 
 Body = dict[str, Any]
 
@@ -300,17 +299,3 @@ def parse_result(text: str) -> Result | None:
         return Result.model_validate_json(text) if text.startswith("{") else None
     except ValidationError:
         return None
-
-
-def parse_node(node: Body) -> Offer | None:
-    """The extended resources of a node that is ready and takes pods; None where it has none."""
-    conditions = node.get("status", {}).get("conditions", [])
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-    if not ready or node.get("spec", {}).get("unschedulable"):
-        return None
-    offered = {
-        name: int(amount)
-        for name, amount in node["status"].get("allocatable", {}).items()
-        if "/" in name and amount.isdigit()  # extended resources are whole numbers
-    }
-    return Offer(node.get("metadata", {}).get("labels", {}), offered) if offered else None

@@ -34,13 +34,13 @@ from .facts import (
     parse_endings,
     parse_hanging_pod,
     parse_job_index,
-    parse_node,
     parse_waiting_pod,
 )
 from .logs import log_of_run
 from .namespaces import has_lost_pods, is_going
+from .nodes import Nodes, parse_node
 from .observe_removal import observe_removal
-from .observed import Key, Nodes, Observed, Place, StoreMissing
+from .observed import Key, Observed, Place, StoreMissing
 from .policies.admission import needs_job
 from .policies.placement import depends_on_nodes
 from .policies.queueing import build_ticket

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from videojob_api import names
@@ -21,6 +20,7 @@ from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 
 from .attempt import Attempt, Ending, HangingPod, WaitingPod
+from .nodes import Nodes
 from .settings import Settings
 
 _SOON_SECONDS = 1.0
@@ -52,37 +52,6 @@ class Place:
     """Where it stands in the line: 1 is next, 0 is its turn."""
 
     position: int
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What one node that takes pods has of extended resources, and its labels."""
-
-    labels: Mapping[str, str]
-    allocatable: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Nodes:
-    """What the nodes offer that offer something."""
-
-    offers: tuple[Offer, ...] = ()
-
-    @cached_property
-    def allocatable(self) -> dict[str, int]:
-        """The most that one node has of each resource."""
-        most: dict[str, int] = {}
-        for offer in self.offers:
-            for name, count in offer.allocatable.items():
-                most[name] = max(most.get(name, 0), count)
-        return most
-
-    def most(self, resource: str, selector: Mapping[str, str]) -> int:
-        """The most that one node with these labels has of a resource."""
-        if not selector:
-            return self.allocatable.get(resource, 0)
-        fitting = (offer for offer in self.offers if selector.items() <= offer.labels.items())
-        return max((offer.allocatable.get(resource, 0) for offer in fitting), default=0)
 
 
 @dataclass(frozen=True)

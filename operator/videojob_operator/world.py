@@ -20,7 +20,7 @@ from .courier import Courier
 from .facts import parse_attempt
 from .line import Line
 from .memo import Memo
-from .observed import Nodes
+from .nodes import Nodes
 from .pace import EVENTS_AT_ONCE, EVENTS_PER_SECOND, PROGRESS_WRITES_PER_SECOND, Pace
 from .reportbook import ReportBook
 from .settings import Settings

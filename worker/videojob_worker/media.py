@@ -1,6 +1,6 @@
 """What a film is: typed facts about a container and its streams.
 
-Built by ``probe.parse_probe``; read by validation, planning and checking. Pure values: it opens
+Built by ``described.parse_probe``; read by validation, planning and checking. Pure values: it opens
 nothing, and times are fractions of seconds, never floats.
 """
 

@@ -11,7 +11,7 @@ from videojob_api.steps import Step
 from videojob_api.videojob import Accelerator, AcceleratorMode, ResourceClaim
 
 from ..attempt import Attempt, name_claims
-from ..observed import Nodes
+from ..nodes import Nodes
 
 CPU = "CPU"
 """What is used where no device is."""

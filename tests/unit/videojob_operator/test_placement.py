@@ -8,8 +8,8 @@ import pytest
 from builders import NOW, a_spec, a_videojob, a_videojob_body, nodes_of, some_nodes
 
 from videojob_api.status import AcceleratorStatus
+from videojob_operator.nodes import Nodes
 from videojob_operator.observe import parse_spec
-from videojob_operator.observed import Nodes
 from videojob_operator.policies.placement import decide_placement, recall_placement
 
 GPU = "nvidia.com/gpu"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from builders import RUN_ID, UID, a_job_body, a_result, a_videojob_body, an_output, seconds
+from builders import UID, a_result, a_videojob_body, seconds
 from fake_cluster import (
     StillWorld,
     a_world_with_a_videojob,
@@ -17,13 +16,11 @@ from fake_cluster import (
     reported,
     settled,
     status_of,
-    the_job,
 )
 
 from videojob_api import names
 from videojob_api.status import Phase
 from videojob_operator.errors import ClusterError, Conflict, Forbidden, Gone, Invalid
-from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
 
 Method = Callable[..., Awaitable[dict[str, Any]]]
@@ -263,191 +260,3 @@ async def test_an_answer_that_comes_after_the_deletion_brings_nothing_back(
     monkeypatch.setattr(world.cluster, "patch_status", slow)
     await reconcile(key, world)
     assert world.cache.videojob(key) is None
-
-
-# ---- Jobs and pods that are not ours
-
-
-@pytest.mark.parametrize(
-    ("what", "value"),
-    [
-        (names.ANNOTATION_INDEXES, "0-999999999999"),
-        (names.ANNOTATION_INDEXES, "all of them"),
-        ("videojob.dev/kills", "many"),
-        (names.LABEL_ATTEMPT, "9" * 30),
-        (names.LABEL_ATTEMPT, "-1"),
-    ],
-)
-async def test_a_job_that_is_not_understood_is_passed_over(what: str, value: str) -> None:
-    world, key = a_world_with_a_videojob()
-    await reconcile(key, world)
-    forged = a_job_body(number=7, uid="forged", completedIndexes="0")
-    where = "labels" if what == names.LABEL_ATTEMPT else "annotations"
-    forged["metadata"][where][what] = value
-    world.cache.put_job(forged)
-    await settled(world)
-    assert status_of(world).phase is Phase.PENDING
-
-
-async def test_a_job_that_was_changed_into_nonsense_gets_a_successor() -> None:
-    """Also where it is asked for by its name."""
-    world, key = a_world_with_a_videojob()
-    await reconcile(key, world)
-    body = the_job(world)
-    body["metadata"]["annotations"][names.ANNOTATION_INDEXES] = "0-500"
-    fake(world).put("jobs", body)
-    fresh = StillWorld(world.cluster, world.settings)
-    fresh.cache.put_videojob(fake(world).all("videojobs")[0])
-    await reconcile(key, fresh)
-    assert attempts(world) == ["1", "2"]
-
-
-async def test_the_api_servers_own_spelling_of_an_amount_is_understood() -> None:
-    """It writes 1.3333Gi in millionths of a byte, since no other unit does."""
-    limits = {"cpu": "1", "memory": "1.3333Gi"}
-    world, key = a_world_with_a_videojob(resources={"limits": limits})
-    real = world.cluster.create_job
-
-    async def create(manifest: dict[str, Any]) -> dict[str, Any]:
-        (container,) = manifest["spec"]["template"]["spec"]["containers"]
-        container["resources"]["limits"]["memory"] = "1431619973939200u"
-        return await real(manifest)
-
-    world.cluster.create_job = create  # type: ignore[method-assign]
-    await reconcile(key, world)
-    await settled(world)
-    assert attempts(world) == ["1"]
-    pod_ended(world, 0, a_result().to_termination_message())
-    job_becomes(world, completedIndexes="0")
-    await reconcile(key, world)
-    assert status_of(world).phase is Phase.SUCCEEDED
-
-
-async def test_a_job_that_is_made_into_nonsense_is_not_made_again_and_again() -> None:
-    world, key = a_world_with_a_videojob()
-    real = world.cluster.create_job
-
-    async def create(manifest: dict[str, Any]) -> dict[str, Any]:
-        manifest["metadata"]["annotations"][names.ANNOTATION_INDEXES] = "all"
-        return await real(manifest)
-
-    world.cluster.create_job = create  # type: ignore[method-assign]
-    await reconcile(key, world)
-    await settled(world)
-    assert fake(world).all("jobs") == []
-    status = status_of(world)
-    assert status.phase is Phase.FAILED
-    assert "changed it on its way" in (status.message or "")
-
-
-async def test_a_foreign_job_of_the_expected_name_is_not_taken_for_ours() -> None:
-    world, key = a_world_with_a_videojob()
-    await reconcile(key, world)
-    body = fake(world).drop("jobs", the_job(world)["metadata"]["name"])
-    body["metadata"] |= {"ownerReferences": [], "uid": "foreign"}
-    fake(world).put("jobs", {**body, "status": {"completedIndexes": "0"}})
-    fresh = StillWorld(world.cluster, world.settings)
-    fresh.cache.put_videojob(fake(world).all("videojobs")[0])
-    await reconcile(key, fresh)
-    assert status_of(world).phase is Phase.PENDING
-    assert attempts(world) == ["1", "2"]
-    assert [job["metadata"]["uid"] for job in fresh.cache.jobs()] != ["foreign"]
-
-
-async def test_a_foreign_pod_that_carries_the_jobs_name_says_nothing() -> None:
-    world, key = a_world_with_a_videojob()
-    await reconcile(key, world)
-    pod_ended(world, 42, a_result(reason="Forged", state="Rejected").to_termination_message())
-    (pod,) = fake(world).all("pods")
-    pod["metadata"]["ownerReferences"][0]["uid"] = "another"
-    fake(world).put("pods", pod)
-    job_becomes(world, failedIndexes="0")
-    await reconcile(key, world)
-    assert world.book.results(UID, RUN_ID) == ({}, {})
-
-
-async def test_a_worker_can_not_claim_the_objects_of_others_as_its_last_word() -> None:
-    world, key = a_world_with_a_videojob()
-    await reconcile(key, world)
-    outputs = [an_output(0).wire(), an_output(0, key="results/others/film.mp4").wire()]
-    result = a_result(outputs=2).model_dump(by_alias=True) | {"outputs": outputs}
-    pod_ended(world, 0, type(a_result()).model_validate(result).to_termination_message())
-    job_becomes(world, completedIndexes="0")
-    await reconcile(key, world)
-    assert status_of(world).phase is Phase.SUCCEEDED
-    assert [o.key for o in status_of(world).outputs] == [an_output(0).key]
-
-
-async def test_what_a_late_pod_and_a_late_report_leave_is_forgotten() -> None:
-    world, key = a_world_with_a_videojob()
-    await reconcile(key, world)
-    pod_ended(world, 0, a_result().to_termination_message())
-    job_becomes(world, completedIndexes="0")
-    await reconcile(key, world)
-    for _ in range(2):
-        reported(world, 99)
-        world.cache.put_pod(fake(world).all("pods")[0])
-        await reconcile(key, world)
-        assert world.book._pages == {}
-        assert world.cache.pods_of(UID) == ()
-
-
-# ---- what is asked for, and when
-
-
-async def test_the_store_and_the_nodes_are_looked_at_only_when_a_job_is_due() -> None:
-    world, key = a_world_with_a_videojob()
-    await reconcile(key, world)
-    asked = [path.rsplit("/", 1)[1] for method, path in fake(world).requests if method == "GET"]
-    assert asked == ["media", "nodes"]
-    pod_ended(world, 0, a_result().to_termination_message())
-    job_becomes(world, completedIndexes="0")
-    fake(world).requests.clear()
-    await reconcile(key, world)
-    asked = [path.rsplit("/", 1)[1] for method, path in fake(world).requests if method == "GET"]
-    assert asked == ["pods"]
-
-
-@pytest.mark.parametrize(
-    ("spec", "asked"),
-    [
-        ({}, True),
-        ({"accelerator": {"mode": "Auto"}}, True),
-        ({"accelerator": {"mode": "Off"}}, False),
-        ({"accelerator": {"mode": "Required"}}, False),
-        ({"steps": [{"name": "sound", "extractAudio": {}}]}, False),
-    ],
-)
-async def test_nodes_are_looked_at_only_where_the_choice_depends_on_them(
-    spec: dict[str, Any], asked: bool
-) -> None:
-    world, key = a_world_with_a_videojob(**spec)
-    await reconcile(key, world)
-    assert attempts(world) == ["1"]
-    assert (("GET", "/api/v1/nodes") in fake(world).requests) is asked
-
-
-async def test_nodes_are_listed_twice_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    world, key = a_world_with_a_videojob()
-    moment = [100.0]
-    monkeypatch.setattr("videojob_operator.observe.time.monotonic", lambda: moment[0])
-    counts = []
-    for number, later in enumerate((0, 29, 2)):
-        moment[0] += later
-        body = a_videojob_body(uid=f"uid-{number}")
-        body["metadata"]["name"] = f"film-{number}"
-        world.cache.put_videojob(fake(world).put("videojobs", body))
-        await reconcile(Key(key.namespace, f"film-{number}"), world)
-        counts.append(fake(world).requests.count(("GET", "/api/v1/nodes")))
-    assert counts == [1, 1, 2]
-
-
-async def test_many_that_need_the_nodes_at_once_share_one_list() -> None:
-    world, key = a_world_with_a_videojob()
-    keys = [Key(key.namespace, f"film-{number}") for number in range(20)]
-    for one in keys:
-        body = a_videojob_body(uid=f"uid-{one.name}")
-        body["metadata"]["name"] = one.name
-        world.cache.put_videojob(fake(world).put("videojobs", body))
-    await asyncio.gather(*(reconcile(one, world) for one in keys))
-    assert fake(world).requests.count(("GET", "/api/v1/nodes")) == 1

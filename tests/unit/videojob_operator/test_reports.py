@@ -30,7 +30,6 @@ from videojob_api.report import MAX_REPORT_BYTES
 from videojob_operator import reports
 from videojob_operator.errors import ClusterError
 from videojob_operator.facts import parse_attempt
-from videojob_operator.observe import observe
 from videojob_operator.reports import Reports
 
 Client = TestClient[web.Request, web.Application]
@@ -376,41 +375,6 @@ async def test_one_address_can_not_show_unknown_tokens_without_end(
     assert (await post(client)).status == 204, "a known token is let in as before"
     time[0] += 60
     assert (await post(client, a_body(4), token="token-1")).status == 204
-
-
-async def test_outputs_that_are_not_the_inputs_own_are_dropped_and_counted(
-    client: Client, world: StillWorld
-) -> None:
-    name = "videojob_operator_claims_dropped_total"
-    before = REGISTRY.get_sample_value(name) or 0
-    result = a_result(2, outputs=2).wire()
-    result["outputs"].append({**result["outputs"][0], "key": "results/another/in-2/x.mp4"})
-    result["outputs"].append({**result["outputs"][0], "input": "in-4"})
-    assert (await post(client, a_body(result=result))).status == 204
-    for _ in range(2):
-        observed = await observe(KEY, world)
-        assert observed is not None
-        own = observed.results[2].outputs
-        assert [each.key for each in own] == [o["key"] for o in result["outputs"][:2]]
-        assert REGISTRY.get_sample_value(name) == before + 2, "each once"
-
-
-async def test_a_worker_of_the_run_before_is_not_accused_after_an_edit(
-    client: Client, world: StillWorld
-) -> None:
-    name = "videojob_operator_claims_dropped_total"
-    before = REGISTRY.get_sample_value(name) or 0
-    assert (await post(client, a_body(result=a_result(2, outputs=2).wire()))).status == 204
-    body = world.cache.videojob(KEY)
-    assert body is not None
-    spec = {**body["spec"], "runToken": "again", "output": {"prefix": "elsewhere/"}}
-    meta = {**body["metadata"], "generation": 2, "resourceVersion": "999999"}
-    status = {"runID": RUN_ID, "phase": "Running", "attempt": 1}
-    world.cache.put_videojob({**body, "metadata": meta, "spec": spec, "status": status})
-    observed = await observe(KEY, world)
-    assert observed is not None
-    assert observed.results[2].outputs == []
-    assert (REGISTRY.get_sample_value(name) or 0) == before
 
 
 async def test_control_characters_get_no_further(client: Client, world: StillWorld) -> None:

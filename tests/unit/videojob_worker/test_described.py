@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from videojob_worker.described import choose_video, parse_probe
 from videojob_worker.media import Size
 from videojob_worker.packets import Extents, PacketMeter
-from videojob_worker.probe import choose_video, parse_probe
 
 STREAM: dict[str, Any] = {
     "index": 0,

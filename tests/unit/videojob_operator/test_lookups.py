@@ -1,0 +1,82 @@
+"""What the API server is asked for, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from builders import a_result, a_videojob_body
+from fake_cluster import (
+    StillWorld,
+    a_world_with_a_videojob,
+    fake,
+    job_becomes,
+    pod_ended,
+)
+
+from videojob_api import names
+from videojob_operator.observed import Key
+from videojob_operator.reconcile import reconcile
+
+
+def attempts(world: StillWorld) -> list[str]:
+    return [job["metadata"]["labels"][names.LABEL_ATTEMPT] for job in fake(world).all("jobs")]
+
+
+async def test_the_store_and_the_nodes_are_looked_at_only_when_a_job_is_due() -> None:
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    asked = [path.rsplit("/", 1)[1] for method, path in fake(world).requests if method == "GET"]
+    assert asked == ["media", "nodes"]
+    pod_ended(world, 0, a_result().to_termination_message())
+    job_becomes(world, completedIndexes="0")
+    fake(world).requests.clear()
+    await reconcile(key, world)
+    asked = [path.rsplit("/", 1)[1] for method, path in fake(world).requests if method == "GET"]
+    assert asked == ["pods"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "asked"),
+    [
+        ({}, True),
+        ({"accelerator": {"mode": "Auto"}}, True),
+        ({"accelerator": {"mode": "Off"}}, False),
+        ({"accelerator": {"mode": "Required"}}, False),
+        ({"steps": [{"name": "sound", "extractAudio": {}}]}, False),
+    ],
+)
+async def test_nodes_are_looked_at_only_where_the_choice_depends_on_them(
+    spec: dict[str, Any], asked: bool
+) -> None:
+    world, key = a_world_with_a_videojob(**spec)
+    await reconcile(key, world)
+    assert attempts(world) == ["1"]
+    assert (("GET", "/api/v1/nodes") in fake(world).requests) is asked
+
+
+async def test_nodes_are_listed_twice_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, key = a_world_with_a_videojob()
+    moment = [100.0]
+    monkeypatch.setattr("videojob_operator.observe.time.monotonic", lambda: moment[0])
+    counts = []
+    for number, later in enumerate((0, 29, 2)):
+        moment[0] += later
+        body = a_videojob_body(uid=f"uid-{number}")
+        body["metadata"]["name"] = f"film-{number}"
+        world.cache.put_videojob(fake(world).put("videojobs", body))
+        await reconcile(Key(key.namespace, f"film-{number}"), world)
+        counts.append(fake(world).requests.count(("GET", "/api/v1/nodes")))
+    assert counts == [1, 1, 2]
+
+
+async def test_many_that_need_the_nodes_at_once_share_one_list() -> None:
+    world, key = a_world_with_a_videojob()
+    keys = [Key(key.namespace, f"film-{number}") for number in range(20)]
+    for one in keys:
+        body = a_videojob_body(uid=f"uid-{one.name}")
+        body["metadata"]["name"] = one.name
+        world.cache.put_videojob(fake(world).put("videojobs", body))
+    await asyncio.gather(*(reconcile(one, world) for one in keys))
+    assert fake(world).requests.count(("GET", "/api/v1/nodes")) == 1
