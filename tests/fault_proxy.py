@@ -39,8 +39,8 @@ class Fault:
     cut_answer_after: int | None = None
     shorten_answer: int | None = None
     """Only so many bytes, said to be all there are."""
-    without_range: bool = False
-    """The whole object comes, whatever was asked for."""
+    whole: bytes | None = None
+    """The object, all of it, whatever range was asked for, instead of asking the store."""
     pause_seconds: float = 0.0
     """Between pieces of the answer."""
     before: Callable[[], object] | None = None
@@ -79,16 +79,15 @@ class FaultProxy:
                 pass
             text = "" if request.method == "HEAD" else _ERROR.format(code=code)
             return web.Response(status=status, text=text, content_type="application/xml")
-        sent = request.headers.copy()
-        if fault.without_range:
-            sent.pop("Range", None)
+        if fault.whole is not None:
+            return web.Response(body=fault.whole)
         timeout = aiohttp.ClientTimeout(sock_read=30)
         async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session:
             try:
                 async with session.request(
                     request.method,
                     URL(self.upstream + request.raw_path, encoded=True),
-                    headers=sent,
+                    headers=request.headers,
                     data=_body(request, fault) if request.body_exists else None,
                     skip_auto_headers=("Content-Type", "User-Agent", "Accept-Encoding", "Accept"),
                     allow_redirects=False,

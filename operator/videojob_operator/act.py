@@ -70,7 +70,7 @@ async def _create_job(observed: Observed, action: CreateJob, world: World) -> No
     namespace = action.manifest["metadata"]["namespace"]
     name = action.manifest["metadata"]["name"]
     known = world.cache.own_jobs_of(observed.key, observed.uid)
-    if any(job["metadata"]["name"] == name for job in known):
+    if any(job["metadata"]["name"] == name and world.attempt_of(job) for job in known):
         return
     try:
         if action.config_map is not None:

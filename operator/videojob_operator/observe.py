@@ -6,6 +6,7 @@ pods) is fetched only when a Job is due or an input has ended.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from datetime import datetime
@@ -334,9 +335,15 @@ async def _nodes(spec: VideoJobSpec, world: World) -> Nodes | None:
     """What nodes offer, if it matters and may be read; listed twice a minute at most."""
     if not world.settings.read_nodes or not depends_on_nodes(spec.accelerator, spec.steps):
         return None
-    async with world.nodes_lock:  # who comes meanwhile waits for the same list
-        if world.nodes_seen is None or time.monotonic() - world.nodes_seen[0] > _NODES_SECONDS:
-            offers = [parse_node(node) async for node in world.cluster.each_node()]
-            nodes = Nodes(tuple(offer for offer in offers if offer is not None))
-            world.nodes_seen = time.monotonic(), nodes
+    if world.nodes_seen is not None and time.monotonic() - world.nodes_seen[0] <= _NODES_SECONDS:
         return world.nodes_seen[1]
+    if world.nodes_asked is None or world.nodes_asked.done():
+        world.nodes_asked = asyncio.create_task(_list_nodes(world))
+    return await asyncio.shield(world.nodes_asked)  # who comes meanwhile gets the same answer
+
+
+async def _list_nodes(world: World) -> Nodes:
+    offers = [parse_node(node) async for node in world.cluster.each_node()]
+    nodes = Nodes(tuple(offer for offer in offers if offer is not None))
+    world.nodes_seen = time.monotonic(), nodes
+    return nodes

@@ -79,11 +79,12 @@ def keep(body: Body) -> Known:
 
 def _waiting_since(phase: str, body: Body, scheduled: Body) -> str:
     status = body.get("status", {})
-    began: str = status.get("resumedAt") or status.get("acceptedAt") or ""
-    if phase in _WAITING and not status.get("startedAt"):
-        return began or body["metadata"].get("creationTimestamp", "")
-    if phase in (*_WAITING, Phase.RUNNING) and scheduled.get("status") == "False":
-        # A later attempt, or one that lost its place: it has worked in between.
+    if phase in _WAITING:
+        began: str = status.get("resumedAt") or status.get("acceptedAt") or ""
+        # One that lost its place has worked in between.
+        worked: str = (status.get("progress") or {}).get("updatedAt", "")
+        return max(began, worked) or body["metadata"].get("creationTimestamp", "")
+    if phase == Phase.RUNNING and scheduled.get("status") == "False":  # a later attempt
         since: str = scheduled.get("lastTransitionTime", "")
-        return max(began, since)
+        return since
     return ""

@@ -65,8 +65,8 @@ class World:
     nodes_seen: tuple[float, Nodes] | None = None
     """When the nodes were last listed (monotonic seconds), and what they offered."""
 
-    nodes_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while they are listed."""
+    nodes_asked: asyncio.Task[Nodes] | None = None
+    """The list that is on its way, or was the last to come."""
     namespaces_seen: dict[str, tuple[float, bool]] = field(default_factory=dict)
     """When a namespace was last asked for (monotonic seconds), and whether it was being deleted."""
 

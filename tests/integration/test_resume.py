@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from bad_inputs import make_film
 from interrupting import POINTS
@@ -129,10 +131,16 @@ def test_killed_at_any_point_and_started_again(
         forget(pod, minio_server)
 
 
+@pytest.mark.parametrize("more", [{}, {"watermark": {"key": "mark.png"}}], ids=["plain", "named"])
 def test_a_worker_that_wakes_after_another_has_done_its_work_leaves_it_alone(
-    pod: Pod, tmp_path: Path, minio_server: Any
+    pod: Pod, tmp_path: Path, minio_server: Any, more: dict[str, Any]
 ):
     """As on a node that was thought lost: what is published stays, its manifest all the time."""
+    bucket = pod.order["s3"]["bucket"]
+    mark = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    minio_server.client().put_object(bucket, "store/mark.png", io.BytesIO(mark), len(mark))
+    transcode = {"renditions": [{"height": 144}], **more}
+    pod.order["steps"] = [{"name": "web", "transcode": transcode}]
     (tmp_path / "lost").mkdir()
     lost = replace(pod, folder=tmp_path / "lost", program=(INTERRUPTING, "checked", "SIGSTOP"))
     process = lost.start("film.mp4")
@@ -140,11 +148,11 @@ def test_a_worker_that_wakes_after_another_has_done_its_work_leaves_it_alone(
     result = work(pod)
     assert result.exit_code == 0
     key = f"store/{result.manifest_key}"
-    manifest = minio_server.client().stat_object(pod.order["s3"]["bucket"], key)
+    manifest = minio_server.client().stat_object(bucket, key)
     process.send_signal(signal.SIGCONT)
     log = process.communicate(timeout=120)[1]
     assert process.returncode == 0, log
-    after = minio_server.client().stat_object(pod.order["s3"]["bucket"], key)
+    after = minio_server.client().stat_object(bucket, key)
     assert (after.etag, after.last_modified) == (manifest.etag, manifest.last_modified)
     late = Result.model_validate_json((lost.folder / "message").read_text())
     assert (late.manifest_sha256, late.outputs) == (result.manifest_sha256, result.outputs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +90,14 @@ async def test_names_whose_servers_say_nothing_hold_up_nobody(
         silent.bind(("127.0.0.1", 0))
         port = silent.getsockname()[1]
         ask = {"nameservers": ["127.0.0.1"], "udp_port": port, "tcp_port": port}
-        monkeypatch.setattr(aiohttp, "AsyncResolver", partial(aiohttp.AsyncResolver, **ask))
+        made: list[aiohttp.AsyncResolver] = []
+        real = aiohttp.AsyncResolver
+
+        def resolver() -> aiohttp.AsyncResolver:
+            made.append(real(**ask))
+            return made[-1]
+
+        monkeypatch.setattr(aiohttp, "AsyncResolver", resolver)
         waiting = [
             asyncio.create_task(post(f"http://silent-{n}.videojob.test/", b"", {}, ()))
             for n in range(64)
@@ -106,6 +112,9 @@ async def test_names_whose_servers_say_nothing_hold_up_nobody(
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+        for one in made:  # or their answers would come to a loop that is closed
+            await one.close()
+        await asyncio.sleep(0)
 
 
 async def test_a_redirect_is_not_followed() -> None:

@@ -29,14 +29,20 @@ class Budget:
     """None: as much as the machine has."""
     scratch_bytes: int | None
     """What may still be written to the scratch folder. None: nobody knows."""
-    disk_is_short: bool = False
-    """Whether that is what the node's disk has left: less than the folder's limit."""
+    scratch_limit_bytes: int | None = None
+    """What the folder's own limit leaves: more, where the node's disk is short. None: it has none."""
 
     def less_scratch(self, used_bytes: int) -> Budget:
         """What is left once so many bytes lie in the scratch folder."""
-        if self.scratch_bytes is None:
-            return self
-        return replace(self, scratch_bytes=max(0, self.scratch_bytes - used_bytes))
+
+        def less(room: int | None) -> int | None:
+            return None if room is None else max(0, room - used_bytes)
+
+        return replace(
+            self,
+            scratch_bytes=less(self.scratch_bytes),
+            scratch_limit_bytes=less(self.scratch_limit_bytes),
+        )
 
 
 def read_budget(
@@ -56,7 +62,7 @@ def read_budget(
         or len(os.sched_getaffinity(0)),
         memory_bytes=_positive(environment.get(names.ENV_MEMORY_LIMIT)) or _cgroup_memory(cgroup),
         scratch_bytes=min(free, limit or free),
-        disk_is_short=limit is not None and free < limit,
+        scratch_limit_bytes=limit,
     )
 
 

@@ -124,6 +124,8 @@ class Findings:
     decoded_on_gpu: bool = False
     log_key: str | None = None
     manifest_sha256: str | None = None
+    manifest_before: str | None = None
+    """The sum of the manifest that was there when it began."""
 
     def take(self, finished: Finished) -> tuple[Produced, ...]:
         """Note what became of a pass; the files that it made."""

@@ -195,7 +195,7 @@ def build_plan(
             f"The results may take {costs.in_words(estimated_bytes)} of scratch space and "
             f"{costs.in_words(budget.scratch_bytes)} are free"
         )
-        if budget.disk_is_short:
+        if estimated_bytes <= (budget.scratch_limit_bytes or 0):
             raise NodeDiskFull(f"{found} on this node; give nodes more ephemeral storage.")
         raise NotDoable(f"{found}; give the worker more, or ask for fewer or smaller renditions.")
     build = partial(

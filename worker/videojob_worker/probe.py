@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,9 +171,12 @@ def _measure_packets(document: Document, prober: _Prober) -> PacketMeter:
 def _mark_empty(streams: Sequence[Any], sample: PacketMeter, prober: _Prober) -> None:
     """Note which sound tracks have nothing in them, not only in the first seconds."""
     quiet = [s for s in streams if s.get("codec_type") == "audio" and s["index"] not in sample.seen]
+    if not quiet:
+        return
     whole = PacketMeter()
-    if quiet:
-        with suppress(FFmpegFailed):  # who decodes it tells better how much is damaged
-            prober.run("-select_streams", "a", "-show_entries", ENTRIES, on_line=whole.feed)
+    try:
+        prober.run("-select_streams", "a", "-show_entries", ENTRIES, on_line=whole.feed)
+    except FFmpegFailed:
+        return  # who decodes it tells better what is damaged
     for stream in quiet:
         stream["empty"] = stream["index"] not in whole.seen

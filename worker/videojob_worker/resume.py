@@ -48,8 +48,10 @@ class Marker(Tolerant):
     measured: dict[str, Any] = {}
 
 
-def find_finished(task: Task) -> tuple[Manifest, str] | None:
+def find_finished(task: Task, found: Findings) -> tuple[Manifest, str] | None:
     """The manifest of the same work, if all of it is still there, and its sha256; asks no more.
+
+    Of another manifest, what it is is noted in the findings.
 
     Raises:
         OutputExists: if there is one of another run, and the order says to leave it alone.
@@ -59,10 +61,7 @@ def find_finished(task: Task) -> tuple[Manifest, str] | None:
     body = _read(task, key, strict=strict)
     if body is None:
         return None
-    try:
-        manifest = Manifest.model_validate_json(body)
-    except ValidationError:
-        manifest = None
+    manifest, found.manifest_before = _parse_manifest(body), hashlib.sha256(body).hexdigest()
     if strict and (manifest is None or not _is_ours(manifest.job, task)):
         raise OutputExists(
             f"{key} is there already, and output.ifExists is Fail; choose another output.prefix, "
@@ -81,7 +80,33 @@ def find_finished(task: Task) -> tuple[Manifest, str] | None:
     if not (same_work and whole and _all_there(manifest.outputs, task)):
         return None
     say("all of it was done by an earlier attempt", manifest=key)
-    return manifest, hashlib.sha256(body).hexdigest()
+    return manifest, found.manifest_before
+
+
+def find_replacement(task: Task, found: Findings) -> tuple[Manifest, str] | None:
+    """The manifest that another worker has published meanwhile, if all of it is there, and its sha256.
+
+    So it goes where a node was thought lost, and this worker was replaced. What it is of is not asked:
+    in one run an input has one order.
+    """
+    key = f"{task.destination.folder}{names.MANIFEST_FILE}"
+    body = _read(task, key)
+    if body is None or (sha256 := hashlib.sha256(body).hexdigest()) == found.manifest_before:
+        return None
+    manifest = _parse_manifest(body)
+    if manifest is None or not _is_ours(manifest.job, task):
+        return None
+    if not _all_there(manifest.outputs, task):
+        return None
+    say("all of it was done by another worker meanwhile", manifest=key)
+    return manifest, sha256
+
+
+def _parse_manifest(body: bytes) -> Manifest | None:
+    try:
+        return Manifest.model_validate_json(body)
+    except ValidationError:
+        return None
 
 
 def completed_steps(task: Task, source: Source) -> Done:

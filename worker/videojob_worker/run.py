@@ -20,7 +20,7 @@ from .plan import LISTENINGS, Plan, build_plan
 from .probe import probe
 from .progress import Way
 from .publish import publish, publish_logs, publish_manifest
-from .resume import completed_steps, find_finished, mark_steps
+from .resume import completed_steps, find_finished, find_replacement, mark_steps
 from .scan import scan
 from .validate import validate
 from .work import work_through
@@ -38,7 +38,7 @@ def run(task: Task, found: Findings) -> Manifest:
     """
     report, timings = task.report, found.timings
     task.store.prepare(task.destination.folder)
-    if (finished := find_finished(task)) is not None:
+    if (finished := find_finished(task, found)) is not None:
         return found.adopt(*finished)
     media, plan = prepare(task, found)
     way = Way(plan.weights, report.progress)
@@ -50,7 +50,7 @@ def run(task: Task, found: Findings) -> Manifest:
         with timings.stage("process", steps=stage.steps):
             produced += found.take(work_through(stage, task.bench(media), way))
     report.begin(Stage.PUBLISHING)
-    if (finished := find_finished(task)) is not None:  # by who replaced a worker thought lost
+    if (finished := find_replacement(task, found)) is not None:
         return found.adopt(*finished)
     with timings.stage("publish", objects=len(produced)):
         published = publish(produced, task.destination, report.progress)
@@ -72,7 +72,7 @@ def prepare(task: Task, found: Findings) -> tuple[MediaInfo, Plan]:
     found.warnings += scan(source.path, order.limits.malware_scan, task.stop)
     budget = task.budget.less_scratch(source.size_bytes)
     # A disk that is short says so itself, and not that the order needs more room.
-    task.tools.limit_files(None if budget.disk_is_short else budget.scratch_bytes)
+    task.tools.limit_files(budget.scratch_limit_bytes or budget.scratch_bytes)
     report.begin(Stage.PROBING)
     with timings.stage("probe", bytes=source.size_bytes):
         media = probe(source.path, task.tools, order.limits)

@@ -89,12 +89,11 @@ def test_a_later_attempt_that_no_node_takes_waits_too() -> None:
 @pytest.mark.parametrize("phase", ["Pending", "Queued"])
 def test_one_that_has_worked_and_lost_its_place_waits_from_then_on(phase: str) -> None:
     world = a_world()
-    unplaced = {"type": "Scheduled", "status": "False", "lastTransitionTime": a_time(40)}
-    began = {"acceptedAt": a_time(9000), "startedAt": a_time(8000)}
-    put(world, "preempted", age=10**6, phase=phase, **began, conditions=[unplaced])
-    assert read(world, "longest_waiting_seconds") == 40
+    worked = {"acceptedAt": a_time(9000), "progress": {"percent": 40, "updatedAt": a_time(50)}}
+    put(world, "preempted", age=10**6, phase=phase, **worked)
+    assert read(world, "longest_waiting_seconds") == 50
     world = a_world()
-    put(world, "resumed", phase=phase, **began, resumedAt=a_time(10), conditions=[unplaced])
+    put(world, "resumed", age=10**6, phase=phase, **worked, resumedAt=a_time(10))
     assert read(world, "longest_waiting_seconds") == 10
 
 

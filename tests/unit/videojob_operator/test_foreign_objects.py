@@ -23,6 +23,7 @@ from prometheus_client import REGISTRY
 from videojob_api import names
 from videojob_api.report import Report
 from videojob_api.status import Phase
+from videojob_operator.errors import ClusterError
 from videojob_operator.observe import observe
 from videojob_operator.reconcile import reconcile
 
@@ -101,6 +102,24 @@ async def test_a_job_that_is_made_into_nonsense_is_not_made_again_and_again() ->
     status = status_of(world)
     assert status.phase is Phase.FAILED
     assert "changed it on its way" in (status.message or "")
+
+
+async def test_nonsense_that_the_watch_has_told_of_is_deleted_too() -> None:
+    """Made though the API server answered 500; it is no Job that was made by an earlier try."""
+    world, key = a_world_with_a_videojob()
+    real = world.cluster.create_job
+
+    async def create(manifest: dict[str, Any]) -> dict[str, Any]:
+        manifest["metadata"]["annotations"][names.ANNOTATION_INDEXES] = "all"
+        world.cache.put_job(await real(manifest))
+        raise ClusterError("etcdserver: request timed out", 500)
+
+    world.cluster.create_job = create  # type: ignore[method-assign]
+    await reconcile(key, world)
+    world.cluster.create_job = real  # type: ignore[method-assign]
+    await reconcile(key, world)
+    assert fake(world).all("jobs") == []
+    assert status_of(world).phase is Phase.FAILED
 
 
 async def test_a_foreign_job_of_the_expected_name_is_not_taken_for_ours() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from fake_cluster import (
 )
 
 from videojob_api import names
+from videojob_operator.errors import ClusterError
 from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
 
@@ -71,12 +73,25 @@ async def test_nodes_are_listed_twice_a_minute_at_most(monkeypatch: pytest.Monke
     assert counts == [1, 1, 2]
 
 
-async def test_many_that_need_the_nodes_at_once_share_one_list() -> None:
+@pytest.mark.parametrize("fails", [False, True])
+async def test_many_that_need_the_nodes_at_once_share_one_list(fails: bool) -> None:
+    """And its failure: twenty who ask one after the other would stand still for minutes."""
     world, key = a_world_with_a_videojob()
     keys = [Key(key.namespace, f"film-{number}") for number in range(20)]
     for one in keys:
         body = a_videojob_body(uid=f"uid-{one.name}")
         body["metadata"]["name"] = one.name
         world.cache.put_videojob(fake(world).put("videojobs", body))
-    await asyncio.gather(*(reconcile(one, world) for one in keys))
-    assert fake(world).requests.count(("GET", "/api/v1/nodes")) == 1
+    asked = []
+
+    async def each_node() -> AsyncIterator[dict[str, Any]]:
+        asked.append(1)
+        await asyncio.sleep(0)
+        if fails:
+            raise ClusterError("no answer")
+        yield {"status": {}}
+
+    world.cluster.each_node = each_node  # type: ignore[method-assign]
+    made = await asyncio.gather(*(reconcile(one, world) for one in keys), return_exceptions=True)
+    assert len(asked) == 1
+    assert sum(isinstance(one, ClusterError) for one in made) == (20 if fails else 0)

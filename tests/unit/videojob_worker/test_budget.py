@@ -33,7 +33,8 @@ def test_scratch_space_is_the_volumes_and_not_the_disks(tmp_path: Path):
     assert budget.scratch_bytes == 4096
     assert budget.less_scratch(4000).scratch_bytes == 96
     assert budget.less_scratch(5000).scratch_bytes == 0
-    assert not budget.disk_is_short
+    assert budget.scratch_limit_bytes == 4096
+    assert budget.less_scratch(4000).scratch_limit_bytes == 96
 
 
 def test_a_limit_beyond_what_is_free_is_no_help(tmp_path: Path):
@@ -41,8 +42,8 @@ def test_a_limit_beyond_what_is_free_is_no_help(tmp_path: Path):
     budget = read_budget(tmp_path, {"VIDEOJOB_SCRATCH_LIMIT_BYTES": most}, tmp_path)
     assert budget.scratch_bytes is not None
     assert budget.scratch_bytes <= shutil.disk_usage(tmp_path).total
-    assert budget.disk_is_short
-    assert not read_budget(tmp_path, {}, tmp_path).disk_is_short, "nobody has set a limit"
+    assert budget.scratch_limit_bytes == 1 << 59
+    assert read_budget(tmp_path, {}, tmp_path).scratch_limit_bytes is None
 
 
 @pytest.mark.parametrize(
