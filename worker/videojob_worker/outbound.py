@@ -32,6 +32,10 @@ PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """What a server answers when another try may help."""
 
 
+_TLS_REFUSALS = ("WRONG_VERSION", "HTTP_REQUEST", "UNSUPPORTED", "ALERT", "NO_SHARED_CIPHER")
+"""In the reasons that OpenSSL gives where the other side won't, or does not speak TLS."""
+
+
 class Passing(Exception):
     """It did not work this time."""
 
@@ -39,6 +43,21 @@ class Passing(Exception):
         super().__init__(message)
         self.wait_seconds = wait_seconds
         """As the server asks."""
+
+
+def is_tls_refused(error: BaseException) -> bool:
+    """Whether TLS fails for good: for want of trust, or of TLS. A connection that breaks is neither.
+
+    Args:
+        error: urllib3's, around Python's own.
+    """
+    import ssl
+
+    why = next((one for one in error.args if isinstance(one, ssl.SSLError)), None)
+    if isinstance(why, ssl.SSLCertVerificationError):
+        return True
+    reason = getattr(why, "reason", None) or ""  # only OpenSSL gives one
+    return any(word in reason for word in _TLS_REFUSALS)
 
 
 class AddressRefused(NotDoable):

@@ -11,6 +11,7 @@ from typing import Any
 
 from .errors import StorageRefused, WorkerError
 from .objects import NotThere, Replaced
+from .outbound import is_tls_refused
 
 _WHAT_TO_DO = {
     "NoSuchBucket": "there is no such bucket; create it, or name another in the VideoStore",
@@ -68,7 +69,7 @@ class Translation:
                     "endpoint in the VideoStore."
                 ) from error
             raise Passing(f"HTTP {status}") from error
-        if isinstance(error, urllib3.exceptions.SSLError):
+        if isinstance(error, urllib3.exceptions.SSLError) and is_tls_refused(error):
             raise StorageRefused(
                 f"The certificate of {self._where} is not trusted here ({error}); mend it, or name its "
                 "CA in the VideoStore's caConfigMapRef."

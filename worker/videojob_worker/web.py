@@ -31,6 +31,7 @@ from .outbound import (
     Passing,
     Server,
     Unresolved,
+    is_tls_refused,
     parse_retry_after,
 )
 from .stop import Stop
@@ -208,8 +209,6 @@ class Web:
         )
 
     def _ask(self, url: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
-        import ssl
-
         import urllib3
 
         try:
@@ -236,7 +235,7 @@ class Web:
         except (urllib3.exceptions.HTTPError, Unresolved) as error:
             with self._lock:
                 self._pools.pop(where, None)  # it may be at another address by now
-            if any(isinstance(why, ssl.SSLCertVerificationError) for why in error.args):
+            if is_tls_refused(error):
                 raise NotDoable(
                     f"The certificate of {redact(url)} is not trusted here: {error}."
                 ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ssl
 import threading
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,7 @@ def test_many_threads_ask_once(token: Path) -> None:
         ((200, good().replace(b"key0", b"")), "does not speak STS"),
         ((200, b"\xff\xfe"), "does not speak STS"),
         (
-            urllib3.exceptions.SSLError("unknown CA"),
+            urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("unknown CA")),
             r"certificate of the STS service.*caConfigMapRef",
         ),
     ],

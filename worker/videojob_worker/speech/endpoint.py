@@ -17,7 +17,7 @@ from videojob_api.base import parse_quantity
 from videojob_api.steps import SpeechEndpoint
 
 from ..errors import EndpointUnreachable, NotDoable
-from ..outbound import PASSING, Passing, Server, Unresolved, parse_retry_after
+from ..outbound import PASSING, Passing, Server, Unresolved, is_tls_refused, parse_retry_after
 from ..stop import Stop
 from .languages import language_code
 from .recording import RATE, wav_bytes
@@ -161,11 +161,11 @@ class EndpointRecogniser:
                     preload_content=False,
                 )
                 data = response.read(_MAX_ANSWER_BYTES + 1)
-        except urllib3.exceptions.SSLError as error:
-            raise NotDoable(
-                f"The certificate of {self._spec.url} is not trusted: {error}."
-            ) from error
         except (urllib3.exceptions.HTTPError, Unresolved) as error:
+            if is_tls_refused(error):
+                raise NotDoable(
+                    f"The certificate of {self._spec.url} is not trusted: {error}."
+                ) from error
             raise Passing(str(error)[-200:]) from error
         return self._read(response.status, response.headers, data)
 
