@@ -126,7 +126,10 @@ def _check_stretch(
     """Whether a trimmed film has as many frames as its stretch; of uneven ones, nobody knows."""
     if video.variable:
         return
-    seconds = seconds_of(encoding.picture.node, media)
+    span = span_of(encoding.picture.node)
+    begins = Fraction(0) if encoding.resampled else media.shown_from
+    late = max(Fraction(0), begins - span.start)
+    seconds = max(Fraction(0), span.within(media.shown_until or media.duration) - late)
     expected = round(seconds * (encoding.frame_rate or video.frame_rate))
     allowed = tolerated_frames(expected, video.frame_rate)
     if abs(expected - frames) > allowed:

@@ -27,6 +27,7 @@ _EXACT = frozenset({"mov", "matroska", "avi", "asf", "flv", "wav", "w64", "flac"
 _LANGUAGE = re.compile(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
 _CLOCK = re.compile(r"^(\d+):(\d\d):(\d\d(?:\.\d+)?)$")
 _MAX_RATE = 250
+_MAX_START_SECONDS = Fraction(1, 4)
 
 Document = Mapping[str, Any]
 
@@ -82,7 +83,9 @@ def choose_video(streams: Sequence[Document]) -> Document | None:
 
 def said_duration(form: Document) -> Fraction | None:
     """What the container says of its length; None where that is no more than a guess."""
-    said = _fraction(form.get("duration"))
+    said, start = _fraction(form.get("duration")), _fraction(form.get("start_time"))
+    if start is not None and start > _MAX_START_SECONDS:
+        return None  # of a part of something longer, it is when it ends
     is_exact = bool(_EXACT & set(str(form.get("format_name", "")).split(",")))
     return said if said is not None and said > 0 and is_exact else None
 
@@ -228,10 +231,11 @@ def _pixel_aspect(stream: Document) -> Fraction:
 
 
 def _duration(stream: Document) -> Fraction | None:
-    """Of the stream; Matroska has it in a tag."""
+    """Of the stream; Matroska has in a tag when it ends."""
     said = _fraction(stream.get("duration"))
     if said is None and (match := _CLOCK.match(_tags(stream).get("duration", ""))):
-        said = int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])
+        end = int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])
+        said = end - max(Fraction(0), _fraction(stream.get("start_time")) or Fraction(0))
     return said if said is not None and said > 0 else None
 
 

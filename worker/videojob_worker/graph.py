@@ -60,8 +60,8 @@ class Programme:
     """Those that go with it, at the times of the film."""
     without_sei: bool = False
     """Where its pictures are copied, leave out what is written between them."""
-    files: tuple[File, ...] = ()
-    """Renditions that the step made of these pictures."""
+    files: tuple[File, ...] | None = None
+    """Renditions that were encoded of these pictures; None if no step was to make any."""
 
     def shows(self, media: MediaInfo) -> bool:
         """Whether its pictures are the film's own still, in size and all."""
@@ -106,6 +106,12 @@ class SubtitleEncoding:
 
 
 Encoding = VideoEncoding | VideoCopy | AudioEncoding | SubtitleEncoding
+
+
+def is_encoded(encoding: Encoding) -> bool:
+    """Whether pictures or sound are encoded: not copied, and no words."""
+    is_sound = isinstance(encoding, AudioEncoding) and not encoding.is_copy
+    return is_sound or isinstance(encoding, VideoEncoding)
 
 
 class Container(Enum):
@@ -236,11 +242,7 @@ class Graph:
     @property
     def ends(self) -> tuple[Node, ...]:
         """Every node that goes into an encoder or becomes pictures, as often as it does."""
-        filtered = [
-            e
-            for e in self.encodings
-            if isinstance(e, VideoEncoding) or (isinstance(e, AudioEncoding) and not e.is_copy)
-        ]
+        filtered = [e for e in self.encodings if is_encoded(e)]
         made = (*filtered, *self.pictures, *self.readings, *self.frames)
         return (*(self.node_of(end) for end in made), *self.meters)
 
@@ -306,11 +308,12 @@ class Graph:
         """Files in groups that share no encoding with each other.
 
         ffmpeg encodes once for each of its outputs; so files that share an encoding must come
-        from the same one.
+        from the same one. Copies cost nothing, and not every container takes another's.
         """
         groups: list[list[File]] = []
         for file in self.files:
-            shared = [g for g in groups if any(set(f.encodings) & set(file.encodings) for f in g)]
+            made = set(filter(is_encoded, file.encodings))
+            shared = [g for g in groups if any(made.intersection(f.encodings) for f in g)]
             for group in shared:
                 groups.remove(group)
             groups.append([*(f for group in shared for f in group), file])

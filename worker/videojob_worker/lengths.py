@@ -65,8 +65,15 @@ def check_stored(output: PlannedOutput, movie: Movie | None, source: Source, too
                 f"{output.name} lasts {float(seconds):.2f} s and was to last "
                 f"{float(pad[1].until):.2f} s, as long as the pictures."
             )
-        seconds = source.own_seconds(encoding, seconds)
-        heard = source.sound_seconds(encoding.track, least=seconds, decoded=not encoding.is_copy)
+        own = source.own_seconds(encoding, seconds)
+        heard = source.sound_seconds(encoding.track, least=own, decoded=not encoding.is_copy)
+        longest = span_of(encoding.sound.node).within(max(heard, source.longest(seconds)))
+        if not encoding.is_copy and seconds - longest > tolerated_seconds(longest):
+            raise Unverified(
+                f"{output.name} has {float(seconds):.2f} s of sound, and the film lasts "
+                f"{float(longest):.2f} s: ffmpeg has filled up what was no gap."
+            )
+        seconds = own
         there_seconds = span_of(encoding.sound.node).within(heard)
         if there_seconds - seconds > tolerated_seconds(there_seconds):
             source.check_times(encoding.track)

@@ -139,6 +139,13 @@ class Source:
             return least
         return self._extent(track.index).packed
 
+    def longest(self, seconds: Fraction) -> Fraction:
+        """How long the film is: by every packet, where something of it is longer than what is said."""
+        said = self._media.duration
+        if seconds - said <= tolerated_seconds(said):
+            return said
+        return max(said, self._extents.end - self._beginning)
+
     def picture_packets(self, video: VideoStream, *, least: int) -> int:
         """How many packets a copy must have: all but those that no decoder could show.
 

@@ -245,6 +245,19 @@ class MediaInfo:
     subtitles: tuple[SubtitleStream, ...] = ()
 
     @property
+    def shown_from(self) -> Fraction:
+        """When the first picture is shown, from the film's beginning."""
+        return max(Fraction(0), self.video.start - self.start) if self.video else Fraction(0)
+
+    @property
+    def shown_until(self) -> Fraction | None:
+        """When the last picture has been shown, by what the container says; None if it doesn't."""
+        if self.video is None or self.video.duration is None:
+            return None
+        # Some containers count a track's length from its own beginning, and some from the film's.
+        return min(self.duration, self.shown_from + self.video.duration)
+
+    @property
     def is_mp4_family(self) -> bool:
         """MP4, MOV, 3GP and their kin."""
         return "mp4" in self.format_name.split(",")

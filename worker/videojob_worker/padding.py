@@ -25,7 +25,7 @@ def padded(sound: Sound, picture: Picture, media: MediaInfo) -> Sound:
     What the container says may be too little, of a track that begins late for one: no more silence
     is added than is missing in the end.
     """
-    shown, heard = _shown_until(media), sound.track.duration
+    shown, heard = media.shown_until, sound.track.duration
     if shown is None or heard is None:
         return sound
     wanted = span_of(picture.node).within(shown)
@@ -41,12 +41,3 @@ def pad_below(node: Node) -> tuple[Filtered, PadSound] | None:
             return node, node.filter
         node = node.parents[0]
     return None
-
-
-def _shown_until(media: MediaInfo) -> Fraction | None:
-    """When the last picture has been shown, by what the container says; None if it doesn't."""
-    video = media.video
-    if video is None or video.duration is None:
-        return None
-    # Some containers count a track's length from its own beginning, and some from the film's.
-    return min(media.duration, max(Fraction(0), video.start - media.start) + video.duration)

@@ -28,13 +28,12 @@ from .commands import build_command, numbered
 from .companions import Companion
 from .encoders import CPU, Device
 from .errors import NodeDiskFull, NotDoable
-from .graph import Graph, Programme, seconds_of, source_programme
+from .graph import Graph, Programme, is_encoded, seconds_of, source_programme
 from .looks import Feed, build_feeds
 from .media import MediaInfo
 from .nodes import Filtered, Level, Meter, Node
 from .outputs import PlannedOutput
 from .scratch import Scratch
-from .sounds import AudioEncoding
 from .spans import span_of
 from .steps import StepKind, kind_of
 from .video import VideoEncoding
@@ -380,11 +379,7 @@ def _expected_frames(
 
 def _ends_at(graph: Graph) -> Fraction | None:
     """When nothing more is needed of the film, where that is before its end."""
-    passing = [
-        e
-        for e in graph.encodings
-        if not isinstance(e, VideoEncoding) and not (isinstance(e, AudioEncoding) and not e.is_copy)
-    ]
+    passing = [e for e in graph.encodings if not is_encoded(e)]
     ends = [span_of(node).end for node in graph.ends]
     latest = max((end for end in ends if end is not None), default=None)
     if passing or None in ends or latest is None or latest >= graph.media.duration:

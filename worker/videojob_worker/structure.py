@@ -17,6 +17,9 @@ _MP4_PARTS = _MP4_FIRST | frozenset(
 )
 _MAX_BOXES = 100_000
 _UNKNOWN_RIFF = 0xFFFF_FFFF
+_UNKNOWN_WAVES = (0x7FFF_F000, 0x7FFF_FFFF, 0x8000_0000)
+"""What sox and arecord say of the data where they write into a pipe; the RIFF chunk has a header more."""
+_MAX_WAVE_HEADER = 128
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -48,11 +51,14 @@ def _find_riff_cut(file: BinaryIO, size: int) -> str | None:
     offset = 0
     for _ in range(_MAX_BOXES):
         file.seek(offset)
-        header = file.read(8)
+        header = file.read(12)
         if len(header) < 8 or not header.startswith(b"RIFF"):
             return None
         length = struct.unpack_from("<I", header, 4)[0]
         if length in (0, _UNKNOWN_RIFF):
+            return None
+        beyond = (length - unknown for unknown in _UNKNOWN_WAVES)
+        if header.endswith(b"WAVE") and any(0 <= b < _MAX_WAVE_HEADER for b in beyond):
             return None
         if offset + 8 + length > size:
             return _missing("its RIFF chunk", offset + 8 + length - size)

@@ -15,8 +15,7 @@ AUDIO = a_step("audio", extractAudio={})
 
 
 def graph_of(argv: tuple[str, ...]) -> str:
-    (text,) = option(argv, "-filter_complex")
-    return text
+    return ";".join(option(argv, "-filter_complex"))
 
 
 def test_a_rendition_in_full() -> None:
@@ -31,7 +30,8 @@ def test_a_rendition_in_full() -> None:
         *("-max_pixels", "35389440", "-protocol_whitelist", "file", "-t", "150", "-threads", "2"),
         *("-i", "file:/s/source", "-filter_complex"),
         "[0:0]scale=1280:720:flags=bicubic:out_range=tv[s0];[s0]format=yuv420p[s1];"
-        "[s1]setsar=1[s2];[0:1]aresample=async=1:first_pts=0[s3]",
+        "[s1]setsar=1[s2]",
+        *("-filter_complex", "[0:1]aresample=async=1:first_pts=0[s3]"),
         *("-map", "[s2]", "-map", "[s3]", "-f", "mp4", "-ac:a:0", "2", "-ar:a:0", "48000"),
         *("-b:a:0", "128k", "-bufsize:v:0", "8000k", "-c:a:0", "aac", "-c:v:0", "libx264"),
         *("-crf:v:0", "23", "-enc_time_base:v:0", "1/200", "-fflags", "+bitexact"),
@@ -73,6 +73,12 @@ def test_what_files_share_is_encoded_once() -> None:
     ]
     assert tee.startswith("[select=\\'v:0\\':f=mp4:movflags=+delay_moov")
     assert "+bitexact+cgop+global_header" in option(argv, "-flags:v")
+
+
+def test_what_shares_nothing_is_filtered_apart() -> None:
+    """Sound is not set up anew with the pictures, and pictures don't wait for late sound."""
+    graphs = option(the_pass(mp4("web", 720, 480), POSTER, AUDIO).argv, "-filter_complex")
+    assert [graph.count("[0:0]") + 10 * graph.count("[0:1]") for graph in graphs] == [1, 10]
 
 
 def test_different_bitrates_are_encoded_apart_from_one_decoder() -> None:

@@ -45,7 +45,7 @@ def test_the_film_is_decoded_by_the_gpu_and_goes_on_in_planes() -> None:
     assert asked[asked.index("-hwaccel") + 1] == "cuda"
     assert asked[asked.index("-threads") + 1] == "1"
     assert "-hwaccel_output_format" not in argv
-    (graph,) = option(argv, "-filter_complex")
+    graph = ";".join(option(argv, "-filter_complex"))
     assert graph.count("[0:0]format=yuv420p[") == 1
     assert "[0:1]format" not in graph
 

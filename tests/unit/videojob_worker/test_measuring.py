@@ -26,8 +26,7 @@ def with_vmaf(*steps: Step, by: str = "libvmaf") -> Plan:
 
 
 def filters_of(argv: tuple[str, ...]) -> str:
-    (text,) = option(argv, "-filter_complex")
-    return text
+    return ";".join(option(argv, "-filter_complex"))
 
 
 def test_scenes_are_read_off_the_same_decoding() -> None:

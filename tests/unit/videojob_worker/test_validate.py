@@ -127,6 +127,9 @@ EBML = b"\x1a\x45\xdf\xa3\x82\0\0\x18\x53\x80\x67"
         (b"RIFF\4\0\0\0AVI RIFF\5\0\0\0AVIX", "1 bytes"),
         (b"RIFF\0\0\0\0WAVE", None),
         (b"RIFF\xff\xff\xff\xffWAVE", None),
+        (b"RIFF\x24\xf0\xff\x7fWAVE", None),
+        (b"RIFF\x24\0\0\x80WAVE", None),
+        (b"RIFF\x24\0\0\x80AVI ", "2147483680 bytes"),
         (b"", None),
     ],
 )

@@ -9,9 +9,11 @@ the tee muxer. Beside this: ``filters`` for what happens in between, ``codecs``,
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import ffmpeg
@@ -27,6 +29,8 @@ from .codecs import audio_options, copy_options, subtitle_options, video_options
 from .filters import Stream, Wiring
 from .muxers import Options, build_slave, letter_of, muxer_options
 
+_LINK = re.compile(r"\[(s\d+)\]")
+"""Between two filters, as ffmpeg-python names it."""
 _BEFORE_MS = 2000
 """So much before a time that is sought, the film is read from."""
 _PICTURE_OPTIONS: Options = {
@@ -99,8 +103,40 @@ def _finish(outputs: Sequence[Stream], threads: int) -> tuple[str, ...]:
         *("ffmpeg", "-hide_banner", "-nostdin", "-y", "-loglevel", "level+verbose"),
         *("-progress", "pipe:1", "-nostats", "-max_error_rate", "1"),
         *("-filter_threads", str(threads), "-filter_complex_threads", str(threads)),
-        *ffmpeg.merge_outputs(*outputs).get_args(),
+        *_apart(ffmpeg.merge_outputs(*outputs).get_args()),
     )
+
+
+def _apart(words: Sequence[str]) -> list[str]:
+    """The same arguments, with what shares no stream inside a filter graph in graphs of its own.
+
+    ffmpeg sets a graph up anew when one of its inputs changes its size or layout, and holds the frames
+    of all others until each has had its first. So sound would have a hole filled twice because of the
+    pictures, and pictures would pile up until late sound begins.
+    """
+    found: list[str] = []
+    for option, word in pairwise(["", *words]):
+        if option == "-filter_complex":
+            found.pop()
+            found += [part for graph in _split(word) for part in (option, graph)]
+        else:
+            found.append(word)
+    return found
+
+
+def _split(graph: str) -> list[str]:
+    """Chains of filters in groups that share no link, in their order."""
+    groups: list[tuple[list[str], set[str]]] = []
+    for chain in re.split(r"(?<!\\);", graph):
+        links = set(_LINK.findall(chain))
+        joined = [group for group in groups if not group[1].isdisjoint(links)]
+        place = groups.index(joined[0]) if joined else len(groups)
+        chains = [chain for group in joined for chain in group[0]]
+        for group in joined:
+            links |= group[1]
+            groups.remove(group)
+        groups.insert(place, ([*chains, chain], links))
+    return [";".join(chains) for chains, _ in groups]
 
 
 def _build_output(
@@ -127,9 +163,9 @@ def _build_output(
             chosen = device.encoder(encoding.settings.codec, encoding.form.bit_depth)
             options |= video_options(encoding, number, graph, chosen, threads)
         elif isinstance(encoding, VideoCopy):
-            options |= copy_options(encoding, number)
+            options |= copy_options(encoding, number, is_tee=is_tee)
         elif isinstance(encoding, AudioEncoding):
-            options |= audio_options(encoding, number)
+            options |= audio_options(encoding, number, is_tee=is_tee)
         else:
             options |= subtitle_options(encoding, number)
     ordered = [wiring.stream(e) for e in encodings]

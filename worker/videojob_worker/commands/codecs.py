@@ -35,6 +35,9 @@ _ISO_PLACES = 50_000
 _X264_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower")
 _NVENC_PRESETS = dict(zip((*_X264_PRESETS, "veryslow"), "122344567", strict=True))
 
+_MP4_TAGS = {"h264": "avc1", "hevc": "hvc1", "av1": "av01", "aac": "mp4a"}
+"""What MP4 calls codecs, by ffmpeg's names of them."""
+
 
 def video_options(
     encoding: VideoEncoding, number: int, graph: Graph, encoder: VideoEncoder, threads: int
@@ -66,12 +69,12 @@ def video_options(
     return {f"{key}:v:{number}": value for key, value in options.items()}
 
 
-def copy_options(encoding: VideoCopy, number: int) -> Options:
-    """Of a video stream that is taken over as it is."""
+def copy_options(encoding: VideoCopy, number: int, *, is_tee: bool) -> Options:
+    """Of a video stream that is taken over as it is; a tee would take over the source's tag too."""
     codec = encoding.stream.codec
     options: Options = {f"c:v:{number}": "copy"}
-    if codec == "hevc":
-        options[f"tag:v:{number}"] = "hvc1"
+    if codec in _MP4_TAGS and (is_tee or codec == "hevc"):
+        options[f"tag:v:{number}"] = _MP4_TAGS[codec]
     if encoding.without_sei and codec in _SEI_UNITS:
         options[f"bsf:v:{number}"] = f"filter_units=remove_types={_SEI_UNITS[codec]}"
     return options
@@ -206,9 +209,11 @@ def _svt_mastering(said: Mastering | None) -> list[str]:
     return found
 
 
-def audio_options(encoding: AudioEncoding, number: int) -> Options:
+def audio_options(encoding: AudioEncoding, number: int, *, is_tee: bool) -> Options:
     """Of the sound track with this number in its output."""
     options: Options = {"c": "copy"}
+    if encoding.is_copy and is_tee and encoding.track.codec in _MP4_TAGS:
+        options["tag"] = _MP4_TAGS[encoding.track.codec]
     if not encoding.is_copy:
         encoder = _ENCODERS.get(encoding.codec, encoding.codec_name)
         options = {"c": encoder, "ac": encoding.channels, "ar": _sample_rate(encoding)}

@@ -69,11 +69,16 @@ class QualityKind(StepKind):
 
     def contribute(self, graph: Graph, programme: Programme) -> Programme | None:
         """Have every rendition of the programme compared; nothing can be ``from`` numbers."""
-        if not programme.files or programme.picture is None:
+        if programme.files is None or programme.picture is None:
             raise NotDoable(
                 f"Step {self.name!r} measures renditions; its `from` must name the transcode that "
                 "makes them."
             )
+        if not programme.files:
+            message = (
+                "All renditions are copies of the film's own video: there is nothing to measure."
+            )
+            self.warnings.append(self.warn("NothingMeasured", message))
         if Metric.VMAF in self._metrics and not graph.extras & {PROGRAM, _VMAF_FILTER}:
             self._metrics.remove(Metric.VMAF)
             self._missing.append(Metric.VMAF)

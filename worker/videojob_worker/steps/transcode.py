@@ -39,6 +39,8 @@ from ..video import Picture, VideoCopy, VideoEncoding
 from . import StepKind, Workbench, handles
 
 _MAX_LATE_SECONDS = Fraction(1, 20)
+_FEWER = {3: 2, 7: 6}
+"""For numbers of channels that have no layout in AAC which all players know."""
 
 
 @handles(Transcode)
@@ -107,7 +109,7 @@ class TranscodeKind(StepKind):
         settings = self._spec.settled(rendition)
         segmented = self._segmented
         # The first frame of a trimmed film may be the one that was shown when the stretch began.
-        begins = max(Fraction(0), video.start - graph.media.start - span_of(picture.node).start)
+        begins = max(Fraction(0), graph.media.shown_from - span_of(picture.node).start)
         late = begins > max(1 / video.frame_rate, _MAX_LATE_SECONDS)
         # SVT-AV1 before version 2 begins groups after a number of frames, and nowhere else; then
         # all codecs of a ladder do.
@@ -227,7 +229,8 @@ class TranscodeKind(StepKind):
 
     def _encode(self, graph: Graph, sound: Sound) -> AudioEncoding:
         audio = self._spec.audio
-        channels = min(audio.channels, sound.channels)
+        most = min(audio.channels, sound.channels)
+        channels = _FEWER.get(most, most)
         sound = normalise(graph, sound, channels, self._spec.loudness)
         return AudioEncoding(sound, AudioCodec.AAC, channels, audio.bitrate_kbps)
 
