@@ -12,7 +12,7 @@ from assets import AAC, X264, Clip, Clips, picture, tone
 from media_bench import AUDIO, COPY, HLS, MP4, POSTER, Bench
 
 from videojob_worker.boxes import read_movie
-from videojob_worker.errors import Unverified
+from videojob_worker.errors import Rejected, Unverified
 from videojob_worker.ffmpeg import Tools
 from videojob_worker.scratch import Scratch
 
@@ -52,6 +52,24 @@ def test_a_part_of_something_longer(suffix: str, clips: Clips, bench: Bench) -> 
     made, _ = bench.make(path, MP4, POSTER, HLS, AUDIO)
     assert float(read_movie(made["web/90p.mp4"].path).duration) == pytest.approx(3, abs=0.2)
     assert heard_seconds(made["audio/audio.m4a"].path) == pytest.approx(3, abs=0.2)
+
+
+def test_half_of_such_a_part_is_half_a_film(clips: Clips, bench: Bench) -> None:
+    path = clips.path(Clip("part.flv", f"{BOTH} -output_ts_offset 4"))
+    half = clips.write("half.flv", path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(Rejected, match="could not be read"):
+        bench.make(half, MP4)
+
+
+def test_parts_in_a_row_with_a_gap_of_sound(clips: Clips, bench: Bench) -> None:
+    """Recordings after a restart: times begin anew, and ffmpeg goes on counting."""
+    parts = [
+        clips.path(Clip(f"{seconds}.ts", f"{picture(seconds=4)} {tone(seconds)} {X264} {AAC}"))
+        for seconds in (3, 4)
+    ]
+    path = clips.write("row.ts", b"".join(part.read_bytes() for part in parts))
+    made, _ = bench.make(path, MP4)
+    assert heard_seconds(made["web/90p.mp4"].path) == pytest.approx(8, abs=0.2)
 
 
 LATE_PICTURES = f"-itsoffset 0.6 {picture(seconds=4)} {tone(4)} -map 0 -map 1 {X264} {AAC}"
@@ -140,14 +158,25 @@ def test_copies_beside_each_other(suffix: str, clips: Clips, bench: Bench) -> No
     assert heights == [180, 90]
 
 
-def test_a_quality_of_nothing_but_copies_says_so(clips: Clips, bench: Bench) -> None:
+@pytest.mark.parametrize("may_fail", [{}, {"onError": "Continue"}], ids=["must", "may fail"])
+def test_a_quality_of_nothing_but_copies_says_so(
+    may_fail: dict[str, str], clips: Clips, bench: Bench
+) -> None:
     path = clips.path(Clip("simple.mp4", f"{BOTH} -crf 40"))
     copied = transcode(renditions=[{"height": 180}], remux="WhenPossible")
-    quality = {"name": "quality", "from": "web", "quality": {"metrics": ["PSNR"]}}
+    quality = {"name": "quality", "from": "web", "quality": {"metrics": ["PSNR"]}, **may_fail}
     _, plan = bench.plan(path, copied, quality)
     assert [warning.reason for warning in plan.warnings] == ["NothingMeasured"]
     made, _ = bench.make(path, copied, quality)
     assert json.loads(made["quality/quality.json"].path.read_text())["renditions"] == []
+
+
+def test_a_film_of_ours_that_is_no_mp4(clips: Clips, bench: Bench) -> None:
+    """Its sound fits into none."""
+    sounds = f"{tone()} {tone()} -map 0 -map 1 -map 2 {X264} -c:a:0 aac -c:a:1 libvorbis"
+    path = clips.path(Clip("vorbis.mkv", f"{picture()} {sounds}"))
+    made, _ = bench.make(path, {"name": "protect", "cloak": {}})
+    assert set(made) == {"protect/film.mkv"}
 
 
 # ---- channels

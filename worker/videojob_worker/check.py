@@ -107,7 +107,11 @@ def _check_frames(
         warnings.append(Warn(reason="FramesResampled", message=message))
     # What is resampled may begin earlier than what is not, with a still.
     for kind in {_kind(encoding) for encoding in encoded}:
-        alike = [o for o in stage.outputs if o.video and _kind(o.video) == kind]
+        alike = [
+            output
+            for output in stage.outputs
+            if output.video and _kind(output.video) == kind and output.path in movies
+        ]
         longest = max((_picture_seconds(movies[o.path]) for o in alike), default=Fraction(0))
         for output in alike:
             if output.video:
@@ -129,7 +133,9 @@ def _check_stretch(
     span = span_of(encoding.picture.node)
     begins = Fraction(0) if encoding.resampled else media.shown_from
     late = max(Fraction(0), begins - span.start)
-    seconds = max(Fraction(0), span.within(media.shown_until or media.duration) - late)
+    # A movie's header may say less than its track's.
+    until = max(media.shown_until or media.duration, video.duration or Fraction(0))
+    seconds = max(Fraction(0), span.within(until) - late)
     expected = round(seconds * (encoding.frame_rate or video.frame_rate))
     allowed = tolerated_frames(expected, video.frame_rate)
     if abs(expected - frames) > allowed:

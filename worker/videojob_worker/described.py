@@ -26,7 +26,10 @@ _EXACT = frozenset({"mov", "matroska", "avi", "asf", "flv", "wav", "w64", "flac"
 """Containers that say how long they are; of others, ffmpeg estimates it."""
 _LANGUAGE = re.compile(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
 _CLOCK = re.compile(r"^(\d+):(\d\d):(\d\d(?:\.\d+)?)$")
+_MKVMERGE_TAG = "_statistics_"
 _MAX_RATE = 250
+_ENDING = frozenset({"mov", "matroska", "asf"})
+"""Containers that say when they end; of a part of something longer, that is not its length."""
 _MAX_START_SECONDS = Fraction(1, 4)
 
 Document = Mapping[str, Any]
@@ -84,9 +87,10 @@ def choose_video(streams: Sequence[Document]) -> Document | None:
 def said_duration(form: Document) -> Fraction | None:
     """What the container says of its length; None where that is no more than a guess."""
     said, start = _fraction(form.get("duration")), _fraction(form.get("start_time"))
-    if start is not None and start > _MAX_START_SECONDS:
-        return None  # of a part of something longer, it is when it ends
-    is_exact = bool(_EXACT & set(str(form.get("format_name", "")).split(",")))
+    demuxers = set(str(form.get("format_name", "")).split(","))
+    if said is not None and start is not None and start > _MAX_START_SECONDS and _ENDING & demuxers:
+        said -= start
+    is_exact = bool(_EXACT & demuxers)
     return said if said is not None and said > 0 and is_exact else None
 
 
@@ -231,11 +235,12 @@ def _pixel_aspect(stream: Document) -> Fraction:
 
 
 def _duration(stream: Document) -> Fraction | None:
-    """Of the stream; Matroska has in a tag when it ends."""
-    said = _fraction(stream.get("duration"))
-    if said is None and (match := _CLOCK.match(_tags(stream).get("duration", ""))):
-        end = int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])
-        said = end - max(Fraction(0), _fraction(stream.get("start_time")) or Fraction(0))
+    """Of the stream; Matroska has it in a tag, or when it ends if ffmpeg has written that."""
+    said, tags = _fraction(stream.get("duration")), _tags(stream)
+    if said is None and (match := _CLOCK.match(tags.get("duration", ""))):
+        said = int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])
+        if not any(name.startswith(_MKVMERGE_TAG) for name in tags):
+            said -= max(Fraction(0), _fraction(stream.get("start_time")) or Fraction(0))
     return said if said is not None and said > 0 else None
 
 

@@ -247,6 +247,11 @@ class Graph:
         return (*(self.node_of(end) for end in made), *self.meters)
 
     @property
+    def makes_nothing(self) -> bool:
+        """Whether no pass is needed for it."""
+        return not (self.files or self.ends)
+
+    @property
     def noises(self) -> tuple[Noise, ...]:
         """All that has to be fed to the pass while it runs."""
         return noises_below(self.ends)

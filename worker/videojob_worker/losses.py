@@ -144,6 +144,9 @@ class Source:
         said = self._media.duration
         if seconds - said <= tolerated_seconds(said):
             return said
+        extents = self._extents.of.values()
+        if any(extent.misplaced for extent in extents):  # parts in a row, whose times begin anew
+            return max(said, seconds)
         return max(said, self._extents.end - self._beginning)
 
     def picture_packets(self, video: VideoStream, *, least: int) -> int:

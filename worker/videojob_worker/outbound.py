@@ -32,8 +32,8 @@ PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """What a server answers when another try may help."""
 
 
-_TLS_REFUSALS = ("WRONG_VERSION", "HTTP_REQUEST", "UNSUPPORTED", "ALERT", "NO_SHARED_CIPHER")
-"""In the reasons that OpenSSL gives where the other side won't, or does not speak TLS."""
+_BROKEN = ("UNEXPECTED_EOF", "BAD_RECORD_MAC", "DECRYPT", "INTERNAL_ERROR", "RECORD_OVERFLOW")
+"""In the reasons that OpenSSL gives where a connection breaks, or the other side is not ready."""
 
 
 class Passing(Exception):
@@ -53,11 +53,15 @@ def is_tls_refused(error: BaseException) -> bool:
     """
     import ssl
 
-    why = next((one for one in error.args if isinstance(one, ssl.SSLError)), None)
-    if isinstance(why, ssl.SSLCertVerificationError):
-        return True
+    from urllib3.util.ssl_match_hostname import CertificateError
+
+    why = next((e for e in error.args if isinstance(e, ssl.SSLError | CertificateError)), None)
+    if why is None or isinstance(
+        why, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError
+    ):
+        return False
     reason = getattr(why, "reason", None) or ""  # only OpenSSL gives one
-    return any(word in reason for word in _TLS_REFUSALS)
+    return not any(word in reason for word in _BROKEN)
 
 
 class AddressRefused(NotDoable):

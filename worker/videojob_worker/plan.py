@@ -264,11 +264,17 @@ def _set_apart(
 ) -> list[tuple[Graph, tuple[StepKind, ...]]]:
     """Each step that may fail by itself, and then the others: they may want what those make."""
     must = frozenset(kind.name for kind in together if not kind.may_fail)
-    groups = [frozenset({kind.name}) for kind in together if kind.may_fail]
-    groups += [must] if must else []
-    if len(groups) < 2:
-        return []
-    return [_take_part(group, steps, whole, scratch) for group in groups]
+    parts = []
+    for kind in together:
+        if not kind.may_fail:
+            continue
+        part = _take_part(frozenset({kind.name}), steps, whole, scratch)
+        if part[0].makes_nothing:
+            must |= {kind.name}
+        else:
+            parts.append(part)
+    parts += [_take_part(must, steps, whole, scratch)] if must else []
+    return parts if len(parts) > 1 else []
 
 
 def _take_part(

@@ -19,7 +19,7 @@ from pathlib import Path
 import ffmpeg
 
 from ..encoders import CPU, Device
-from ..graph import Encoding, File, Graph, Pictures, RawFrames, Readings
+from ..graph import Container, Encoding, File, Graph, Pictures, RawFrames, Readings
 from ..nodes import PickAt
 from ..sounds import AudioEncoding
 from ..video import VideoCopy, VideoEncoding
@@ -31,6 +31,8 @@ from .muxers import Options, build_slave, letter_of, muxer_options
 
 _LINK = re.compile(r"\[(s\d+)\]")
 """Between two filters, as ffmpeg-python names it."""
+_OTHER_INPUT = re.compile(r"\[[1-9]\d*(?::\d+)?\]")
+_OTHERS = "other inputs"
 _BEFORE_MS = 2000
 """So much before a time that is sought, the film is read from."""
 _PICTURE_OPTIONS: Options = {
@@ -125,10 +127,16 @@ def _apart(words: Sequence[str]) -> list[str]:
 
 
 def _split(graph: str) -> list[str]:
-    """Chains of filters in groups that share no link, in their order."""
+    """Chains of filters in groups that share no link, in their order.
+
+    What reads other inputs than the film is one group: between graphs, ffmpeg 5 reads these only when
+    the film has ended, and what is mixed with them would end too early.
+    """
     groups: list[tuple[list[str], set[str]]] = []
     for chain in re.split(r"(?<!\\);", graph):
         links = set(_LINK.findall(chain))
+        if _OTHER_INPUT.search(chain):
+            links.add(_OTHERS)
         joined = [group for group in groups if not group[1].isdisjoint(links)]
         place = groups.index(joined[0]) if joined else len(groups)
         chains = [chain for group in joined for chain in group[0]]
@@ -153,6 +161,7 @@ def _build_output(
         key=lambda e: "vas".index(letter_of(e)),
     )
     is_tee = len(group) > 1
+    in_tee = is_tee and not any(f.container is Container.MATROSKA for f in group)
     options: Options = {"threads": threads, **_plain_options(is_tee)}
     numbers: dict[Encoding, int] = {}
     counts: Counter[str] = Counter()
@@ -163,9 +172,9 @@ def _build_output(
             chosen = device.encoder(encoding.settings.codec, encoding.form.bit_depth)
             options |= video_options(encoding, number, graph, chosen, threads)
         elif isinstance(encoding, VideoCopy):
-            options |= copy_options(encoding, number, is_tee=is_tee)
+            options |= copy_options(encoding, number, in_tee=in_tee)
         elif isinstance(encoding, AudioEncoding):
-            options |= audio_options(encoding, number, is_tee=is_tee)
+            options |= audio_options(encoding, number, in_tee=in_tee)
         else:
             options |= subtitle_options(encoding, number)
     ordered = [wiring.stream(e) for e in encodings]

@@ -69,11 +69,11 @@ def video_options(
     return {f"{key}:v:{number}": value for key, value in options.items()}
 
 
-def copy_options(encoding: VideoCopy, number: int, *, is_tee: bool) -> Options:
-    """Of a video stream that is taken over as it is; a tee would take over the source's tag too."""
+def copy_options(encoding: VideoCopy, number: int, *, in_tee: bool) -> Options:
+    """Of a video stream that is taken over as it is; a tee takes over the source's tag too."""
     codec = encoding.stream.codec
     options: Options = {f"c:v:{number}": "copy"}
-    if codec in _MP4_TAGS and (is_tee or codec == "hevc"):
+    if codec in _MP4_TAGS and (in_tee or codec == "hevc"):
         options[f"tag:v:{number}"] = _MP4_TAGS[codec]
     if encoding.without_sei and codec in _SEI_UNITS:
         options[f"bsf:v:{number}"] = f"filter_units=remove_types={_SEI_UNITS[codec]}"
@@ -209,10 +209,10 @@ def _svt_mastering(said: Mastering | None) -> list[str]:
     return found
 
 
-def audio_options(encoding: AudioEncoding, number: int, *, is_tee: bool) -> Options:
+def audio_options(encoding: AudioEncoding, number: int, *, in_tee: bool) -> Options:
     """Of the sound track with this number in its output."""
     options: Options = {"c": "copy"}
-    if encoding.is_copy and is_tee and encoding.track.codec in _MP4_TAGS:
+    if encoding.is_copy and in_tee and encoding.track.codec in _MP4_TAGS:
         options["tag"] = _MP4_TAGS[encoding.track.codec]
     if not encoding.is_copy:
         encoder = _ENCODERS.get(encoding.codec, encoding.codec_name)
