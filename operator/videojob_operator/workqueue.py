@@ -100,6 +100,9 @@ class WorkQueue:
                 if key in self._again:
                     self._again.discard(key)
                     self.add(key)
+            # Much of the work waits for nothing: without this, a long queue would be one step of the
+            # loop, and the lease, the probes and the watches would wait for its end.
+            await asyncio.sleep(0)
 
     async def _work_on(self, key: Key, work: Callable[[Key], Awaitable[float | None]]) -> None:
         started = time.perf_counter()

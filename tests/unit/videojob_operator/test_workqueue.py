@@ -49,6 +49,18 @@ class Notes:
         return self.answer
 
 
+async def test_a_long_queue_leaves_room_for_others() -> None:
+    """Work that waits for nothing, as of thousands in the line: the lease is renewed in between."""
+    queue, notes, ticks = WorkQueue(), Notes(), 0
+    for number in range(1000):
+        queue.add(Key("films", f"film-{number}"))
+    async with working(queue, notes, workers=20):
+        while len(notes.seen) < 1000:
+            ticks += 1
+            await asyncio.sleep(0)
+    assert ticks > 20
+
+
 @in_virtual_time
 async def test_a_key_added_twice_is_worked_on_once() -> None:
     queue, notes = WorkQueue(), Notes()
