@@ -69,6 +69,8 @@ class Cluster:
         except config.ConfigException:
             await config.load_kube_config(client_configuration=configuration)
         configuration.connection_pool_maxsize = 100
+        # Many a cluster's CA is older than what Python 3.13 asks of one.
+        configuration.disable_strict_ssl_verification = True
         # Else each request looks for a netrc file and proxies anew, in a thread; kopf asks neither.
         configuration.client_session_kwargs = {"trust_env": False}
         fence = Fence()

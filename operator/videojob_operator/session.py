@@ -6,6 +6,7 @@ Used by ``handlers`` alone. Ten thousand ended VideoJobs are 240 MB of JSON in a
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -93,8 +94,10 @@ class Session(kopf.AiohttpSession):
 def open_session(found: kopf.ConnectionInfo, is_taken: Callable[[Body], bool]) -> Session:
     """As kopf itself opens one; a listed VideoJob that is taken is not told of."""
     lists = _Lists(is_taken)
+    tls = found.as_ssl_context()
+    tls.verify_flags &= ~ssl.VERIFY_X509_STRICT  # as in ``Cluster.connect``
     lists.session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=found.as_ssl_context()),
+        connector=aiohttp.TCPConnector(limit=0, ssl=tls),
         headers=found.as_http_headers(),
         timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
         proxy=found.proxy_url,

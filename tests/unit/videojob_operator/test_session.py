@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from aiohttp.test_utils import TestServer
 from builders import KEY, UID, a_job_body, a_videojob_body
 from fake_cluster import StillWorld, a_world
 
+from videojob_operator.cluster import Cluster
 from videojob_operator.handlers import build_kopf_settings, login
 from videojob_operator.session import Session
 from videojob_operator.settings import Settings
@@ -226,3 +228,30 @@ async def test_a_page_that_did_not_come_is_asked_for_again(pages: Pages) -> None
     assert await pages.read("1") == (["film-1"], "2")
     assert await pages.read("2") == (["film-2"], "")
     assert pages.asked == ["0", "1", "1", "2"]
+
+
+async def test_an_old_clusters_authority_is_trusted(
+    kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.13 asks more of one by default than many have, whose clusters began long ago."""
+    real = ssl.create_default_context
+
+    def strict(*args: Any, **options: Any) -> ssl.SSLContext:
+        context = real(*args, **options)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    where = "kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
+    monkeypatch.setattr(where, str(kubeconfig))
+    cluster = await Cluster.connect()
+    found = await log_in(SimpleNamespace(cluster=cluster))
+    try:
+        for context in (
+            cluster._api.rest_client.ssl_context,
+            found.aiohttp_session.connector._ssl,  # type: ignore[union-attr]
+        ):
+            assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    finally:
+        await found.aiohttp_session.close()
+        await cluster.close()
