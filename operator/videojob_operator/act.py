@@ -7,6 +7,7 @@ carry the uid, so 404 and 409 mean that it is gone.
 from __future__ import annotations
 
 import hashlib
+import re
 from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
@@ -39,6 +40,8 @@ from .world import World
 log = structlog.get_logger()
 
 COMPONENT = "videojob-operator"
+_DENIED = re.compile(r"denied (the )?request")
+"""By a policy, in the API server's words, whatever status that has chosen: it may change its mind."""
 
 
 async def act(observed: Observed, actions: tuple[Action, ...], world: World) -> None:
@@ -81,7 +84,8 @@ async def _create_job(observed: Observed, action: CreateJob, world: World) -> No
     except (Invalid, Forbidden) as error:
         if action.config_map is not None:
             await _delete_config_map(namespace, name, world)
-        raise JobRefusedError(str(error), is_final=isinstance(error, Invalid)) from error
+        is_final = isinstance(error, Invalid) and not _DENIED.search(str(error))
+        raise JobRefusedError(str(error), is_final=is_final) from error
     except ClusterError as error:
         if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
             raise

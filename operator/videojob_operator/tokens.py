@@ -5,6 +5,7 @@ Called by the reports endpoint. It says who the bearer is, never what the bearer
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ import jwt
 
 from .cluster import Cluster
 
+_LEEWAY_SECONDS = 60
+"""By so much the API server's clock may be ahead: a token's time begins by that clock."""
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
 
@@ -73,10 +76,13 @@ class JWKSVerifier:
                 key,
                 algorithms=["RS256", "ES256", "ES384", "ES512"],
                 audience=audience,
+                leeway=_LEEWAY_SECONDS,
                 options={"require": ["exp", "aud"]},
             )
         except jwt.PyJWTError as error:
             raise TokenRefusedError(str(error)) from error
+        if claims["exp"] <= time.time():
+            raise TokenRefusedError("the token has expired")
         bound = claims.get("kubernetes.io", {})
         pod = bound.get("pod", {})
         if not pod.get("uid"):

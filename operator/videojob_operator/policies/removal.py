@@ -65,6 +65,8 @@ def decide_removal(observed: Observed, now: datetime) -> Decision | None:
     over = _ends_at(removal)
     if removal.is_namespace_going:
         return _let_go(observed, _left("the namespace is being deleted"))
+    if observed.spec is None:
+        return _let_go(observed, _left(f"the manifest is not understood: {observed.invalid}"))
     if not wants_deletion(observed):
         return _let_go(observed, None)
     if is_over(removal, now):

@@ -58,6 +58,24 @@ async def test_a_job_that_is_never_accepted_ends_with_the_api_servers_sentence(
     await settled(world)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        'admission webhook "images.example" denied the request: the registry does not answer',
+        "ValidatingAdmissionPolicy 'no-root' with binding 'all' denied request: no",
+    ],
+)
+async def test_a_policy_that_denies_it_may_change_its_mind(words: str) -> None:
+    """Whatever status it answers with: 400 where it names none, 422 by default."""
+    world, key = a_world_with_a_videojob()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.cluster, "create_job", refusing(Invalid(words, 400)))
+        assert await reconcile(key, world) == 30
+        assert condition(world, "Stalled") == ("True", "JobRefused")
+    await reconcile(key, world)
+    assert status_of(world).attempt == 1
+
+
 async def test_what_was_done_before_a_refusal_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     world, key = a_world_with_a_videojob(2)
     await reconcile(key, world)

@@ -149,6 +149,7 @@ def test_what_was_deleted_is_told() -> None:
         ),
         (deleted().with_store(StoreMissing("media")), "'media' is gone: there is none"),
         (deleted().with_store(StoreMissing("media", invalid="no kind")), "is gone: no kind"),
+        (replace(deleted(), spec=None, invalid="no steps"), "not understood: no steps"),
         (deleted(is_namespace_going=True), "the namespace is being deleted"),
         (deleted(ago=300, workers=1), "five minutes are over"),
         (deleted(ago=300, clean_up=a_clean_up(result=REFUSED)), "The store refused"),
@@ -184,9 +185,8 @@ def test_a_clean_up_that_is_done_goes_last_and_one_that_failed_stays_for_a_look(
     [
         replace(deleted().with_status(attempt=None), attempts=()),
         deleted(output={"prefix": "results/keynote/"}),
-        replace(deleted(), spec=None),
     ],
-    ids=["nothing was made", "retain", "not understood"],
+    ids=["nothing was made", "retain"],
 )
 def test_it_is_let_go_without_a_word_where_nothing_is_to_be_deleted(situation: Situation) -> None:
     assert actions(situation) == (LET_GO,)

@@ -136,6 +136,11 @@ async def test_a_cluster_may_sign_with_a_curve(algorithm: str, curve: ec.Ellipti
     assert await JWKSVerifier(cluster).verify(token, AUDIENCE) == BEARER
 
 
+async def test_the_api_servers_clock_may_be_ahead(cluster: FakeCluster) -> None:
+    ahead = datetime.now(UTC) + timedelta(seconds=30)
+    assert await JWKSVerifier(cluster).verify(a_token(iat=ahead, nbf=ahead), AUDIENCE) == BEARER
+
+
 def past() -> datetime:
     return datetime.now(UTC) - timedelta(seconds=5)
 
