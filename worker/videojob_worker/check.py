@@ -17,6 +17,7 @@ from videojob_api.status import Warn
 from .boxes import Movie, NotMp4, read_movie
 from .errors import FFmpegFailed, Unverified
 from .graph import Container, seconds_of
+from .groups import group_files
 from .lengths import check_stored
 from .losses import Source
 from .loudness import check_loudness
@@ -185,7 +186,7 @@ def _check_stored(output: PlannedOutput, movie: Movie, encoded: int, longest: Fr
 
 def _check_readings(stage: Pass, tally: Tally) -> None:
     """Whether filters wrote of every frame that passed them: they don't say when they can't."""
-    first = len(stage.graph.groups) + len(stage.graph.pictures)
+    first = len(group_files(stage.graph.files)) + len(stage.graph.pictures)
     for number, readings in enumerate(stage.graph.readings, start=first):
         passed = tally.encoded.get((number, 0), 0)
         for path in readings.written:

@@ -309,22 +309,6 @@ class Graph:
         return not (video.coded == size and video.rotation == 0 and is_plain)
 
     @property
-    def groups(self) -> tuple[tuple[File, ...], ...]:
-        """Files in groups that share no encoding with each other.
-
-        ffmpeg encodes once for each of its outputs; so files that share an encoding must come
-        from the same one. Copies cost nothing, and not every container takes another's.
-        """
-        groups: list[list[File]] = []
-        for file in self.files:
-            made = set(filter(is_encoded, file.encodings))
-            shared = [g for g in groups if any(made.intersection(f.encodings) for f in g)]
-            for group in shared:
-                groups.remove(group)
-            groups.append([*(f for group in shared for f in group), file])
-        return tuple(tuple(group) for group in groups)
-
-    @property
     def other_inputs(self) -> tuple[Path, ...]:
         """Films of ours that are read beside the film, each once."""
         return tuple(dict.fromkeys(n.file for n in self._inputs if n.file and not n.is_image))

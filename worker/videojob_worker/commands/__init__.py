@@ -20,6 +20,7 @@ import ffmpeg
 
 from ..encoders import CPU, Device
 from ..graph import Container, Encoding, File, Graph, Pictures, RawFrames, Readings
+from ..groups import group_files
 from ..nodes import PickAt
 from ..sounds import AudioEncoding
 from ..video import VideoCopy, VideoEncoding
@@ -77,7 +78,9 @@ def build_command(
     files = {path: ffmpeg.input(input_url(path), **trusted) for path in graph.other_inputs}
     files |= {path: ffmpeg.input(input_url(path), **image_options()) for path in graph.images}
     wiring = Wiring(film, files, graph, threads, by_gpu.pixel_format if by_gpu else None)
-    outputs = [_build_output(group, graph, wiring, threads, device) for group in graph.groups]
+    outputs = [
+        _build_output(group, graph, wiring, threads, device) for group in group_files(graph.files)
+    ]
     outputs += [_build_picture_output(picked, wiring, threads) for picked in graph.pictures]
     outputs += [_build_empty_output(readings, wiring) for readings in graph.readings]
     outputs += [_build_raw_output(frames, wiring) for frames in graph.frames]
@@ -88,7 +91,7 @@ def build_command(
 def numbered(graph: Graph) -> tuple[tuple[VideoEncoding, int, int], ...]:
     """The video encodings with the numbers of their output and stream in the command."""
     found = []
-    for output, group in enumerate(graph.groups):
+    for output, group in enumerate(group_files(graph.files)):
         encodings = dict.fromkeys(e for file in group for e in file.encodings)
         video = [e for e in encodings if isinstance(e, VideoEncoding | VideoCopy)]
         found += [
