@@ -18,7 +18,7 @@ _QUANTITY = re.compile(
     r"^(?P<number>\d+(?:\.\d+)?)"
     r"(?:(?P<unit>n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)|[eE](?P<power>[+-]?\d{1,2}))?$"
 )
-"""As the API server may write it: it makes ``1431619973939200u`` of 1.3333Gi."""
+"""As the API server may write it: in whatever unit is exact."""
 _UNITS: dict[str, Decimal] = {
     "": Decimal(1),
     **{unit: Decimal(1000) ** -power for power, unit in enumerate("mun", start=1)},

@@ -22,7 +22,8 @@ from videojob_api.report import MAX_REPORT_BYTES, Report
 
 from . import metrics
 from .errors import ClusterError, Gone
-from .facts import is_owned_by, parse_job_index
+from .facts import is_owned_by, keep_own_outputs, parse_job_index
+from .observe import parse_spec
 from .observed import Key
 from .tokens import Bearer, JWKSVerifier, ReviewVerifier, TokenRefusedError
 from .world import World
@@ -151,8 +152,25 @@ class Reports:
         told = (report.run_id, report.attempt, report.index)
         if told != (sender.run_id, sender.attempt, sender.index):
             raise RefusedError(403, f"this pod works on input {sender.index} only")
-        self._world.book.record(sender.uid, report)
+        self._world.book.record(sender.uid, self._without_claims(key, sender.uid, report))
         self._world.queue.add(key)
+
+    def _without_claims(self, key: Key, uid: str, report: Report) -> Report:
+        """The report without outputs that are not its input's: none outdoes the worker's last word."""
+        body = self._world.cache.videojob(key)
+        if (
+            report.result is None or body is None
+        ):  # nearly always: no manifest is parsed for a percent
+            return report
+        spec, _ = parse_spec(body)
+        if spec is None:
+            return report
+        result = keep_own_outputs(spec, report.index, report.result)
+        claims = len(report.result.outputs) - len(result.outputs)
+        # Of a run that another one is to follow, an older spec said where outputs go.
+        if claims and spec.run_token == (body.get("status", {}).get("observedRunToken") or ""):
+            self._world.book.count_claims(uid, report.run_id, report.index, claims)
+        return report.model_copy(update={"result": result})
 
     async def _sender(self, key: Key, token: str, address: str) -> _Sender:
         body = self._world.cache.videojob(key)

@@ -128,13 +128,13 @@ def test_what_is_over_a_limit_or_not_what_was_promised_is_rejected(
 def test_an_amount_that_kubernetes_writes_in_another_unit(
     kube: Kubectl, media: Minio, clip: str
 ) -> None:
-    """1.3333Gi is no whole number of bytes; its one Job is known all the same."""
+    """1.3333Gi is no whole number of bytes; its one Job is known all the same, rounded up."""
     limits = {"cpu": "1", "memory": "1.3333Gi"}
     kube.apply(a_videojob("odd", clip, resources={"limits": limits}))
     assert kube.wait_end("odd")["phase"] == "Succeeded"
     (job,) = kube.items("jobs")
     (container,) = job["spec"]["template"]["spec"]["containers"]
-    assert container["resources"]["limits"]["memory"] == "1431619973939200u"
+    assert container["resources"]["limits"]["memory"] == "1431619973940m"
 
 
 def test_a_worker_is_scheduled_as_told(kube: Kubectl, media: Minio, clip: str) -> None:

@@ -67,7 +67,7 @@ async def test_a_job_that_was_changed_into_nonsense_gets_a_successor() -> None:
 
 
 async def test_the_api_servers_own_spelling_of_an_amount_is_understood() -> None:
-    """It writes 1.3333Gi in millionths of a byte, since no other unit does."""
+    """In whatever unit is exact."""
     limits = {"cpu": "1", "memory": "1.3333Gi"}
     world, key = a_world_with_a_videojob(resources={"limits": limits})
     real = world.cluster.create_job

@@ -28,6 +28,7 @@ from prometheus_client import REGISTRY
 from videojob_api.names import reports_audience
 from videojob_api.report import MAX_REPORT_BYTES
 from videojob_operator import reports
+from videojob_operator.attempt import Ending
 from videojob_operator.errors import ClusterError
 from videojob_operator.facts import parse_attempt
 from videojob_operator.reports import Reports
@@ -383,3 +384,16 @@ async def test_control_characters_get_no_further(client: Client, world: StillWor
     assert (await post(client, a_body(result=result))).status == 204
     results, _ = world.book.results(UID, a_body()["runID"])
     assert (results[2].message, results[2].log_tail) == ("[31mred", "one\n\ttwo")
+
+
+async def test_claims_do_not_outdo_what_the_worker_says_last(
+    client: Client, world: StillWorld
+) -> None:
+    result = a_result(2, outputs=1).wire()
+    told = [{**result["outputs"][0], "key": f"results/another/{n}.mp4"} for n in range(3)]
+    assert (await post(client, a_body(result={**result, "outputs": told}))).status == 204
+    attempt = parse_attempt(world.cache.jobs_of(UID)[0])
+    last = a_result(2, outputs=1)
+    world.book.record_ending(UID, attempt, 2, Ending(0), last)
+    results, _ = world.book.results(UID, RUN_ID)
+    assert results[2].outputs == last.outputs
