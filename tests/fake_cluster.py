@@ -243,6 +243,11 @@ def status_of(world: StillWorld) -> VideoJobStatus:
     return VideoJobStatus.model_validate(body["status"])
 
 
+def attempts(world: StillWorld) -> list[str]:
+    """The numbers of all Jobs, as they were made."""
+    return [job["metadata"]["labels"][names.LABEL_ATTEMPT] for job in fake(world).all("jobs")]
+
+
 def the_job(world: StillWorld) -> dict[str, Any]:
     """The newest Job."""
     return max(fake(world).all("jobs"), key=lambda job: int(job["metadata"]["resourceVersion"]))

@@ -158,9 +158,7 @@ class Reports:
     def _without_claims(self, key: Key, uid: str, report: Report) -> Report:
         """The report without outputs that are not its input's: none outdoes the worker's last word."""
         body = self._world.cache.videojob(key)
-        if (
-            report.result is None or body is None
-        ):  # nearly always: no manifest is parsed for a percent
+        if report.result is None or body is None:  # nearly always: a percent needs no manifest
             return report
         spec, _ = parse_spec(body)
         if spec is None:

@@ -10,6 +10,7 @@ from fake_cluster import (
     StillWorld,
     a_world,
     a_world_with_a_videojob,
+    attempts,
     fake,
     job_becomes,
     pod_ended,
@@ -26,10 +27,6 @@ from videojob_api.status import Phase
 from videojob_operator.errors import ClusterError
 from videojob_operator.observe import observe
 from videojob_operator.reconcile import reconcile
-
-
-def attempts(world: StillWorld) -> list[str]:
-    return [job["metadata"]["labels"][names.LABEL_ATTEMPT] for job in fake(world).all("jobs")]
 
 
 @pytest.mark.parametrize(

@@ -9,21 +9,16 @@ from typing import Any
 import pytest
 from builders import a_result, a_videojob_body
 from fake_cluster import (
-    StillWorld,
     a_world_with_a_videojob,
+    attempts,
     fake,
     job_becomes,
     pod_ended,
 )
 
-from videojob_api import names
 from videojob_operator.errors import ClusterError
 from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
-
-
-def attempts(world: StillWorld) -> list[str]:
-    return [job["metadata"]["labels"][names.LABEL_ATTEMPT] for job in fake(world).all("jobs")]
 
 
 async def test_the_store_and_the_nodes_are_looked_at_only_when_a_job_is_due() -> None:

@@ -10,6 +10,7 @@ from builders import UID, a_result, a_videojob_body, seconds
 from fake_cluster import (
     StillWorld,
     a_world_with_a_videojob,
+    attempts,
     fake,
     job_becomes,
     pod_ended,
@@ -35,10 +36,6 @@ def refusing(error: Exception) -> Method:
 
 def condition(world: StillWorld, kind: str) -> tuple[str, str]:
     return next((c.status, c.reason) for c in status_of(world).conditions if c.type == kind)
-
-
-def attempts(world: StillWorld) -> list[str]:
-    return [job["metadata"]["labels"][names.LABEL_ATTEMPT] for job in fake(world).all("jobs")]
 
 
 # ---- a Job that is not made
