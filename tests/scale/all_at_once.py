@@ -14,6 +14,17 @@ from measure import Spent, memory_mib, spending
 from outcome import Figure, Outcome
 
 _SMALL = 1000
+_HEADER = [
+    "jobs",
+    "what",
+    "s",
+    "jobs/s",
+    "operator ms",
+    "client ms",
+    "control plane ms",
+    "writes of it",
+    "writes",
+]
 
 
 @dataclass
@@ -33,21 +44,8 @@ async def measure_all_at_once(jobs: int) -> Outcome:
             for kind in LOADS:
                 title = f"{size:,} {kind}" + (f", round {number}" if rounds > 1 else "")
                 runs.append(await _run(kind, size, life, title))
-    outcome = Outcome(
-        "All at once",
-        [
-            "jobs",
-            "what",
-            "s",
-            "jobs/s",
-            "operator ms",
-            "client ms",
-            "control plane ms",
-            "writes of it",
-            "writes",
-        ],
-        [_row(run) for run in runs],
-    )
+                _tell(runs[-1])
+    outcome = Outcome("All at once", _HEADER, [_row(run) for run in runs])
     for size in sorted({run.jobs for run in runs}):
         outcome.figures += _compare(size, [run for run in runs if run.jobs == size])
     if jobs > _SMALL:
@@ -118,6 +116,12 @@ def _row(run: _Run) -> list[str]:
         else "",
         f"{spent.all_writes() / run.jobs:.2f}",
     ]
+
+
+def _tell(run: _Run) -> None:
+    """The row at once: the whole takes an hour at the full size, and may be ended before."""
+    cells = zip(_HEADER, _row(run), strict=True)
+    print("  " + ", ".join(f"{name} {cell}" for name, cell in cells if cell), flush=True)
 
 
 async def _record() -> Life:
