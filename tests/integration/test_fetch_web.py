@@ -162,6 +162,7 @@ def test_a_file_that_goes_away_meanwhile_is_not_found(site: Site, get: Any):
         (401, RejectReason.ACCESS_DENIED),
         (403, RejectReason.ACCESS_DENIED),
         (451, RejectReason.ACCESS_DENIED),
+        (501, RejectReason.ACCESS_DENIED),
     ],
 )
 def test_a_refusal_is_final_and_says_why(site: Site, get: Any, status: int, reason: RejectReason):
@@ -174,7 +175,7 @@ def test_a_refusal_is_final_and_says_why(site: Site, get: Any, status: int, reas
 
 
 def test_what_may_pass_is_tried_again(site: Site, get: Any):
-    site.answers += [(503, {}), (429, {"Retry-After": "1"}), (500, {})]
+    site.answers += [(522, {}), (429, {"Retry-After": "1"}), (503, {})]
     assert get(f"{site.url}/film").sha256 == SHA256
     site.answers += [(502, {})] * MAX_ATTEMPTS
     with pytest.raises(EndpointUnreachable, match="HTTP 502"):

@@ -28,8 +28,8 @@ EVERYWHERE = ("0.0.0.0/0", "::/0")
 """For who runs a worker by hand: the machine is theirs."""
 
 
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""What a server answers when another try may help."""
+PASSING = frozenset({408, 425, 429, *range(500, 600)}) - {501}
+"""What a server answers when another try may help; CDNs have numbers of their own (520 to 530)."""
 
 
 _BROKEN = ("UNEXPECTED_EOF", "BAD_RECORD_MAC", "DECRYPT", "INTERNAL_ERROR", "RECORD_OVERFLOW")
