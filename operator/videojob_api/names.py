@@ -121,6 +121,11 @@ def input_folder(prefix: str, input_name: str) -> str:
     return f"{prefix}{input_name}/"
 
 
+def is_inside(key: str, folder: str) -> bool:
+    """Whether a key lies in a folder, however it is written: on a volume, it is a path."""
+    return key.startswith(folder) and ".." not in key.split("/") and key != folder
+
+
 def marker_key(folder: str, step: str) -> str:
     """Where it is noted that a step of an input is finished."""
     return f"{folder}{STEPS_FOLDER}/{step}.json"

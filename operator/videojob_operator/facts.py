@@ -288,7 +288,7 @@ def keep_own_outputs(spec: VideoJobSpec, index: int, result: Result) -> Result:
         return result.model_copy(update={"outputs": []})
     name = spec.inputs[index].name
     folder = names.input_folder(spec.output.prefix, name)
-    own = [o for o in result.outputs if o.input == name and o.key.startswith(folder)]
+    own = [o for o in result.outputs if o.input == name and names.is_inside(o.key, folder)]
     return result.model_copy(update={"outputs": own})
 
 

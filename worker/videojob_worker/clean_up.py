@@ -95,9 +95,9 @@ def read_listing(order: CleanUpOrder, name: str, store: Storage) -> Listing:
             sentence = f"{name} was left alone: its manifest is of another VideoJob (uid {whose})."
             return Listing(folder, kept=(sentence,))
         listed = tuple(output.key for output in manifest.outputs)
-        if foreign := [key for key in listed if not is_inside(key, folder)]:
+        if foreign := [key for key in listed if not names.is_inside(key, folder)]:
             kept.append(f"{name} lists {len(foreign)} objects outside of {folder}, left alone.")
-    own = [key for key in listed if is_inside(key, folder)]
+    own = [key for key in listed if names.is_inside(key, folder)]
     try:
         for private in names.PRIVATE_FOLDERS:
             own += store.list_keys(f"{folder}{private}/")
@@ -124,11 +124,6 @@ def read_manifest(key: str, store: Storage) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]["msg"]
         raise ValueError(f"its manifest is not understood ({first})") from error
-
-
-def is_inside(key: str, folder: str) -> bool:
-    """Whether a key lies in a folder, however it is written."""
-    return key.startswith(folder) and ".." not in key.split("/") and key != folder
 
 
 def _at_once(work: Callable[[A], B], items: Sequence[A], stop: Stop) -> list[B]:

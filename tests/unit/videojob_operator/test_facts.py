@@ -239,6 +239,7 @@ def test_outputs_outside_the_inputs_own_folder_are_dropped() -> None:
         an_output(2, key="results/keynote/in-20/small/0.mp4"),
         an_output(2, key="somewhere/else.mp4"),
         an_output(2, key="/results/keynote/in-2/x"),
+        an_output(2, key="results/keynote/in-2/../../other/x"),
     ]
     result = a_result(2).model_copy(update={"outputs": [others[0], own, *others[1:]]})
     kept = keep_own_outputs(a_spec(4), 2, result)
