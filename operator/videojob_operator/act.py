@@ -123,10 +123,16 @@ async def _delete_config_map(namespace: str, name: str, world: World) -> None:
 
 async def _delete_job(observed: Observed, action: DeleteJob, world: World) -> None:
     namespace = observed.key.namespace
-    with suppress(Gone, Conflict):  # gone, or another one of that name
+    try:
         await world.cluster.delete_job(
             namespace, action.name, action.uid, foreground=action.stays_for_pods
         )
+    except (Gone, Conflict):
+        pass  # gone, or another one of that name
+    except ClusterError as error:
+        if not action.may_fail:
+            raise
+        log.warning("Job not deleted", kube_job=action.name, error=str(error))
     if action.has_config_map:
         await _delete_config_map(namespace, action.name, world)
 

@@ -23,7 +23,7 @@ from videojob_api.status import Usage, VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 
 from .attempt import Attempt
-from .errors import Gone
+from .errors import ClusterError, Gone
 from .facts import (
     count_evictions,
     count_ignored_failures,
@@ -40,11 +40,12 @@ from .facts import (
 from .logs import log_of_run
 from .namespaces import has_lost_pods, is_going
 from .nodes import Nodes, parse_node
-from .observe_removal import observe_removal
+from .observe_removal import begin_removal, observe_removal
 from .observed import Key, Observed, Place, StoreMissing
 from .policies.admission import needs_job
 from .policies.placement import depends_on_nodes
 from .policies.queueing import build_ticket
+from .policies.removal import is_over
 from .stores import find_store
 from .templates import find_template, use_template
 from .verdicts import MAX_KILLS
@@ -62,14 +63,46 @@ async def observe(key: Key, world: World) -> Observed | None:
     body = world.cache.videojob(key)
     if body is None:
         return None
+    observed = _read(key, body, world)
+    try:
+        return await _look_around(observed, world)
+    except ClusterError as error:
+        if observed.removal is None or not is_over(observed.removal, world.now()):
+            raise
+        # Nothing may hold a VideoJob for ever.
+        log.warning("letting go without a look", error=str(error))
+        return observed
+
+
+def _read(key: Key, body: Body, world: World) -> Observed:
+    """What the VideoJob itself tells."""
     meta = body["metadata"]
     uid: str = meta["uid"]
     spec, invalid = world.specs.get(uid, body["spec"], lambda: parse_spec(body))
-    told = body.get("status", {})
-    status = world.statuses.get(uid, told, lambda: parse_status(body))
-    current = status.run_id or names.run_id(uid, 1)
+    finalizers, deleting = tuple(meta.get("finalizers", ())), "deletionTimestamp" in meta
+    held = deleting and names.FINALIZER in finalizers
+    return Observed(
+        key=key,
+        uid=uid,
+        generation=meta.get("generation", 1),
+        resource_version=meta["resourceVersion"],
+        created_at=meta.get("creationTimestamp", ""),
+        status=world.statuses.get(uid, body.get("status", {}), lambda: parse_status(body)),
+        settings=world.settings,
+        spec=spec,
+        invalid=invalid,
+        deleting=deleting,
+        finalizers=finalizers,
+        removal=begin_removal(uid, world) if held else None,
+    )
+
+
+async def _look_around(observed: Observed, world: World) -> Observed:
+    """The same with its template, its Jobs of all runs, their pods, and what workers have said."""
+    key, uid, status, current = observed.key, observed.uid, observed.status, observed.run_id
     log_of_run(current, status.attempt or 0)
-    spec, template = use_template(spec, await find_template(key, spec, status, world))
+    template = await find_template(key, observed.spec, status, world)
+    spec, template = use_template(observed.spec, template)
     await _recall_jobs(key, uid, current, status, world)
     jobs = await _jobs(key, uid, status, world)
     attempts = tuple(job for job in jobs if job.run_id == current)
@@ -85,25 +118,16 @@ async def observe(key: Key, world: World) -> Observed | None:
     else:
         world.book.expect_nothing(uid)
     results, endings = world.book.results(uid, current)
-    observed = Observed(
-        key=key,
-        uid=uid,
-        generation=meta.get("generation", 1),
-        resource_version=meta["resourceVersion"],
-        status=status,
-        settings=world.settings,
+    observed = replace(
+        observed,
         spec=spec,
-        invalid=invalid,
         template=template,
-        deleting="deletionTimestamp" in meta,
         deliveries=world.courier.deliveries(uid, status),
-        finalizers=tuple(meta.get("finalizers", ())),
         attempts=attempts,
         earlier=tuple(job for job in jobs if job.run_id != current),
         results=results,
         endings=endings,
         progress=world.book.progress(uid, newest),
-        created_at=meta.get("creationTimestamp", ""),
         usage=world.book.usage(uid, current),
         workload=world.workloads.get(newest.uid, "") if newest else "",
         waiting=tuple(
@@ -123,8 +147,8 @@ async def observe(key: Key, world: World) -> Observed | None:
         observed = replace(observed, results=_without_claims(observed, spec, world))
     if has_lost_pods(uid, jobs, world) and await is_going(key, world):
         observed = replace(observed, namespace_going=True)
-    if observed.deleting and names.FINALIZER in observed.finalizers:
-        return await observe_removal(observed, world)
+    if observed.removal is not None:
+        return await observe_removal(observed, observed.removal, world)
     if spec is None or not observed.is_accepted:
         return observed
     if not needs_job(observed):

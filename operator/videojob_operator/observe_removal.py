@@ -8,52 +8,42 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import structlog
-
 from videojob_api import names
 
 from .clean_up_job import parse_clean_up
-from .errors import ClusterError
 from .namespaces import is_going
 from .observed import CleanUp, Observed, Removal
-from .policies.removal import is_over, wants_deletion
+from .policies.removal import wants_deletion
 from .stores import find_store
 from .world import World
 
-log = structlog.get_logger()
+
+def begin_removal(uid: str, world: World) -> Removal:
+    """A VideoJob is being deleted with its outputs, seen so for the first time or again.
+
+    The time counts from this operator's first look, and not from the deletion: outputs were left behind
+    where no operator was running, or where thousands were deleted at once.
+    """
+    since = world.removing.setdefault(uid, world.now())
+    return Removal(since, is_namespace_going=False, workers=0)
 
 
-async def observe_removal(observed: Observed, world: World) -> Observed:
+async def observe_removal(observed: Observed, removal: Removal, world: World) -> Observed:
     """The same VideoJob with its workers, its clean-up Job and its store.
-
-    Once the time is up these are looked at no more where that fails: nothing may hold a VideoJob for ever.
-    It is the time since this operator's first look: outputs were left behind where none was running, or
-    where thousands were deleted at once.
 
     Args:
         observed: what is known so far.
+        removal: that of it which is known.
         world: to ask.
     """
-    since = world.removing.setdefault(observed.uid, world.now())
-    going = await is_going(observed.key, world)
-    removal = Removal(since, going, workers=0)
+    removal = replace(removal, is_namespace_going=await is_going(observed.key, world))
     observed = replace(observed, removal=removal)
-    if observed.spec is None or going or not wants_deletion(observed):
+    if observed.spec is None or removal.is_namespace_going or not wants_deletion(observed):
         return observed
-    try:
-        return await _look(observed, removal, observed.spec.store_ref.name, world)
-    except ClusterError as error:
-        if not is_over(removal, world.now()):
-            raise
-        log.warning("letting go without a look", error=str(error))
-        return observed
-
-
-async def _look(observed: Observed, removal: Removal, store_name: str, world: World) -> Observed:
     namespace, uid = observed.key.namespace, observed.uid
     workers = await world.cluster.list_live_pods_of(namespace, uid)
     removal = replace(removal, workers=len(workers), clean_up=await _clean_up(observed, world))
-    store = await find_store(observed.key, store_name, world)
+    store = await find_store(observed.key, observed.spec.store_ref.name, world)
     return replace(observed, removal=removal, store=store)
 
 

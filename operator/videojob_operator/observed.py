@@ -261,6 +261,8 @@ class DeleteJob:
     has_config_map: bool = False
     stays_for_pods: bool = False
     """Whether the Job stays, as being deleted, until the last of its pods has gone."""
+    may_fail: bool = False
+    """Whether what follows is done though the Job can't be deleted."""
 
     @classmethod
     def of(cls, attempt: Attempt) -> DeleteJob:

@@ -64,7 +64,7 @@ def decide_removal(observed: Observed, now: datetime) -> Decision | None:
         return None
     over = _ends_at(removal)
     if removal.is_namespace_going:
-        return _let_go(observed, _left("the namespace is being deleted"))
+        return _let_go(observed, _left("the namespace is being deleted"), at_once=True)
     if observed.spec is None:
         return _let_go(observed, _left(f"the manifest is not understood: {observed.invalid}"))
     if not wants_deletion(observed):
@@ -73,7 +73,7 @@ def decide_removal(observed: Observed, now: datetime) -> Decision | None:
         why = (
             removal.clean_up.result.message if removal.clean_up and removal.clean_up.result else ""
         )
-        return _let_go(observed, _left(f"five minutes are over. {why}"))
+        return _let_go(observed, _left(f"five minutes are over. {why}"), at_once=True)
     return (
         _stop_workers(observed, removal, now)
         or _without_clean_up(observed)
@@ -143,10 +143,11 @@ def _left(why: str) -> EmitEvent:
     return EmitEvent("Warning", "OutputsLeft", message)
 
 
-def _let_go(observed: Observed, event: EmitEvent | None) -> Decision:
+def _let_go(observed: Observed, event: EmitEvent | None, *, at_once: bool = False) -> Decision:
     """Say what was done, and take the finalizer off.
 
-    A clean-up that goes on goes first, since it must not outlive the finalizer; one that is done goes
+    A clean-up that goes on goes first, since it must not outlive the finalizer; where that must go at
+    once it holds nothing, and its own deadline or its namespace's end is its own. One that is done goes
     last, or it would be made again if the finalizer can't be taken off. One that failed stays for a look.
     """
     others = tuple(f for f in observed.finalizers if f != names.FINALIZER)
@@ -154,7 +155,7 @@ def _let_go(observed: Observed, event: EmitEvent | None) -> Decision:
     actions.append(SetFinalizers(others))
     job = observed.removal.clean_up if observed.removal else None
     if job is not None and not job.is_over:
-        actions.insert(0, DeleteJob(job.name, job.uid))
+        actions.insert(0, DeleteJob(job.name, job.uid, may_fail=at_once))
     elif job is not None and job.result is not None and job.result.complete:
         actions.append(DeleteJob(job.name, job.uid))
     return Decision(actions=tuple(actions))

@@ -169,8 +169,14 @@ def test_a_pod_that_has_just_started_is_not_stuck_yet() -> None:
 def test_a_clean_up_never_outlives_the_finalizer() -> None:
     """A VideoJob of the same name and prefix may follow at once."""
     job = a_clean_up()
-    first, *_ = actions(deleted(ago=300, clean_up=job))
+    first, *_ = actions(deleted(output={"prefix": "results/keynote/"}, clean_up=job))
     assert first == DeleteJob(job.name, job.uid)
+
+
+@pytest.mark.parametrize("late", [{"ago": 300}, {"is_namespace_going": True}])
+def test_a_clean_up_that_can_not_be_deleted_holds_nothing_that_must_go(late: dict[str, Any]) -> None:
+    job = a_clean_up()
+    assert actions(deleted(clean_up=job, **late))[0] == DeleteJob(job.name, job.uid, may_fail=True)
 
 
 def test_a_clean_up_that_is_done_goes_last_and_one_that_failed_stays_for_a_look() -> None:

@@ -11,7 +11,7 @@ from fake_cluster import StillWorld, a_world_with_a_videojob, fake
 from pydantic import ValidationError
 
 from videojob_api import names
-from videojob_operator.errors import Forbidden
+from videojob_operator.errors import ClusterError, Forbidden
 from videojob_operator.reconcile import reconcile
 
 OUTPUT = {"prefix": "results/keynote/", "deletionPolicy": "Delete"}
@@ -150,6 +150,41 @@ async def test_no_error_holds_it_once_the_time_is_up() -> None:
     await reconcile(KEY, world)
     assert fake(world).all("videojobs") == []
     assert [event["reason"] for event in fake(world).all("events")] == ["OutputsLeft"]
+
+
+@pytest.mark.parametrize("part", ["each_job_of", "get_namespace", "list_live_pods_of"])
+async def test_whatever_can_not_be_looked_at_holds_it_no_longer(part: str) -> None:
+    """A second run: those before it are asked for at a start."""
+    world = await a_held_world()
+    change(world, deletionTimestamp=a_time(), status={"runID": names.run_id(UID, 2)})
+
+    def refused(*_: object) -> Any:
+        raise ClusterError("dead webhook", 500)
+
+    setattr(world.cluster, part, refused)
+    with pytest.raises(ClusterError):
+        await reconcile(KEY, world)
+    world.moment += timedelta(seconds=300)
+    await reconcile(KEY, world)
+    assert fake(world).all("videojobs") == []
+
+
+async def test_a_clean_up_whose_deletion_is_denied_holds_it_no_longer() -> None:
+    world = await a_held_world()
+    for job in world.cache.jobs_of(UID):
+        fake(world).drop("jobs", job["metadata"]["name"])
+        world.cache.drop_job(job)
+    change(world, deletionTimestamp=a_time(), status={"phase": "Succeeded", "attempt": 1})
+    assert await reconcile(KEY, world) == 5
+
+    async def denied(*_: object, **__: object) -> None:
+        raise Forbidden("denied the request", 403)
+
+    world.cluster.delete_job = denied  # type: ignore[method-assign]
+    world.moment += timedelta(seconds=300)
+    await reconcile(KEY, world)
+    assert fake(world).all("videojobs") == []
+    assert [job["metadata"]["name"] for job in fake(world).all("jobs")] == [CLEAN_UP]
 
 
 async def test_outputs_of_what_was_deleted_while_no_operator_ran_are_deleted_too() -> None:
