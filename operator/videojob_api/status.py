@@ -140,7 +140,10 @@ class InputStatus(MediaFacts):
     name: Word = Field(description="As in spec.inputs.")
     state: InputState = InputState.PENDING
     percent: Percent | None = Field(default=None, description="How far its worker is.")
-    attempts: Count | None = Field(default=None, description="How many attempts worked on it.")
+    attempts: Count | None = Field(
+        default=None,
+        description="How many attempts (Jobs) had it; what one of them tries again is not counted.",
+    )
     reason: Word | None = Field(
         default=None, description="Why it is Failed or Rejected, in one stable word."
     )
@@ -224,7 +227,7 @@ class Usage(Tolerant):
 
 
 class Failure(Tolerant):
-    """Why the job did not succeed; outlives the pods."""
+    """Why the job did not succeed, as soon as it can't any more; outlives the pods."""
 
     reason: Word = Field(description="Of the first bad input, or of the job's own end.")
     retryable: bool = Field(

@@ -159,8 +159,8 @@ class Retry(Model):
 
     limit: Annotated[int, Field(ge=0, le=10)] = Field(
         default=3,
-        description="How often one input is tried again after a failure that may pass. A rejected "
-        "input is not tried again; a preempted or drained worker does not count.",
+        description="How often one input is tried again, in each attempt, after a failure that may "
+        "pass. A rejected input is not tried again; a preempted or drained worker does not count.",
     )
     out_of_memory: OutOfMemoryRetry = Field(
         default=OutOfMemoryRetry(),

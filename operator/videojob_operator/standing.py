@@ -76,7 +76,7 @@ def describe(
         stalled: it waits for something that only a person can mend.
         attempt: number of the newest attempt, when one is being made.
         queue: place in the operator's own line, while it waits there.
-        failure: why it did not succeed.
+        failure: why it did not succeed, at its end.
     """
     before = observed.status
     inputs = _inputs(observed, verdicts, phase)
@@ -127,7 +127,7 @@ def describe(
         usage=highest_usage(before.usage, observed.usage),
         raised_memory=raised_memory(observed, verdicts),
         template=before.template,
-        failure=failure,
+        failure=failure if phase.is_terminal else _failure_so_far(observed, verdicts),
         warnings=gather_warnings(observed),
         notifications=before.notifications,
         accepted_at=before.accepted_at or format_time(now),
@@ -300,11 +300,20 @@ def _used(observed: Observed, accelerator: AcceleratorStatus | None) -> Accelera
     return accelerator
 
 
+def _failure_so_far(observed: Observed, verdicts: Verdicts) -> Failure | None:
+    """Of a job that can't succeed any more: at its end, pods and who remembers them may be gone."""
+    allowed = observed.spec.max_failed_inputs if observed.spec else 0
+    return build_failure(verdicts.bad, observed) if len(verdicts.bad) > allowed else None
+
+
 def build_failure(verdicts: Iterable[Verdict], observed: Observed) -> Failure | None:
     """The first bad input's story, which outlives its pod."""
+    told = observed.status.failure
     for verdict in verdicts:
         result = observed.results.get(verdict.index)
         ending = observed.endings.get(verdict.index)
+        if result is None and ending is None and told and told.reason == verdict.reason:
+            return told
         tail = (result.log_tail if result else None) or (ending.message if ending else None)
         return Failure(
             reason=verdict.reason,

@@ -102,6 +102,28 @@ def test_the_last_words_of_a_crashed_worker_outlive_its_pod() -> None:
     assert len(failure.log_tail or "") == 2048
 
 
+def test_a_failure_is_written_while_siblings_go_on_and_outlives_pods_and_operators() -> None:
+    situation = a_videojob(2).running().with_index(1, exit_code=1, message="x\nSegfault")
+    running = decide(situation, NOW)
+    assert running.status is not None
+    told = running.status.failure
+    assert told is not None
+    assert (running.status.phase, told.exit_code, told.retryable) == (Phase.RUNNING, 1, True)
+    after_a_restart = replace(situation.written(running), results={}, endings={})
+    status = decided(after_a_restart.with_succeeded(0))[1]
+    assert (status.phase, status.failure) == (F, told)
+
+
+def test_an_input_that_may_fail_is_no_failure_yet() -> None:
+    situation = a_videojob(3, maxFailedInputs=1).running().with_index(1, exit_code=1)
+    running = decide(situation, NOW)
+    assert running.status is not None
+    assert running.status.failure is None
+    running = decide(situation.with_index(0, exit_code=1), NOW)
+    assert running.status is not None
+    assert running.status.failure is not None
+
+
 def test_the_end_is_at_a_time() -> None:
     status = decided(ended(0))[1]
     assert status.finished_at == "2026-03-01T12:00:00Z"
