@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+from itertools import zip_longest
 
 import control_plane
 from asking import show_progress, until_in_sync, until_ready
@@ -47,12 +48,18 @@ async def measure_line(jobs: int) -> Outcome:
 
 
 async def _watch_turns(client: Client, places: int, probes: int) -> tuple[list[float], list[float]]:
-    """From the end of each worker to the Job that takes its place; then some that go first."""
+    """From the end of each worker to the Job that takes its place; then some that go first.
+
+    A place has no name: the first to be freed is taken by the first Job that is made. Of the places that
+    are free when this begins, as many Jobs are passed over.
+    """
     ends: list[float] = []
     made: dict[str, float] = {}
     news = asyncio.Event()
-    over: set[str] = set()
     first = {body["metadata"]["name"] for body in (await client.request("GET", JOBS))["items"]}
+    pods = [body for body in (await client.request("GET", PODS))["items"] if has_ended(body)]
+    over = {pod["metadata"]["name"] for pod in pods}
+    at_work = first - {pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] for pod in pods}
 
     async def watch_pods() -> None:
         async for _, seen in client.watch(PODS):
@@ -68,15 +75,11 @@ async def _watch_turns(client: Client, places: int, probes: int) -> tuple[list[f
                 news.set()
 
     tasks = [asyncio.create_task(watch_pods()), asyncio.create_task(watch_jobs())]
-    await asyncio.sleep(3)
-    ends.clear()
-    made.clear()
-    await asyncio.sleep(30)
-    ended, created = list(ends), sorted(made.values())
-    gaps = [
-        min((moment - end for moment in created if moment >= end), default=30.0)
-        for end in ended[:-places]
-    ]
+    await asyncio.sleep(33)
+    ended, created = list(ends), sorted(made.values())[places - len(at_work) :]
+    now = time.monotonic()  # who has waited until now has waited so long at least
+    pairs = zip_longest(ended, created[: len(ended)], fillvalue=now)
+    gaps = [made_at - freed_at for freed_at, made_at in pairs]
     ahead = []
     for number in range(probes):
         name = f"urgent-{number}"
