@@ -162,6 +162,11 @@ class FakeCluster(Cluster):
 
     def _list(self, plural: str, namespace: str, query: Mapping[str, str]) -> list[Body]:
         found = [b for b in self.all(plural) if namespace in ("", b["metadata"].get("namespace"))]
+        if plural == "events":
+            wanted = dict(part.split("=") for part in query["fieldSelector"].split(","))
+            assert wanted.keys() == {"involvedObject.name", "type"}
+            about, type_ = wanted["involvedObject.name"], wanted["type"]
+            return [e for e in found if (e["involvedObject"]["name"], e["type"]) == (about, type_)]
         if query.get("fieldSelector"):
             known = {"pods": names.LIVE_PODS, "videojobs": names.UNFINISHED}
             assert query["fieldSelector"] == known[plural]

@@ -115,8 +115,28 @@ class WaitingPod:
     name: str
     reason: str
     message: str
-    since: datetime | None = None
+    since: datetime
     """When it was made."""
+
+
+@dataclass(frozen=True)
+class Warned:
+    """What keeps a worker from its start, in the words of whoever keeps it."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A Job without a pod, or a pod whose volumes do not come: why, Events alone tell."""
+
+    name: str
+    is_pod: bool
+    is_asked: bool = False
+    """Whether Events have been asked; for thousands of Jobs that takes its time."""
+    warned: Warned | None = None
+    """What they say."""
 
 
 @dataclass(frozen=True)

@@ -253,6 +253,13 @@ class Cluster:
         namespace = body["metadata"]["namespace"]
         return await self.request("POST", f"/api/v1/namespaces/{namespace}/events", body=body)
 
+    async def list_warnings_about(self, namespace: str, name: str) -> list[Body]:
+        """Events of the type Warning about an object of that name, of whatever kind."""
+        query = {"fieldSelector": f"involvedObject.name={name},type=Warning"}
+        found = await self.request("GET", f"/api/v1/namespaces/{namespace}/events", query=query)
+        items: list[Body] = found["items"]
+        return items
+
     async def get_lease(self, namespace: str, name: str) -> Body:
         """A Lease."""
         return await self.request("GET", f"{_LEASES.format(namespace)}/{name}")

@@ -25,6 +25,10 @@ from .manifests import ANNOTATION_KILLS, ANNOTATION_WAITS, CONTAINER
 
 Body = dict[str, Any]
 
+UNSCHEDULABLE = "Unschedulable"
+"""The scheduler's word for a pod that it finds no node for."""
+CREATING = "ContainerCreating"
+"""The kubelet's word while it brings volumes and network, and while it pulls the image."""
 CLAIM_MISSING = "ResourceClaimMissing"
 EVICTED = "Evicted"
 """The kubelet's reason of a pod that it stopped for want of room on the node."""
@@ -152,7 +156,11 @@ def parse_waiting_pod(pod: Body) -> WaitingPod:
     for container in status.get("containerStatuses", []):
         waiting = container.get("state", {}).get("waiting")
         if waiting:
-            return WaitingPod(name, waiting.get("reason", ""), waiting.get("message", ""), since)
+            reason = waiting.get("reason", "")
+            if reason == CREATING:
+                since = _time_of(pod, "PodScheduled") or since
+                reason = "" if _is_prepared(pod) else reason  # only its image is not there yet
+            return WaitingPod(name, reason, waiting.get("message", ""), since)
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return WaitingPod(
@@ -164,6 +172,19 @@ def parse_waiting_pod(pod: Body) -> WaitingPod:
         )
         return WaitingPod(name, CLAIM_MISSING, why, since)
     return WaitingPod(name, "", "", since)
+
+
+def _is_prepared(pod: Body) -> bool:
+    """Whether its volumes and its network are there."""
+    return _time_of(pod, "PodReadyToStartContainers") is not None
+
+
+def _time_of(pod: Body, condition: str) -> datetime | None:
+    """Since when a condition of a pod is True."""
+    for one in pod.get("status", {}).get("conditions", []):
+        if one["type"] == condition and one["status"] == "True":
+            return _time(one.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
+    return None
 
 
 def _missing_claims(pod: Body) -> str:

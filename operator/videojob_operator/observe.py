@@ -1,7 +1,7 @@
 """Observe: gather everything one decision needs, and freeze it. IO only where a decision asks for it.
 
 Called by ``reconcile`` alone. It reads and decides nothing: what costs a request (store, nodes, ended
-pods) is fetched only when a Job is due or an input has ended.
+pods, Events) is fetched only when a Job is due, an input has ended, or nothing else tells why one waits.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from videojob_api.videojob import VideoJobSpec
 
 from .attempt import Attempt
 from .errors import ClusterError, Gone
+from .events import ask_events
 from .facts import (
     count_evictions,
     count_ignored_failures,
@@ -46,6 +47,7 @@ from .policies.admission import needs_job
 from .policies.placement import depends_on_nodes
 from .policies.queueing import build_ticket
 from .policies.removal import is_over
+from .policies.waiting import find_silence
 from .stores import find_store
 from .templates import find_template, use_template
 from .verdicts import MAX_KILLS
@@ -142,6 +144,7 @@ async def _look_around(observed: Observed, world: World) -> Observed:
             if (hanging := parse_hanging_pod(pod)) is not None
         ),
         idle_since=_idle_since(uid, newest, world),
+        quiet_since=_quiet_since(uid, newest, world),
     )
     if results and spec is not None:
         observed = replace(observed, results=_without_claims(observed, spec, world))
@@ -152,7 +155,10 @@ async def _look_around(observed: Observed, world: World) -> Observed:
     if spec is None or not observed.is_accepted:
         return observed
     if not needs_job(observed):
-        return observed
+        silence = find_silence(observed, world.now())
+        if silence is not None:
+            silence = await ask_events(observed, silence, world)
+        return replace(observed, silence=silence)
     if (place := _place(observed, world)) and place.position:
         return replace(observed, place=place)
     store = await find_store(key, spec.store_ref.name, world)
@@ -274,6 +280,14 @@ def _idle_since(uid: str, newest: Attempt | None, world: World) -> datetime | No
     ):
         return world.idle.setdefault(uid, world.now())
     world.idle.pop(uid, None)
+    return None
+
+
+def _quiet_since(uid: str, newest: Attempt | None, world: World) -> datetime | None:
+    """Since when no worker of it has been seen at work; it need not be the first time."""
+    if newest is not None and not newest.ready:
+        return world.quiet.setdefault(uid, world.now())
+    world.quiet.pop(uid, None)
     return None
 
 

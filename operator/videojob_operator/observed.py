@@ -19,7 +19,7 @@ from videojob_api.status import Phase, TemplateStatus, Usage, VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 
-from .attempt import Attempt, Ending, HangingPod, WaitingPod
+from .attempt import Attempt, Ending, HangingPod, Silence, WaitingPod
 from .nodes import Nodes
 from .settings import Settings
 
@@ -164,6 +164,10 @@ class Observed:
     hanging: tuple[HangingPod, ...] = ()
     idle_since: datetime | None = None
     """Since when the newest attempt has been seen without a pod that lives, though it may have one."""
+    silence: Silence | None = None
+    """What Events say of the newest attempt, where nothing else tells why no worker is at work."""
+    quiet_since: datetime | None = None
+    """Since when no worker of the newest attempt has been seen at work."""
     store: VideoStoreSpec | StoreMissing | None = None
     """Looked up only when a Job is to be made."""
     nodes: Nodes | None = None

@@ -1,4 +1,4 @@
-"""The pace of writes that could wait or be left out: a token bucket. Its clock is the caller's."""
+"""The pace of requests that could wait or be left out: a token bucket. Its clock is the caller's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from datetime import datetime
 PROGRESS_WRITES_PER_SECOND = 50.0
 EVENTS_PER_SECOND = 5.0
 EVENTS_AT_ONCE = 100.0
+EVENTS_ASKED_PER_SECOND = 0.5
+EVENTS_ASKED_AT_ONCE = 20.0
 
 
 class Pace:

@@ -6,7 +6,6 @@ what facts no longer tell (pods are gone) is carried over from the status before
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from videojob_api.conditions import ConditionType, build_conditions, merge_conditions
@@ -76,7 +75,7 @@ def describe(
         stalled: it waits for something that only a person can mend.
         attempt: number of the newest attempt, when one is being made.
         queue: place in the operator's own line, while it waits there.
-        failure: why it did not succeed, at its end.
+        failure: why it did not succeed, if not for an input.
     """
     before = observed.status
     inputs = _inputs(observed, verdicts, phase)
@@ -127,7 +126,7 @@ def describe(
         usage=highest_usage(before.usage, observed.usage),
         raised_memory=raised_memory(observed, verdicts),
         template=before.template,
-        failure=failure if phase.is_terminal else _failure_so_far(observed, verdicts),
+        failure=failure or _find_failure(observed, verdicts),
         warnings=gather_warnings(observed),
         notifications=before.notifications,
         accepted_at=before.accepted_at or format_time(now),
@@ -300,27 +299,24 @@ def _used(observed: Observed, accelerator: AcceleratorStatus | None) -> Accelera
     return accelerator
 
 
-def _failure_so_far(observed: Observed, verdicts: Verdicts) -> Failure | None:
-    """Of a job that can't succeed any more: at its end, pods and who remembers them may be gone."""
+def _find_failure(observed: Observed, verdicts: Verdicts) -> Failure | None:
+    """The first bad input's story, once the job can't succeed any more.
+
+    It outlives the pod, and whoever remembers it: what was written stands where nothing else is known.
+    """
     allowed = observed.spec.max_failed_inputs if observed.spec else 0
-    return build_failure(verdicts.bad, observed) if len(verdicts.bad) > allowed else None
-
-
-def build_failure(verdicts: Iterable[Verdict], observed: Observed) -> Failure | None:
-    """The first bad input's story, which outlives its pod."""
-    told = observed.status.failure
-    for verdict in verdicts:
-        result = observed.results.get(verdict.index)
-        ending = observed.endings.get(verdict.index)
-        if result is None and ending is None and told and told.reason == verdict.reason:
-            return told
-        tail = (result.log_tail if result else None) or (ending.message if ending else None)
-        return Failure(
-            reason=verdict.reason,
-            retryable=verdict.retryable,
-            exit_code=(result.exit_code if result else None)
-            or (ending.exit_code if ending else None),
-            log_tail=tail[-MAX_LOG_TAIL:] if tail else None,
-            log_key=result.log_key if result else None,
-        )
-    return None
+    if len(verdicts.bad) <= allowed:
+        return None
+    first, told = verdicts.bad[0], observed.status.failure
+    result, ending = observed.results.get(first.index), observed.endings.get(first.index)
+    if result is None and ending is None and told and told.reason == first.reason:
+        return told
+    tail = (result.log_tail if result else None) or (ending.message if ending else None)
+    code = (result.exit_code if result else None) or (ending.exit_code if ending else None)
+    return Failure(
+        reason=first.reason,
+        retryable=first.retryable,
+        exit_code=code,
+        log_tail=tail[-MAX_LOG_TAIL:] if tail else None,
+        log_key=result.log_key if result else None,
+    )

@@ -13,7 +13,7 @@ import structlog
 from videojob_api.status import VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 
-from .attempt import Attempt
+from .attempt import Attempt, Silence
 from .cache import Cache
 from .cluster import Cluster
 from .courier import Courier
@@ -21,7 +21,14 @@ from .facts import parse_attempt
 from .line import Line
 from .memo import Memo
 from .nodes import Nodes
-from .pace import EVENTS_AT_ONCE, EVENTS_PER_SECOND, PROGRESS_WRITES_PER_SECOND, Pace
+from .pace import (
+    EVENTS_ASKED_AT_ONCE,
+    EVENTS_ASKED_PER_SECOND,
+    EVENTS_AT_ONCE,
+    EVENTS_PER_SECOND,
+    PROGRESS_WRITES_PER_SECOND,
+    Pace,
+)
 from .reportbook import ReportBook
 from .settings import Settings
 from .workqueue import WorkQueue
@@ -62,6 +69,10 @@ class World:
     """Of progress writes, over all VideoJobs."""
     event_pace: Pace = field(default_factory=lambda: Pace(EVENTS_PER_SECOND, EVENTS_AT_ONCE))
     """Of Events that tell of nothing wrong, over all VideoJobs."""
+    asking_pace: Pace = field(
+        default_factory=lambda: Pace(EVENTS_ASKED_PER_SECOND, EVENTS_ASKED_AT_ONCE)
+    )
+    """Of questions what Events say, over all VideoJobs."""
     nodes_seen: tuple[float, Nodes] | None = None
     """When the nodes were last listed (monotonic seconds), and what they offered."""
 
@@ -80,6 +91,10 @@ class World:
     idle: dict[str, datetime] = field(default_factory=dict)
     """VideoJob uid → since when its Job has had no pod that lives, or has been woken."""
 
+    quiet: dict[str, datetime] = field(default_factory=dict)
+    """VideoJob uid → since when no worker of its newest Job has been seen at work."""
+    silences: dict[str, tuple[datetime, Silence]] = field(default_factory=dict)
+    """VideoJob uid → when Events were last asked, and what they told."""
     removing: dict[str, datetime] = field(default_factory=dict)
     """VideoJob uid → when it was first seen to be deleted with its outputs."""
 
@@ -111,6 +126,8 @@ class World:
         self.specs.forget(uid)
         self.statuses.forget(uid)
         self.idle.pop(uid, None)
+        self.quiet.pop(uid, None)
+        self.silences.pop(uid, None)
 
     def forget_videojob(self, body: dict[str, Any]) -> None:
         """Drop all that is remembered of a VideoJob that is gone; a successor of its name stays."""

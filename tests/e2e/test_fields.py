@@ -171,7 +171,8 @@ def test_a_worker_is_scheduled_as_told(kube: Kubectl, media: Minio, clip: str) -
     job = next(j for j in kube.items("jobs") if "by-classes" in j["metadata"]["name"])
     template = job["spec"]["template"]["spec"]
     assert classes["spec"]["scheduling"].items() <= template.items()
-    kube.wait("by-classes", lambda s: "No pod has been made" in s.get("message", ""), seconds=60)
+    status = kube.wait("by-classes", lambda s: "No pod" in s.get("message", ""), seconds=60)
+    assert 'RuntimeClass "gvisor" not found' in status["message"]
     kube.ok("delete", "priorityclass", kube.namespace)
 
 

@@ -10,7 +10,7 @@ import deploy
 import minio_server
 import pytest
 from minio import Minio
-from on_cluster import Kubectl, a_secret, a_store, a_videojob
+from on_cluster import Kubectl, a_secret, a_store, a_videojob, offered
 
 
 def condition(status: dict[str, Any], type_: str) -> dict[str, Any]:
@@ -43,6 +43,20 @@ def test_a_missing_secret_is_named_and_waited_for(kube: Kubectl, store: Minio, c
     assert kube.wait_end("early", seconds=90)["phase"] == "Succeeded"
     pods = kube.items("pods")
     assert len(pods) == 1, "the same pod should have started once the Secret was there"
+
+
+def test_a_volume_that_does_not_come_is_named(kube: Kubectl, clip: str) -> None:
+    """Neither pod nor Job has it in its status: only an Event tells."""
+    with offered(kube, "disk") as folder:
+        folder.rmdir()
+        volume = a_store()
+        volume["spec"] = {"volume": {"claimName": "disk"}}
+        kube.apply(volume, a_videojob("unmounted", clip))
+        status = kube.wait("unmounted", is_stalled, seconds=60)
+        folder.mkdir()
+    assert condition(status, "Stalled")["reason"] == "FailedMount"
+    assert "A worker can't start: MountVolume.SetUp failed" in status["message"]
+    assert "is not a directory" in status["message"]
 
 
 @pytest.fixture

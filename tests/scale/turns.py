@@ -76,7 +76,7 @@ async def _watch_turns(client: Client, places: int, probes: int) -> tuple[list[f
 
     tasks = [asyncio.create_task(watch_pods()), asyncio.create_task(watch_jobs())]
     await asyncio.sleep(33)
-    ended, created = list(ends), sorted(made.values())[places - len(at_work) :]
+    ended, created = list(ends), sorted(made.values())[max(0, places - len(at_work)) :]
     now = time.monotonic()  # who has waited until now has waited so long at least
     pairs = zip_longest(ended, created[: len(ended)], fillvalue=now)
     gaps = [made_at - freed_at for freed_at, made_at in pairs]

@@ -49,7 +49,7 @@ def named_texts(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def warned(tree: ast.Module, constants: dict[str, str]) -> Iterator[str]:
-    """The reasons of a module's warnings: Warn(reason=…), a step's warn(…, …); none of what hands them on."""
+    """The reasons of a module's warnings: Warn(reason=…), a step's warn(…, …); not what hands them on."""
     for node in ast.walk(tree):
         match node:
             case ast.Call(ast.Name("Warn"), _, keywords):

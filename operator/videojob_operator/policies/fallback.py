@@ -12,13 +12,15 @@ from datetime import datetime, timedelta
 from videojob_api.videojob import AcceleratorMode
 
 from ..attempt import Attempt, WaitingPod
-from ..facts import CLAIM_MISSING
+from ..facts import CLAIM_MISSING, UNSCHEDULABLE
 from ..observed import Decision, DeleteJob, EmitEvent, Observed
 from ..standing import describe
 from ..verdicts import judge
 from .admission import phase_reached
 from .placement import PlacementReason, keeps_off_gpu, on_cpu
 
+_NO_PLACE = (UNSCHEDULABLE, CLAIM_MISSING)
+"""A pod that waits for something else has its GPU, or will be looked at by the scheduler."""
 _ABOUT_CLAIMS = re.compile(r"(?<!volume)claim|device class")
 """In the scheduler's words; a PersistentVolumeClaim is no device."""
 
@@ -28,12 +30,14 @@ def fallback_at(observed: Observed) -> datetime | None:
     attempt, spec = observed.attempt, observed.spec
     if attempt is None or spec is None or spec.accelerator.mode is not AcceleratorMode.AUTO:
         return None
-    if attempt.is_over or attempt.ready or attempt.completed or attempt.failed:
+    waits = [pod.since for pod in observed.waiting if _lacks_gpu(pod, attempt)]
+    placed = any(pod.reason not in _NO_PLACE for pod in observed.waiting)
+    if attempt.is_over or attempt.ready or placed or not waits:
         return None
-    waits = [pod.since for pod in observed.waiting if pod.since and _lacks_gpu(pod, attempt)]
-    if not waits:
-        return None
-    return min(waits) + timedelta(seconds=spec.accelerator.fallback_after_seconds)
+    since = min(waits)
+    if observed.status.started_at is not None and observed.quiet_since is not None:
+        since = max(since, observed.quiet_since)  # the GPU of one that has just ended is free now
+    return since + timedelta(seconds=spec.accelerator.fallback_after_seconds)
 
 
 def decide_fallback(observed: Observed, now: datetime) -> Decision | None:

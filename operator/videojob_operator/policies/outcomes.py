@@ -9,7 +9,7 @@ from videojob_api.status import Phase
 from ..attempt import Attempt
 from ..clock import format_time
 from ..observed import Decision, DeleteJob, EmitEvent, Observed
-from ..standing import build_failure, describe
+from ..standing import describe
 from ..verdicts import Again, Verdict, Verdicts, judge
 from .deadlines import deadline
 
@@ -78,7 +78,6 @@ def _end(observed: Observed, now: datetime, verdicts: Verdicts) -> Decision:
             message=message,
             verdicts=verdicts,
             scheduled=True,
-            failure=None if phase is Phase.SUCCEEDED else build_failure(verdicts.bad, observed),
         ),
         requeue_seconds=observed.settings.children_keep_seconds,
     )

@@ -10,6 +10,7 @@ from ..observed import Decision, EmitEvent, Observed
 from ..standing import describe
 from ..verdicts import judge
 from .deadlines import deadline
+from .waiting import due_times
 
 
 def describe_running(observed: Observed, now: datetime) -> Decision | None:
@@ -20,7 +21,8 @@ def describe_running(observed: Observed, now: datetime) -> Decision | None:
     where = attempt.device or "the CPU"
     count = observed.input_count
     message = f"Working on {'the input' if count == 1 else f'{count} inputs'} on {where}."
-    due = deadline(observed)
+    times = (deadline(observed), *(() if attempt.ready else due_times(observed)))
+    due = min((time for time in times if time and time > now), default=None)
     started = observed.status.phase is Phase.RUNNING
     return Decision(
         actions=() if started else (EmitEvent("Normal", "Running", message),),

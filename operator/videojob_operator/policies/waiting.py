@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from videojob_api.status import Phase
 
-from ..attempt import Attempt, WaitingPod
-from ..facts import CLAIM_MISSING
+from ..attempt import Attempt, Silence, Warned
+from ..facts import CLAIM_MISSING, CREATING, UNSCHEDULABLE
 from ..observed import Decision, Observed
 from ..standing import describe
 from ..verdicts import judge
 from .admission import WAITING_FOR_WORKER, phase_reached
-from .deadlines import deadline
+from .deadlines import deadline, patient_seconds
 from .fallback import fallback_at
 from .wording import keep_if_same_causes
 
-_UNSCHEDULABLE = "Unschedulable"
 _IMAGE_PULL_FAILED = "ImagePullFailed"
 _IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff"})
 """The kubelet alternates between these two for as long as the image is missing; that is no news."""
 _NO_POD = "NoPodMade"
 _PATIENCE = timedelta(seconds=30)
 _WHAT = {
-    _UNSCHEDULABLE: "No node for a worker yet",
+    UNSCHEDULABLE: "No node for a worker yet",
     _NO_POD: "No pod has been made for a worker yet",
     CLAIM_MISSING: "No device for a worker yet",
 }
@@ -38,38 +36,38 @@ _PERSON_NEEDED = frozenset(
         "InvalidImageName",
         "CreateContainerError",
         "RunContainerError",
+        "FailedMount",
     }
 )
-"""Reasons of a waiting container that pass only when somebody mends something."""
+"""Reasons that pass only when somebody mends something."""
 
 
 def explain_wait(observed: Observed, now: datetime) -> Decision | None:
-    """Say what the scheduler or the kubelet says; nothing when a worker is at work."""
+    """Say what the scheduler, the kubelet or an Event says; nothing when a worker is at work."""
     attempt = observed.attempt
     if attempt is None or attempt.ready:
         return None
-    pod = _stuck_pod(observed)
-    if pod and pod.reason == CLAIM_MISSING and now - attempt.created_at < _PATIENCE:
-        pod = None  # claims are made a moment after their pod
-    lacks_pods = _lacks_pods(attempt, observed)
+    again = look_again_seconds(attempt, observed, now)
+    if observed.silence is not None and not observed.silence.is_asked:
+        return Decision(requeue_seconds=again)  # what was told stands until it is its turn
+    why = _find_why(observed)
+    if why and why.reason == CLAIM_MISSING and now - attempt.created_at < _PATIENCE:
+        why = None  # claims are made a moment after their pod
     begun = observed.progress or observed.status.phase is Phase.RUNNING
-    if pod is None and begun and not lacks_pods:
+    if why is None and begun and not _lacks_pods(attempt, observed):
         return None
-    if lacks_pods and now >= _patience_over(attempt):
-        pod = WaitingPod(attempt.name, _NO_POD, f"`kubectl describe job {attempt.name}` says why")
-    message = WAITING_FOR_WORKER if pod is None else _sentence(pod, observed)
     return Decision(
         status=describe(
             observed,
             now,
             phase=phase_reached(observed, attempt.number),
-            reason="WaitingForWorker" if pod is None else pod.reason,
-            message=message,
+            reason="WaitingForWorker" if why is None else why.reason,
+            message=WAITING_FOR_WORKER if why is None else _sentence(why, observed),
             verdicts=judge(observed),
-            scheduled=False if pod is not None and pod.reason == _UNSCHEDULABLE else None,
-            stalled=pod is not None and pod.reason in _PERSON_NEEDED,
+            scheduled=False if why is not None and why.reason == UNSCHEDULABLE else None,
+            stalled=why is not None and why.reason in _PERSON_NEEDED,
         ),
-        requeue_seconds=look_again_seconds(attempt, observed, now),
+        requeue_seconds=again,
         is_settled=True,
     )
 
@@ -80,11 +78,34 @@ def _lacks_pods(attempt: Attempt, observed: Observed) -> bool:
     return not (attempt.active or ended or observed.waiting)
 
 
+def find_silence(observed: Observed, now: datetime) -> Silence | None:
+    """The Job that gets no pod, or the pod whose volumes do not come."""
+    attempt = observed.attempt
+    if observed.is_held or attempt is None or attempt.ready or attempt.is_over:
+        return None
+    if attempt.deleted or attempt.suspended:
+        return None
+    if _lacks_pods(attempt, observed):
+        late = now >= _patience_over(attempt)
+        return Silence(attempt.name, is_pod=False) if late else None
+    pods = (pod for pod in observed.waiting if pod.reason == CREATING)
+    return next((Silence(p.name, is_pod=True) for p in pods if now >= p.since + _PATIENCE), None)
+
+
+def due_times(observed: Observed) -> tuple[datetime, ...]:
+    """When pods whose volumes do not come are silent for too long."""
+    return tuple(pod.since + _PATIENCE for pod in observed.waiting if pod.reason == CREATING)
+
+
 def look_again_seconds(
     attempt: Attempt, observed: Observed, now: datetime, *more: datetime
 ) -> float | None:
     """Until what can be said changes though nothing happens; ``more``: other such times."""
-    times = (_patience_over(attempt), fallback_at(observed), deadline(observed), *more)
+    times = [_patience_over(attempt), fallback_at(observed), deadline(observed), *more]
+    times += due_times(observed)
+    if observed.silence is not None:
+        patience = patient_seconds(observed, now, soonest=60, latest=600)
+        times.append(now + timedelta(seconds=patience))
     due = min((time for time in times if time and time > now), default=None)
     return (due - now).total_seconds() if due else None
 
@@ -96,24 +117,26 @@ def _patience_over(attempt: Attempt) -> datetime:
 
 def has_news(attempt: Attempt, observed: Observed, now: datetime) -> bool:
     """Whether a worker that should run is stuck, or may not start. Starting up is no news."""
-    lacks_pods = _lacks_pods(attempt, observed) and now >= _patience_over(attempt)
-    return attempt.suspended or lacks_pods or _stuck_pod(observed) is not None
+    return attempt.suspended or _find_why(observed) is not None
 
 
-def _stuck_pod(observed: Observed) -> WaitingPod | None:
-    for pod in map(_settled, observed.waiting):
-        if pod.reason == _UNSCHEDULABLE or pod.reason in _PERSON_NEEDED:
-            return pod
-    return None
+def _find_why(observed: Observed) -> Warned | None:
+    """Why a worker that should run does not; None where it is but starting."""
+    for pod in observed.waiting:
+        reason = _IMAGE_PULL_FAILED if pod.reason in _IMAGE_REASONS else pod.reason
+        if reason == UNSCHEDULABLE or reason in _PERSON_NEEDED:
+            return Warned(reason, pod.message)
+    silence = observed.silence
+    if silence is None:
+        return None
+    if silence.is_pod:
+        return silence.warned
+    command = f"`kubectl describe job {silence.name}` says why"
+    return Warned(_NO_POD, silence.warned.message if silence.warned else command)
 
 
-def _settled(pod: WaitingPod) -> WaitingPod:
-    reason = _IMAGE_PULL_FAILED if pod.reason in _IMAGE_REASONS else pod.reason
-    return replace(pod, reason=reason)
-
-
-def _sentence(pod: WaitingPod, observed: Observed) -> str:
-    if observed.told_reason == pod.reason == _IMAGE_PULL_FAILED:
+def _sentence(why: Warned, observed: Observed) -> str:
+    if observed.told_reason == why.reason == _IMAGE_PULL_FAILED:
         return observed.status.message or ""
-    what = _WHAT.get(pod.reason, "A worker can't start")
-    return keep_if_same_causes(observed.status.message, f"{what}: {pod.message or pod.reason}")
+    what = _WHAT.get(why.reason, "A worker can't start")
+    return keep_if_same_causes(observed.status.message, f"{what}: {why.message or why.reason}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_NUMBER = re.compile(r"\d[\d.]*[A-Za-z]{0,2}\b")
+_NUMBER = re.compile(r"\b[0-9a-f]{12,}\b|\d[\d.]*[A-Za-z]{0,2}\b")
 _BETWEEN = re.compile(r"[,.;:] +|\.$")
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from builders import NOW, Situation, a_report, a_videojob, seconds
 
 from videojob_api.status import Phase, Stage, VideoJobStatus
+from videojob_operator.attempt import Silence
 from videojob_operator.decide import decide
 from videojob_operator.observed import CreateJob
 from videojob_operator.policies.asking import decide_asking
@@ -149,7 +152,8 @@ def test_what_keeps_the_next_attempt_from_starting_is_told() -> None:
     without_pods = asking_again(ago=20)
     decision = decide(without_pods, NOW)
     assert (decision.policy, decision.requeue_seconds) == ("decide_asking", 10)
-    later = decide(without_pods, NOW + seconds(10))
+    silence = Silence(without_pods.attempts[-1].name, is_pod=False, is_asked=True)
+    later = decide(replace(without_pods, silence=silence), NOW + seconds(10))
     assert later.policy == "explain_wait"
     assert later.status is not None
     assert conditions(later.status)["Stalled"] == ("True", "NoPodMade")

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from builders import NO_GPU_FREE, NOW, Situation, a_pod_body, a_result, a_videojob
+from builders import (
+    NO_GPU_FREE,
+    NOW,
+    UID,
+    Situation,
+    a_pod_body,
+    a_result,
+    a_time,
+    a_videojob,
+    seconds,
+)
 from fake_cluster import a_world_with_a_videojob, fake, status_of, the_job
 
 from videojob_api import names
@@ -84,6 +95,12 @@ def test_what_comes_then_is_on_the_cpu() -> None:
     assert "nvidia.com/gpu" not in pod["containers"][0]["resources"]["limits"]
 
 
+def quiet(ago: float) -> Situation:
+    """One has worked, and waits to be started again; the other has waited for its GPU all the time."""
+    situation = waiting(900, inputs=2).with_status(started_at=a_time(800))
+    return replace(situation, quiet_since=NOW - seconds(ago))
+
+
 @pytest.mark.parametrize(
     ("situation", "falls"),
     [
@@ -92,7 +109,11 @@ def test_what_comes_then_is_on_the_cpu() -> None:
         (waiting(0, accelerator={"fallbackAfterSeconds": 0}), True),
         (waiting(accelerator={"mode": "Required"}), False),
         (waiting().with_newest(ready=1), False),
-        (waiting(inputs=2).with_newest(completed=frozenset({0})), False),
+        (quiet(0), False),
+        (quiet(299), False),
+        (quiet(300), True),
+        (quiet(300).with_waiting("", ago=200), False),
+        (waiting().with_waiting("ContainerCreating", ago=200), False),
         (waiting().with_newest(accelerator=None), False),
         (replace(waiting(), waiting=()), False),
         (replace(waiting(), waiting=()).with_waiting("ErrImagePull", "no", ago=300), False),
@@ -124,7 +145,11 @@ def test_what_comes_then_is_on_the_cpu() -> None:
         "at once",
         "required",
         "one is at work",
-        "one was at work",
+        "one was just at work",
+        "one was at work not long ago",
+        "one was at work long ago",
+        "the next one pulls its image",
+        "the first one mounts its volumes",
         "never asked",
         "no pod yet",
         "no image",
@@ -154,6 +179,19 @@ def test_the_rest_of_the_run_stays_on_the_cpu() -> None:
     assert decision.status is not None
     assert decision.status.accelerator is not None
     assert decision.status.accelerator.reason == "FallbackAfterWait"
+
+
+async def test_the_time_without_a_worker_counts_from_the_last_one_at_work() -> None:
+    world, key = a_world_with_a_videojob(2)
+    await reconcile(key, world)
+    job = the_job(world)
+    for minutes, ready in ((1, 0), (2, 1), (3, 0), (4, 0)):
+        world.moment = NOW + timedelta(minutes=minutes)
+        world.cache.put_job({**job, "status": {"active": 1, "ready": ready}})
+        await reconcile(key, world)
+    assert list(world.quiet.values()) == [NOW + timedelta(minutes=3)]
+    world.forget(UID)
+    assert world.quiet == {}
 
 
 async def test_in_the_loop_the_old_job_goes_and_the_new_one_is_made_once() -> None:

@@ -114,6 +114,16 @@ def test_a_failure_is_written_while_siblings_go_on_and_outlives_pods_and_operato
     assert (status.phase, status.failure) == (F, told)
 
 
+def test_a_failure_stays_when_the_rest_is_cancelled() -> None:
+    running = a_videojob(2).running().with_index(1, exit_code=1, message="Segfault")
+    told = running.written(decide(running, NOW))
+    cancelled = replace(a_videojob(2, cancel=True), status=told.status, results={}, endings={})
+    status = decide(cancelled, NOW).status
+    assert status is not None
+    assert (status.phase, status.failure) == (Phase.CANCELLED, told.status.failure)
+    assert status.failure is not None
+
+
 def test_an_input_that_may_fail_is_no_failure_yet() -> None:
     situation = a_videojob(3, maxFailedInputs=1).running().with_index(1, exit_code=1)
     running = decide(situation, NOW)

@@ -174,7 +174,9 @@ def test_a_clean_up_never_outlives_the_finalizer() -> None:
 
 
 @pytest.mark.parametrize("late", [{"ago": 300}, {"is_namespace_going": True}])
-def test_a_clean_up_that_can_not_be_deleted_holds_nothing_that_must_go(late: dict[str, Any]) -> None:
+def test_a_clean_up_that_can_not_be_deleted_holds_nothing_that_must_go(
+    late: dict[str, Any],
+) -> None:
     job = a_clean_up()
     assert actions(deleted(clean_up=job, **late))[0] == DeleteJob(job.name, job.uid, may_fail=True)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from builders import NOW, Situation, a_report, a_videojob, seconds
 
 from videojob_api.status import Phase, VideoJobStatus
+from videojob_operator.attempt import Silence, Warned
 from videojob_operator.decide import decide
-from videojob_operator.policies.waiting import explain_wait
+from videojob_operator.policies.waiting import explain_wait, find_silence
 
 
 def said(situation: Situation) -> VideoJobStatus:
@@ -146,13 +148,80 @@ def no_pod(ago: float, **attempt: Any) -> Situation:
 
 
 def test_a_job_that_gets_no_pod_is_said_after_half_a_minute() -> None:
-    status = said(no_pod(30))
+    status = said(asked(no_pod(30)))
     job = no_pod(30).attempts[0].name
     assert status.message == (
         f"No pod has been made for a worker yet: `kubectl describe job {job}` says why"
     )
     assert conditions(status)["Stalled"] == ("True", "NoPodMade")
     assert "Scheduled" not in conditions(status)
+
+
+def asked(situation: Situation, warned: Warned | None = None) -> Situation:
+    """The same once Events were asked."""
+    silence = find_silence(situation, NOW)
+    assert silence is not None
+    return replace(situation, silence=replace(silence, is_asked=True, warned=warned))
+
+
+def test_an_event_says_why_no_pod_is_made() -> None:
+    assert find_silence(no_pod(29), NOW) is None
+    assert find_silence(no_pod(30), NOW) == Silence(no_pod(30).attempts[0].name, is_pod=False)
+    status = said(asked(no_pod(30), Warned("FailedCreate", "exceeded quota: small")))
+    assert status.message == "No pod has been made for a worker yet: exceeded quota: small"
+    assert conditions(status)["Stalled"] == ("True", "NoPodMade")
+
+
+def creating(ago: float) -> Situation:
+    return a_videojob().waiting_for_worker().with_waiting("ContainerCreating", ago=ago)
+
+
+@pytest.mark.parametrize(
+    ("reason", "stalled"), [("FailedMount", "True"), ("FailedAttachVolume", "False")]
+)
+def test_an_event_says_why_a_pods_volumes_do_not_come(reason: str, stalled: str) -> None:
+    assert find_silence(creating(29), NOW) is None
+    assert find_silence(creating(30), NOW) == Silence("pod", is_pod=True)
+    assert said(asked(creating(30))).message == "Accepted; waiting for a worker to start."
+    status = said(asked(creating(30), Warned(reason, "no such host")))
+    assert status.message == "A worker can't start: no such host"
+    assert conditions(status)["Ready"][1] == reason
+    assert conditions(status)["Stalled"][0] == stalled
+
+
+def test_what_was_told_stands_until_events_are_asked() -> None:
+    told = asked(no_pod(30), Warned("FailedCreate", "exceeded quota: small"))
+    told = told.written(decide(told, NOW))
+    silence = find_silence(told, NOW)
+    assert silence is not None
+    after_a_restart = decide(replace(told, silence=silence), NOW)
+    assert (after_a_restart.policy, after_a_restart.status) == ("explain_wait", None)
+    assert after_a_restart.requeue_seconds == 60
+
+
+def test_events_are_asked_of_no_job_that_is_at_work_held_or_over() -> None:
+    for changes in ({"ready": 1}, {"ended_at": NOW}, {"deleted": True}, {"suspended": True}):
+        assert find_silence(creating(60).with_newest(**changes), NOW) is None
+    cancelled = (
+        a_videojob(cancel=True).waiting_for_worker().with_waiting("ContainerCreating", ago=60)
+    )
+    assert find_silence(cancelled, NOW) is None
+
+
+@pytest.mark.parametrize(("ago", "expected"), [(10, 20), (30, 60), (500, 60)])
+def test_it_looks_when_events_are_due_and_again_after_a_minute(ago: float, expected: float) -> None:
+    situation = creating(ago)
+    if find_silence(situation, NOW):
+        situation = asked(situation)
+    decision = explain_wait(situation, NOW)
+    assert decision is not None
+    assert decision.requeue_seconds == expected
+
+
+def test_a_replacement_whose_volumes_do_not_come_is_looked_at_in_time() -> None:
+    crashed = a_videojob().running().with_newest(ready=0, pods_failed=1)
+    decision = decide(crashed.with_waiting("ContainerCreating", ago=10), NOW)
+    assert (decision.policy, decision.requeue_seconds) == ("describe_running", 20)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +240,7 @@ def test_a_job_that_had_a_pod_is_not_stuck(situation: Situation) -> None:
 
 
 def test_it_looks_again_when_patience_is_over_and_then_at_the_deadline() -> None:
-    for ago, expected in ((10, 20), (29, 1), (30, 70), (40, 60)):
+    for ago, expected in ((10, 20), (29, 1)):
         situation = a_videojob(activeDeadlineSeconds=100).waiting_for_worker(ago=ago)
         decision = explain_wait(situation, NOW)
         assert decision is not None
@@ -190,6 +259,9 @@ def test_a_later_attempt_that_gets_no_pod_is_said_too() -> None:
     situation = a_videojob().running().with_index(0, exit_code=137).with_attempt(created_at=NOW)
     starting = decide(situation, NOW)
     assert (starting.policy, starting.requeue_seconds) == ("explain_wait", 30)
+    silence = find_silence(situation, NOW + seconds(30))
+    assert silence is not None
+    situation = replace(situation, silence=replace(silence, is_asked=True))
     late = decide(situation, NOW + seconds(30))
     assert late.status is not None
     assert (late.status.message or "").startswith("No pod has been made for a worker yet")
