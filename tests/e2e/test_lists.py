@@ -1,11 +1,11 @@
-"""What lists of VideoJobs and their children say: to the operator, and to who selects by phase."""
+"""What lists of VideoJobs and their children say: to the operator, and to people with kubectl."""
 
 from __future__ import annotations
 
 import asyncio
 
 from minio import Minio
-from on_cluster import Kubectl, a_cluster, a_videojob
+from on_cluster import Kubectl, a_cluster, a_store, a_videojob
 
 
 def test_the_operator_reads_lists_of_nothing_and_of_something(
@@ -37,3 +37,26 @@ def test_videojobs_are_selected_by_their_phase(kube: Kubectl, media: Minio, clip
     assert phases == {"Succeeded", "Rejected"}
     found = kube.items("videojobs", "--field-selector", "status.phase=Rejected")
     assert [one["metadata"]["name"] for one in found] == ["bad"]
+
+
+def test_each_kind_has_a_short_name_and_one_word_lists_them_all(kube: Kubectl) -> None:
+    own = kube.namespace  # one of the kinds is in no namespace
+    shorts = {
+        "vj": "videojob",
+        "vst": "videostore",
+        "vt": "videotemplate",
+        "cvt": "clustervideotemplate",
+    }
+    template = {"apiVersion": "videojob.dev/v1alpha1", "metadata": {"name": own}}
+    template["spec"] = {"steps": [{"name": "poster", "thumbnails": {"count": 1}}]}
+    kinds = ("VideoTemplate", "ClusterVideoTemplate")
+    waiting = a_videojob(own, "uploads/a.mp4", storeRef={"name": "none"})
+    kube.apply(waiting, a_store(own), *({**template, "kind": kind} for kind in kinds))
+    try:
+        full = {short: f"{kind}.videojob.dev/{own}" for short, kind in shorts.items()}
+        found = {short: kube.ok("get", short, own, "-o", "name").strip() for short in shorts}
+        assert found == full
+        listed = kube.ok("get", "video", "-o", "name").split()
+        assert set(full.values()) <= set(listed), "not all are in the category"
+    finally:
+        kube.ok("delete", "cvt", own)

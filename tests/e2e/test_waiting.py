@@ -19,6 +19,10 @@ def condition(status: dict[str, Any], type_: str) -> dict[str, Any]:
     return found
 
 
+COLUMNS = ["NAME", "PHASE", "PROGRESS", "STEP", "INPUTS", "ACCELERATOR", "AGE", "MESSAGE", "PREFIX"]
+"""What `kubectl get` shows of a VideoJob; the last two with `-o wide` only."""
+
+
 def is_stalled(status: dict[str, Any]) -> bool:
     return bool(status.get("conditions")) and condition(status, "Stalled")["status"] == "True"
 
@@ -30,6 +34,12 @@ def test_a_missing_store_is_named_and_waited_for(kube: Kubectl, store: Minio, cl
     assert condition(status, "Stalled")["reason"] == "StoreNotFound"
     assert "There is no VideoStore 'media'" in status["message"]
     assert kube.items("jobs") == [], "a Job was made before there was a store"
+    assert kube.ok("get", "vj").splitlines()[0].split() == COLUMNS[:-2]
+    header, row = kube.ok("get", "vj", "-o", "wide").splitlines()
+    assert header.split() == COLUMNS
+    assert row.split()[:2] == ["early", "Pending"]
+    told = row[header.index("MESSAGE") : header.index("PREFIX")].strip()
+    assert told == status["message"], "the list alone says why it waits"
     kube.apply(a_secret(), a_store())
     assert kube.wait_end("early", seconds=60)["phase"] == "Succeeded"
 
