@@ -161,7 +161,8 @@ def test_cancelled_while_a_large_file_goes_up_it_leaves_no_part_behind(
     large = {"crf": 1, "preset": "ultrafast", "maxBitrateKbps": 400000}
     steps = [{"name": "web", "transcode": {**large, "renditions": [{"height": 720}]}}]
     prefix = f"results/{kube.namespace}/"
-    kube.apply(a_videojob("large", clip, prefix=prefix, steps=steps, storeRef={"name": "slow"}))
+    body = a_videojob("large", clip, prefix=prefix, steps=steps, storeRef={"name": "slow"})
+    kube.apply(body)
 
     def open_uploads() -> list[Any]:
         # By the whole key: MinIO lists them by no other.
@@ -169,19 +170,29 @@ def test_cancelled_while_a_large_file_goes_up_it_leaves_no_part_behind(
         return list(media._list_multipart_uploads(bucket.BUCKET, prefix=key).uploads)
 
     kube.wait("large", lambda _: bool(open_uploads()))
-    kube.ok("patch", "videojob", "large", "--type=merge", "-p", '{"spec": {"cancel": true}}')
+    body["spec"]["cancel"] = True
+    kube.apply(body)
     assert kube.wait_end("large", seconds=70)["phase"] == "Cancelled"
     assert open_uploads() == []
     assert published(media, prefix) == set()
 
 
-def test_one_that_has_not_started_is_cancelled_at_once(
+def test_what_has_not_started_is_cancelled_at_once_by_a_patch_an_apply_or_a_sync(
     kube: Kubectl, media: Minio, clip: str
 ) -> None:
-    kube.apply(a_videojob("early", clip, suspend=True))
-    assert kube.wait("early", lambda s: "phase" in s)["phase"] == "Suspended"
-    kube.ok("patch", "videojob", "early", "--type=merge", "-p", '{"spec": {"cancel": true}}')
-    assert kube.wait_end("early", seconds=20)["phase"] == "Cancelled"
+    patched, applied, synced = (
+        a_videojob(name, clip, suspend=True) for name in ("patched", "applied", "synced")
+    )
+    kube.apply(patched, applied)
+    server_side(kube, synced)
+    for name in ("patched", "applied", "synced"):
+        assert kube.wait(name, lambda s: "phase" in s)["phase"] == "Suspended"
+    applied["spec"]["cancel"] = synced["spec"]["cancel"] = True
+    kube.ok("patch", "videojob", "patched", "--type=merge", "-p", '{"spec": {"cancel": true}}')
+    kube.apply(applied)
+    server_side(kube, synced)
+    for name in ("patched", "applied", "synced"):
+        assert kube.wait_end(name, seconds=20)["phase"] == "Cancelled"
     assert kube.items("jobs") == []
 
 
@@ -219,13 +230,13 @@ def test_what_an_input_needs_is_remembered_over_a_suspension(
     body = the_example("11-many-inputs", clip, f"results/{kube.namespace}/")
     del body["spec"]["inputs"][2:]
     body["spec"]["parallelism"] = 1
-    kube.apply(body)
+    server_side(kube, body)  # here all that is changed is changed by a sync, as Flux does it
     status = kube.wait("archive", lambda s: bool(s.get("raisedMemory")))
     assert status["raisedMemory"] == [{"indexes": "0", "memory": "448Mi"}]
-    kube.apply({**body, "spec": {**body["spec"], "suspend": True}})
+    server_side(kube, {**body, "spec": {**body["spec"], "suspend": True}})
     kube.wait("archive", lambda s: ready_reason(s) == "Suspended")
     assert kube.items("jobs") == [], "the Job that would remember"
-    kube.apply(body)
+    server_side(kube, body)
     status = kube.wait("archive", lambda s: s.get("attempt") == 3)
     assert status["raisedMemory"] == [{"indexes": "0-1", "memory": "448Mi"}]
     asked = {}
@@ -237,6 +248,9 @@ def test_what_an_input_needs_is_remembered_over_a_suspension(
         inputs = notes["videojob.dev/input-indexes"]
         asked[inputs] = container["resources"]["limits"]["memory"]
     assert asked == {"1": "112Mi", "0-1": "448Mi"}
+    server_side(kube, {**body, "spec": {**body["spec"], "cancel": True}})
+    assert kube.wait_end("archive", seconds=70)["phase"] == "Cancelled"
+    assert live_pods(kube) == []
 
 
 @pytest.fixture
