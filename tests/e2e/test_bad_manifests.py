@@ -153,19 +153,26 @@ def test_the_manifest_that_all_of_them_change_is_accepted(kube_readonly: Kubectl
     kube_readonly.ok("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(body))
 
 
-@pytest.mark.parametrize("field", ["storeRef", "inputs", "steps", "limits", "output"])
+CHANGES: dict[str, Any] = {
+    "storeRef": {"name": "other"},
+    "inputs": [{"name": "in0", "key": "uploads/other.mp4"}],
+    "steps": [{"name": "poster", "thumbnails": {"count": 2}}],
+    "templateRef": {"name": "other"},
+    "params": {"height": "1080"},
+    "limits": {"maxBytes": "1Gi"},
+    "output": {"prefix": "elsewhere/"},
+}
+
+
+@pytest.mark.parametrize("field", CHANGES)
 def test_the_work_itself_cannot_be_changed_during_a_run(kube: Kubectl, field: str) -> None:
-    changes: dict[str, Any] = {
-        "storeRef": {"name": "other"},
-        "inputs": [{"name": "in0", "key": "uploads/other.mp4"}],
-        "steps": [{"name": "poster", "thumbnails": {"count": 2}}],
-        "limits": {"maxBytes": "1Gi"},
-        "output": {"prefix": "elsewhere/"},
-    }
     body = a_videojob("fixed", "uploads/a.mp4")
+    if field in ("templateRef", "params"):
+        del body["spec"]["steps"]
+        body["spec"] |= {"templateRef": {"name": "lecture"}, "params": {"height": "720"}}
     kube.apply(body)
     changed = copy.deepcopy(body)
-    changed["spec"][field] = changes[field]
+    changed["spec"][field] = CHANGES[field]
     done = kube.run("apply", "-f", "-", stdin=yaml.safe_dump(changed))
     assert done.returncode != 0
     named = "output.prefix" if field == "output" else field
