@@ -70,6 +70,11 @@ def refusals() -> dict[str, float]:
     return {found[1]: count for name, count in metrics if (found := pattern.fullmatch(name))}
 
 
+def claims_dropped() -> float:
+    """How many outputs that were not their workers' own were claimed so far."""
+    return metrics_of(deploy.NAMESPACE)["videojob_operator_claims_dropped_total"]
+
+
 def resigned(token: str, *, ended_seconds_ago: int) -> str:
     """The same token with another end, signed with the cluster's own key."""
     claims = jwt.decode(token, options={"verify_signature": False})
@@ -183,21 +188,24 @@ def test_what_a_worker_claims_is_cut_to_what_is_its_own(
     token = kube.ok(
         "create", "token", "default", f"--audience={names.reports_audience(uid)}", *bound
     )
-    key = {"name": "x.mp4", "input": "in0", "step": "web", "bytes": 1, "sha256": "ab" * 32}
+    output = {"name": "x.mp4", "input": "in0", "step": "web", "bytes": 1, "sha256": "ab" * 32}
+    foreign = (
+        "results/of-others/film.mp4",
+        f"{prefix}../../secret.mp4",
+        f"{prefix}in0/../../other/secret.mp4",  # begins with the input's own folder, and leaves it
+    )
     result = {
         "index": 0,
         "input": "in0",
         "state": "Succeeded",
         "message": "\x1b[2Jdone\u202e",
-        "outputCount": 2,
-        "outputBytes": 2,
-        "outputs": [
-            {**key, "key": "results/of-others/film.mp4"},
-            {**key, "key": f"{prefix}../../secret.mp4"},
-        ],
+        "outputCount": len(foreign),
+        "outputBytes": len(foreign),
+        "outputs": [{**output, "key": key} for key in foreign],
     }
     progress = {"percent": 77, "stage": "Processing", "step": "\x1b[31mred\x07\u202e"}
     known = {"runID": status["runID"], "attempt": 1, "index": 0}
+    before = claims_dropped()
     for more in ({"progress": progress}, {"progress": progress, "result": result}):
         body = json.dumps({**known, **more}).encode()
         assert post(endpoint, kube, "taken-over", token.strip(), body) == 204
@@ -206,6 +214,7 @@ def test_what_a_worker_claims_is_cut_to_what_is_its_own(
     assert status["phase"] == "Succeeded", status
     assert {output["key"] for output in status["outputs"]} == {f"{prefix}in0/web/720p.mp4"}
     assert not re.search(r"\\u00[01]|\\u202e", json.dumps(status))
+    assert claims_dropped() == before + len(foreign), "nobody is told that a worker is hostile"
 
 
 def test_a_job_cannot_name_another_namespaces_store_or_secret(
