@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
+import re
 from typing import Any
 
 import bucket
@@ -11,6 +14,7 @@ import pytest
 import yaml
 from minio import Minio
 from on_cluster import Kubectl, published
+from PIL import Image
 
 PROMISED = {
     "33-thumbnails": {
@@ -29,11 +33,39 @@ PROMISED = {
 }
 
 
+STRIP = {"columns": 2, "rows": 1}
+"""Of a step added to the example, whose pictures of five seconds are too few for a second sheet."""
+
+
+def check_sprites(media: Minio, folder: str, seconds: float, spec: dict[str, Any]) -> None:
+    """A picture for each interval, in rows and columns as asked for, and none by itself."""
+    columns, rows = spec["sprites"]["columns"], spec["sprites"]["rows"]
+    count = math.ceil(seconds / spec["intervalSeconds"])
+    sheets = [f"{folder}sprite-{n + 1:03}.webp" for n in range(math.ceil(count / columns / rows))]
+    assert published(media, folder) == {*sheets, f"{folder}thumbnails.vtt"}
+    track = media.get_object(bucket.BUCKET, f"{folder}thumbnails.vtt").read().decode()
+    cues = re.findall(r"^(\S+)#xywh=(\d+),(\d+),(\d+),(\d+)$", track, re.MULTILINE)
+    width, height = spec["width"], spec["width"] * 9 // 16
+    assert cues == [
+        (sheets[n // (columns * rows)].removeprefix(folder), *map(str, (left, top, width, height)))
+        for n in range(count)
+        for left, top in [(n % columns * width, n // columns % rows * height)]
+    ]
+    for number, key in enumerate(sheets):
+        data = media.get_object(bucket.BUCKET, key).read()
+        filled = math.ceil(min(rows, (count - number * columns * rows) / columns))
+        assert Image.open(io.BytesIO(data)).size == (columns * width, filled * height), key
+
+
 @pytest.mark.parametrize("example", PROMISED)
 def test_an_example_keeps_its_promise(example: str, kube: Kubectl, media: Minio, clip: str) -> None:
     path = places.REPOSITORY / "examples" / example / "videojob.yaml"
     body: dict[str, Any] = yaml.safe_load(path.read_text())
     prefix = body["spec"]["output"]["prefix"] = f"results/{kube.namespace}/"
+    if example == "33-thumbnails":
+        preview = next(s["thumbnails"] for s in body["spec"]["steps"] if s["name"] == "preview")
+        strip = {**preview, "intervalSeconds": 2, "width": 96, "sprites": STRIP}
+        body["spec"]["steps"].append({"name": "strip", "thumbnails": strip})
     kube.apply(body)
     status = kube.wait_end(body["metadata"]["name"])
     assert status["phase"] == "Succeeded", status
@@ -42,6 +74,10 @@ def test_an_example_keeps_its_promise(example: str, kube: Kubectl, media: Minio,
     manifest = json.loads(
         media.get_object(bucket.BUCKET, f"{prefix}bunny/manifest.json").read().decode()
     )
+    if example == "33-thumbnails":
+        seconds = status["inputs"][0]["durationSeconds"]
+        check_sprites(media, f"{prefix}bunny/preview/", seconds, preview)
+        check_sprites(media, f"{prefix}bunny/strip/", seconds, strip)
     if example == "35-quality":
         means = manifest["measured"]["quality"]
         assert means["480p.mp4"]["SSIM"] > means["240p.mp4"]["SSIM"] > 0.5
