@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
 from collections.abc import Iterator
 
 import bucket
@@ -11,7 +12,6 @@ import deploy
 import minio_server
 import places
 import pytest
-from chart.helm import render_chart
 from minio import Minio
 from on_cluster import STORE_NAMESPACE, Kubectl, a_namespace, a_secret, a_store, upload
 
@@ -50,16 +50,23 @@ def clip(store: Minio) -> str:
     return upload(store, demo.find_clip(), demo.CLIP_KEY)
 
 
+def helm(kube: Kubectl, *arguments: str) -> None:
+    """Run Helm in the test's namespace; it must succeed."""
+    command = ["helm", "--namespace", kube.namespace, *arguments]
+    done = subprocess.run(command, env=deploy.environment(), capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+
+
 @pytest.fixture
 def presets(kube: Kubectl) -> Iterator[str]:
-    """The chart's presets on the cluster; what is put before their names."""
+    """The chart's presets, installed as a user does it; what is put before their names."""
     prefix = f"t{secrets.token_hex(3)}-"
-    text = render_chart(
-        places.REPOSITORY / "charts" / "videojob-templates", f"--set=namePrefix={prefix}"
-    )
-    kube.ok("apply", "-f", "-", stdin=text)
+    chart = places.REPOSITORY / "charts" / "videojob-templates"
+    helm(kube, "install", "presets", str(chart), f"--set=namePrefix={prefix}")
     yield prefix
-    kube.ok("delete", "-f", "-", stdin=text)
+    helm(kube, "uninstall", "presets", "--wait")
+    left = kube.ok("get", "clustervideotemplates", "-o", "name")
+    assert prefix not in left, "the release left some behind"
 
 
 @pytest.fixture(scope="session")

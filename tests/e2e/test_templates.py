@@ -8,8 +8,9 @@ from typing import Any
 import places
 import pytest
 import yaml
+from assets import SMALL, Clips
 from minio import Minio
-from on_cluster import Kubectl, a_videojob
+from on_cluster import Kubectl, a_videojob, published, upload
 
 EXAMPLE = places.REPOSITORY / "examples" / "20-template"
 
@@ -173,6 +174,40 @@ def test_a_preset_of_the_chart_is_there_for_every_namespace(
     (job,) = kube.items("jobs")
     limits = job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
     assert limits == {"cpu": "2", "memory": "1Gi"}
+
+
+PRESETS: dict[str, tuple[dict[str, str], set[str]]] = {
+    "archive": (
+        {"pictures": "6"},
+        {"master/180p.mp4", "sound/audio.m4a", "pictures/0006.jpg", "pictures/contact-sheet.jpg"},
+    ),
+    "social-clip": ({}, {"clip/180p.mp4", "cover/0001.jpg"}),
+    "protected-publication": (
+        {"report": "false"},  # which needs the image that has torch
+        {"stream/master.m3u8", "stream/180p.mp4", "pictures/0006.jpg"},
+    ),
+}
+"""Those that no example runs: params, and some of what they make of a small film."""
+
+
+def test_each_preset_makes_of_a_film_what_it_says(
+    kube: Kubectl, media: Minio, clips: Clips, presets: str
+) -> None:
+    film = upload(media, clips.path(SMALL))
+    prefix = f"results/{kube.namespace}/"
+    for name, (params, _) in PRESETS.items():
+        ref = {"kind": "ClusterVideoTemplate", "name": f"{presets}{name}"}
+        body = a_job_from(ref, film, **params)
+        body["metadata"]["name"] = name
+        body["spec"]["output"]["prefix"] = f"{prefix}{name}/"
+        # The presets are for large films: a node of a test has not so much at once.
+        body["spec"]["resources"] = {"limits": {"cpu": "1", "memory": "1Gi"}}
+        kube.apply(body)
+    for name, (_, made) in PRESETS.items():
+        status = kube.wait_end(name, seconds=180)
+        assert status["phase"] == "Succeeded", status
+        place = f"{prefix}{name}/in0/"
+        assert made <= {key.removeprefix(place) for key in published(media, place)}, name
 
 
 @pytest.mark.parametrize(
