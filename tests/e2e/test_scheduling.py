@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import deploy
@@ -11,7 +12,7 @@ import places
 import pytest
 import yaml
 from minio import Minio
-from on_cluster import Kubectl, a_store, a_videojob, metrics_of
+from on_cluster import Kubectl, a_namespace, a_secret, a_store, a_videojob, metrics_of
 
 EXAMPLES = places.REPOSITORY / "examples"
 TRANSCODE = [{"name": "web", "transcode": {"renditions": [{"height": 144}]}}]
@@ -60,11 +61,12 @@ def test_usage_counts_the_time_on_a_gpu(
     assert pod["tolerations"][0]["key"] == "nvidia.com/gpu"
 
 
-def hold(kube: Kubectl, clip: str, **spec: Any) -> None:
-    """A VideoJob `holder` has its place and its node: it waits for a Secret that nobody makes."""
+def hold(kube: Kubectl, clip: str, *names: str, **spec: Any) -> None:
+    """VideoJobs have their places and their node: they wait for a Secret that nobody makes."""
     locked = a_store("locked", credentialsSecretRef={"name": "nobody-makes-it"})
-    kube.apply(locked, a_videojob("holder", clip, storeRef={"name": "locked"}, **spec))
-    kube.wait("holder", lambda s: "nobody-makes-it" in s.get("message", ""), seconds=60)
+    kube.apply(locked, *(a_videojob(n, clip, storeRef={"name": "locked"}, **spec) for n in names))
+    for name in names:
+        kube.wait(name, lambda s: "nobody-makes-it" in s.get("message", ""), seconds=60)
 
 
 @pytest.mark.alone
@@ -73,7 +75,7 @@ def test_when_all_gpus_are_taken_the_cpu_is_used_after_a_while_and_said_so(
 ) -> None:
     counter = 'videojob_operator_placements_total{device="CPU",reason="FallbackAfterWait"}'
     before = metrics_of(deploy.NAMESPACE).get(counter, 0)
-    hold(kube, clip, accelerator={"mode": "Required", "count": 2})
+    hold(kube, clip, "holder", accelerator={"mode": "Required", "count": 2})
     kube.apply(*the_example("15-gpu/videojob.yaml", prefix=prefix, fallbackAfterSeconds=5))
     status = kube.wait("on-a-gpu", lambda s: "No node" in s.get("message", ""), seconds=20)
     assert "Insufficient nvidia.com/gpu" in status["message"]
@@ -233,41 +235,54 @@ WORKLOADS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def one_at_a_time(installed: None) -> Iterator[None]:
-    """The operator lets one worker of a namespace run at a time, and reads Kueue's Workloads."""
+def a_line(installed: None) -> Iterator[None]:
+    """The operator lets three workers run at once, two of a namespace, and reads Kueue's Workloads."""
     cluster = Kubectl("default")
     cluster.apply(WORKLOADS)
     cluster.ok("wait", "--for=condition=Established", "crd/workloads.kueue.x-k8s.io")
-    deploy.ensure(values=["maxRunningPerNamespace=1", "kueue.readWorkloads=true"])
+    limits = ["maxRunning=3", "maxRunningPerNamespace=2"]
+    deploy.ensure(values=[*limits, "kueue.readWorkloads=true"])
     yield
     deploy.ensure()
     cluster.ok("delete", "crd", "workloads.kueue.x-k8s.io", "--wait=false")
 
 
+def wait_in_line(kube: Kubectl, name: str) -> None:
+    """It waits, and says for what."""
+    status = kube.wait(name, lambda s: s.get("phase") == "Queued", seconds=20)
+    limits = "at most 3 in all and 2 in a namespace may run at once"
+    assert f"in line: it needs a worker, and {limits}" in status["message"]
+    assert status["queue"]["position"] in (1, 3, 10)
+
+
 @pytest.mark.alone
-def test_one_at_a_time_and_the_urgent_one_first(
-    one_at_a_time: None, kube: Kubectl, media: Minio, clip: str, prefix: str
+def test_the_fewest_pods_go_first_then_the_urgent_one_then_the_older(
+    a_line: None, kube: Kubectl, media: Minio, clip: str, prefix: str
 ) -> None:
-    hold(kube, clip)
-    kube.apply(*the_example("18-priority/videojob.yaml", prefix=prefix))
-    for name in ("archive", "news"):
-        status = kube.wait(name, lambda s: s.get("phase") == "Queued", seconds=20)
-        assert (
-            "in line: it needs a worker, and at most 1 in a namespace may run at once"
-            in status["message"]
-        )
-        assert status["queue"]["position"] in (1, 3)
-    assert len(kube.items("jobs")) == 1
-    kube.ok("delete", "videojob", "holder")
-    ends = {name: kube.wait_end(name) for name in ("news", "archive")}
-    assert {end["phase"] for end in ends.values()} == {"Succeeded"}
-    assert not any("queue" in end for end in ends.values())
-    assert ends["news"]["finishedAt"] <= ends["archive"]["startedAt"]
+    """One place becomes free, and one after the other has it."""
+    with a_namespace("crowd") as crowd, a_namespace("newcomer") as newcomer:
+        hold(kube, clip, "holder", "leaver")
+        kube.apply(*the_example("18-priority/videojob.yaml", prefix=prefix))
+        for name in ("archive", "news"):
+            wait_in_line(kube, name)  # as its namespace is full; there is room for another's
+        hold(crowd, clip, "holder")
+        newcomer.apply(a_secret(), a_store(), a_videojob("modest", clip))
+        wait_in_line(newcomer, "modest")  # as there is no room at all
+        kube.apply(a_videojob("flash", clip, scheduling={"priority": 100}))
+        wait_in_line(kube, "flash")
+        assert len(kube.items("jobs")) == 2
+        kube.ok("delete", "videojob", "leaver")
+        ends = [newcomer.wait_end("modest")]
+        ends += [kube.wait_end(name) for name in ("news", "flash", "archive")]
+    assert {end["phase"] for end in ends} == {"Succeeded"}
+    assert not any("queue" in end for end in ends)
+    for first, second in pairwise(ends):
+        assert first["finishedAt"] <= second["startedAt"]
 
 
 @pytest.mark.alone
 def test_kueue_alone_decides_and_its_words_are_copied(
-    one_at_a_time: None, kube: Kubectl, media: Minio, clip: str, prefix: str
+    a_line: None, kube: Kubectl, media: Minio, clip: str, prefix: str
 ) -> None:
     kube.apply(*the_example("17-kueue/videojob.yaml", prefix=prefix))
     status = kube.wait("by-kueue", lambda s: s.get("phase") == "Queued", seconds=30)
