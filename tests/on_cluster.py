@@ -96,6 +96,23 @@ class Kubectl:
         events = self.run("get", "events", "--sort-by=.lastTimestamp").stdout
         pytest.fail(f"{name} after {seconds} s: {json.dumps(status, indent=1)}\n{events}")
 
+    def percents(self, name: str, *, seconds: int = 240) -> list[int]:
+        """Each percent that a watch tells of a VideoJob, until it has ended."""
+        shown = "jsonpath={.status.phase} {.status.progress.percent}{'\\n'}"
+        watch = ["kubectl", "--namespace", self.namespace, "get", "videojob", name, "--watch"]
+        watch += ["-o", shown, f"--request-timeout={seconds}s"]
+        found = []
+        with subprocess.Popen(
+            watch, env=self._environment, stdout=subprocess.PIPE, text=True
+        ) as process:
+            for line in process.stdout or ():
+                phase, _, percent = line.strip().partition(" ")
+                found += [int(percent)] if percent else []
+                if phase in TERMINAL:
+                    break
+            process.terminate()
+        return found
+
     def wait_end(self, name: str, *, seconds: float = 120) -> dict[str, Any]:
         """The status of a VideoJob once it has ended."""
         return self.wait(name, lambda s: s.get("phase") in TERMINAL, seconds=seconds)

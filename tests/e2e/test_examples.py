@@ -8,9 +8,10 @@ from typing import Any
 import bucket
 import places
 import yaml
+from assets import SMALL, Clips
 from minio import Minio
 from minio.commonconfig import CopySource
-from on_cluster import TERMINAL, Kubectl, published
+from on_cluster import TERMINAL, Kubectl, published, upload
 
 EXAMPLES = places.REPOSITORY / "examples"
 
@@ -35,14 +36,21 @@ def test_a_preset_makes_what_the_example_says(
     assert any(name.endswith("master.m3u8") for name in found)
 
 
-def test_what_is_there_already_is_not_made_again(kube: Kubectl, media: Minio, clip: str) -> None:
+def test_what_is_there_already_is_not_made_again(
+    kube: Kubectl, media: Minio, clip: str, clips: Clips
+) -> None:
     body = the_example("41-go-on-where-it-stopped", kube)
     prefix = body["spec"]["output"]["prefix"]
-    for item in body["spec"]["inputs"]:
-        media.copy_object(bucket.BUCKET, item["key"], CopySource(bucket.BUCKET, clip))
+    short, long = (item["key"] for item in body["spec"]["inputs"])
+    upload(media, clips.path(SMALL), short)
+    media.copy_object(bucket.BUCKET, long, CopySource(bucket.BUCKET, clip))
     kube.apply(body)
-    first = kube.wait_end("season-1", seconds=240)
+    told = kube.percents("season-1")
+    first = kube.status("season-1")
     assert first["phase"] == "Succeeded", first
+    assert told == sorted(told), "two at once, and together they went back"
+    assert told[-1] == 100
+    assert max(each for each in told if each < 100) >= 50, "the short one was done before"
     before = _etags_and_times(media, prefix)
     body["spec"]["runToken"] = "again"
     kube.apply(body)
