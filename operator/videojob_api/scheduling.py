@@ -6,21 +6,79 @@ namespace: no node past the scheduler, no service account, no pods of other name
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from .base import Model, Name, Subdomain
 
-_QUALIFIED = r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
+_SUBDOMAIN = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+_QUALIFIED = rf"^({_SUBDOMAIN}/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?$"
 _VALUE = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$"
+_MAX_KEY = 316
 
-LabelKey = Annotated[str, Field(pattern=_QUALIFIED, min_length=1, max_length=316)]
+_LABELS_MESSAGE = (
+    "a label's key is at most 63 letters, digits, '-', '_' and '.', and may have a domain and a slash "
+    "before it, such as topology.kubernetes.io/zone"
+)
+
+
+def _check_labels(labels: dict[str, str]) -> dict[str, str]:
+    for key in labels:
+        if len(key) > _MAX_KEY or not re.fullmatch(_QUALIFIED, key):
+            raise ValueError(f"{_LABELS_MESSAGE}; not {key[:80]!r}")
+    return labels
+
+
+def _rules(*rules: tuple[str, str]) -> dict[str, JsonValue]:
+    return {"x-kubernetes-validations": [{"rule": r, "message": m} for r, m in rules]}
+
+
+_LABELS_RULE = f"self.all(key, key.size() <= {_MAX_KEY} && key.matches(r'{_QUALIFIED}'))"
+
+LabelKey = Annotated[str, Field(pattern=_QUALIFIED, min_length=1, max_length=_MAX_KEY)]
 LabelValue = Annotated[str, Field(pattern=_VALUE, max_length=63)]
 Weight = Annotated[int, Field(ge=1, le=100)]
 _Values = Annotated[list[LabelValue], Field(max_length=64)]
-_Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
+_Labels = Annotated[
+    dict[str, LabelValue],
+    Field(max_length=32, json_schema_extra=_rules((_LABELS_RULE, _LABELS_MESSAGE))),
+    AfterValidator(_check_labels),
+]
+
+_IN_MESSAGE = "operator In and NotIn compare with values: name at least one"
+_ALONE_MESSAGE = "operator Exists and DoesNotExist look at the key alone: leave values out"
+_NUMBER_MESSAGE = (
+    "operator Gt and Lt compare with one whole number, and no other value, such as values: ['4']"
+)
+_NUMBER = "^[0-9]{1,18}$"
+_VALUES_RULES = (
+    (
+        "!(self.operator in ['In', 'NotIn']) || (has(self.values) && self.values.size() > 0)",
+        _IN_MESSAGE,
+    ),
+    (
+        "!(self.operator in ['Exists', 'DoesNotExist']) || !has(self.values) || "
+        "self.values.size() == 0",
+        _ALONE_MESSAGE,
+    ),
+)
+_NUMBER_RULE = (
+    "!(self.operator in ['Gt', 'Lt']) || (has(self.values) && self.values.size() == 1 && "
+    f"self.values[0].matches('{_NUMBER}'))",
+    _NUMBER_MESSAGE,
+)
+
+
+def _check_values(operator: str, values: list[str]) -> None:
+    if operator in ("In", "NotIn") and not values:
+        raise ValueError(_IN_MESSAGE)
+    if operator in ("Exists", "DoesNotExist") and values:
+        raise ValueError(_ALONE_MESSAGE)
+    if operator in ("Gt", "Lt") and not (len(values) == 1 and re.fullmatch(_NUMBER, values[0])):
+        raise ValueError(_NUMBER_MESSAGE)
 
 
 class TolerationOperator(StrEnum):
@@ -38,6 +96,17 @@ class TaintEffect(StrEnum):
     NO_EXECUTE = "NoExecute"
 
 
+_EXISTS_MESSAGE = (
+    "a toleration with operator: Exists has no value: leave it out, or write operator: Equal"
+)
+_KEY_MESSAGE = (
+    "a toleration without a key is of every taint: write operator: Exists, or the taint's key"
+)
+_SECONDS_MESSAGE = (
+    "tolerationSeconds are for effect: NoExecute; write it, or leave tolerationSeconds out"
+)
+
+
 class Toleration(Model):
     """A taint that workers put up with, as in a pod."""
 
@@ -48,6 +117,32 @@ class Toleration(Model):
     toleration_seconds: Annotated[int, Field(ge=0, le=604800)] | None = Field(
         default=None, description="With NoExecute: how long a worker stays; without it, for good."
     )
+
+    model_config = ConfigDict(
+        json_schema_extra=_rules(
+            (
+                "!has(self.value) || self.value == '' || !has(self.operator) || "
+                "self.operator != 'Exists'",
+                _EXISTS_MESSAGE,
+            ),
+            ("has(self.key) || (has(self.operator) && self.operator == 'Exists')", _KEY_MESSAGE),
+            (
+                "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+                _SECONDS_MESSAGE,
+            ),
+        )
+    )
+
+    @model_validator(mode="after")
+    def _is_one_of_kubernetes(self) -> Toleration:
+        exists = self.operator is TolerationOperator.EXISTS
+        if exists and self.value:
+            raise ValueError(_EXISTS_MESSAGE)
+        if self.key is None and not exists:
+            raise ValueError(_KEY_MESSAGE)
+        if self.toleration_seconds is not None and self.effect is not TaintEffect.NO_EXECUTE:
+            raise ValueError(_SECONDS_MESSAGE)
+        return self
 
 
 class NodeOperator(StrEnum):
@@ -76,6 +171,13 @@ class NodeRequirement(Model):
     key: LabelKey
     operator: NodeOperator
     values: _Values | None = None
+
+    model_config = ConfigDict(json_schema_extra=_rules(*_VALUES_RULES, _NUMBER_RULE))
+
+    @model_validator(mode="after")
+    def _has_its_values(self) -> NodeRequirement:
+        _check_values(self.operator, self.values or [])
+        return self
 
 
 class NodeTerm(Model):
@@ -116,6 +218,13 @@ class LabelRequirement(Model):
     key: LabelKey
     operator: LabelOperator
     values: _Values | None = None
+
+    model_config = ConfigDict(json_schema_extra=_rules(*_VALUES_RULES))
+
+    @model_validator(mode="after")
+    def _has_its_values(self) -> LabelRequirement:
+        _check_values(self.operator, self.values or [])
+        return self
 
 
 class LabelSelector(Model):

@@ -50,8 +50,6 @@ def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
         result["default"] = _without_nulls(result["default"])
     if "description" in result:
         result["description"] = " ".join(result["description"].split())
-    if "patternProperties" in result:  # CRDs have none; the models check the keys
-        (result["additionalProperties"],) = result.pop("patternProperties").values()
     if "properties" in result:
         result["properties"] = {
             name: _structural(child, definitions) for name, child in node["properties"].items()

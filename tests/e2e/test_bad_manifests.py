@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from on_cluster import Kubectl, a_videojob
+from wrong_specs import RIGHT_SPECS, WRONG_SPECS
 
 Change = Callable[[dict[str, Any]], Any]
 
@@ -146,6 +147,22 @@ def test_refused_with_a_sentence(kube_readonly: Kubectl, case: str) -> None:
     assert done.returncode != 0, "the API server took it"
     for text in wanted:
         assert text in done.stderr
+
+
+@pytest.mark.parametrize("case", WRONG_SPECS)
+def test_refused_in_the_words_of_the_models(kube_readonly: Kubectl, case: str) -> None:
+    change, where, words = WRONG_SPECS[case]
+    body = a_videojob("refused", "uploads/a.mp4", **change)
+    done = kube_readonly.run("apply", "-f", "-", stdin=yaml.safe_dump(body))
+    assert done.returncode != 0, "the API server took it"
+    assert where in done.stderr
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize("case", RIGHT_SPECS)
+def test_what_is_right_is_taken(kube_readonly: Kubectl, case: str) -> None:
+    body = a_videojob("taken", "uploads/a.mp4", **RIGHT_SPECS[case])
+    kube_readonly.ok("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(body))
 
 
 def test_the_manifest_that_all_of_them_change_is_accepted(kube_readonly: Kubectl) -> None:

@@ -73,6 +73,7 @@ def test_there_is_something_to_check() -> None:
 def test_no_word_that_a_structural_schema_has_not() -> None:
     for path, node in every_node():
         words = {"$ref", "$defs", "title", "const", "discriminator", "allOf", "oneOf", "not"}
+        words |= {"propertyNames", "patternProperties"}
         words |= {"exclusiveMinimum", "exclusiveMaximum"}  # numbers here, true or false there
         assert not words & set(node), path
         assert is_int_or_string(node) or "anyOf" not in node, path

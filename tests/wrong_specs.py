@@ -1,0 +1,92 @@
+"""VideoJobs that the CRD's rules and the models refuse in the same words.
+
+Read by the unit tests, which ask the models, and by the end-to-end tests, which ask a real API server.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Fields = dict[str, Any]
+
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+
+
+def _nodes(**expression: Any) -> Fields:
+    """In both places where nodes are chosen."""
+    term = {"matchExpressions": [{"key": "zone", **expression}]}
+    preferred = [{"weight": 1, "preference": term}]
+    affinity = {_REQUIRED: {"nodeSelectorTerms": [term]}, _PREFERRED: preferred}
+    return {"scheduling": {"affinity": {"nodeAffinity": affinity}}}
+
+
+def _pods(**selector: Any) -> Fields:
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": selector}
+    return {"scheduling": {"affinity": {"podAntiAffinity": {_REQUIRED: [term]}}}}
+
+
+def _pods_with(**expression: Any) -> Fields:
+    return _pods(matchExpressions=[{"key": "app", **expression}])
+
+
+def _toleration(**fields: Any) -> Fields:
+    return {"scheduling": {"tolerations": [fields]}}
+
+
+_NODES = "spec.scheduling.affinity.nodeAffinity"
+_PODS = "spec.scheduling.affinity.podAntiAffinity"
+_TOLERATIONS = "spec.scheduling.tolerations[0]"
+_LABEL = "a label's key is at most 63 letters, digits, '-', '_' and '.', and may have a domain"
+_SOME = "operator In and NotIn compare with values: name at least one"
+_NONE = "operator Exists and DoesNotExist look at the key alone: leave values out"
+_NUMBER = (
+    "operator Gt and Lt compare with one whole number, and no other value, such as values: ['4']"
+)
+
+WRONG_SPECS: dict[str, tuple[Fields, str, str]] = {
+    "a label of nodes": (
+        {"scheduling": {"nodeSelector": {"a key": "x"}}},
+        *("spec.scheduling.nodeSelector", _LABEL),
+    ),
+    "a long label of nodes": (
+        {"scheduling": {"nodeSelector": {"a" * 64: "x"}}},
+        *("spec.scheduling.nodeSelector", _LABEL),
+    ),
+    "a label of pods": (_pods(matchLabels={"a//b": "x"}), _PODS, _LABEL),
+    "nodes in nothing": (_nodes(operator="In"), _NODES, _SOME),
+    "nodes not in nothing": (_nodes(operator="NotIn", values=[]), _NODES, _SOME),
+    "nodes with a value for Exists": (_nodes(operator="Exists", values=["a"]), _NODES, _NONE),
+    "nodes with one for DoesNotExist": (
+        _nodes(operator="DoesNotExist", values=["a"]),
+        *(_NODES, _NONE),
+    ),
+    "nodes greater than nothing": (_nodes(operator="Gt"), _NODES, _NUMBER),
+    "nodes greater than two": (_nodes(operator="Gt", values=["1", "2"]), _NODES, _NUMBER),
+    "nodes less than a word": (_nodes(operator="Lt", values=["few"]), _NODES, _NUMBER),
+    "pods in nothing": (_pods_with(operator="In"), _PODS, _SOME),
+    "pods with a value for Exists": (_pods_with(operator="Exists", values=["a"]), _PODS, _NONE),
+    "a toleration with a value for Exists": (
+        _toleration(key="gpu", operator="Exists", value="a"),
+        *(_TOLERATIONS, "a toleration with operator: Exists has no value"),
+    ),
+    "a toleration of nothing": (
+        _toleration(effect="NoSchedule"),
+        *(_TOLERATIONS, "a toleration without a key is of every taint"),
+    ),
+    "a toleration's time without its effect": (
+        _toleration(key="gpu", tolerationSeconds=60),
+        *(_TOLERATIONS, "tolerationSeconds are for effect: NoExecute"),
+    ),
+}
+"""Each with what it changes in a VideoJob, where that is, and the words."""
+
+RIGHT_SPECS: dict[str, Fields] = {
+    "labels": {"scheduling": {"nodeSelector": {"a.b-c.example/A_z.9": "", "b" * 63: "x"}}},
+    "nodes by number": _nodes(operator="Gt", values=["4"]),
+    "nodes by an empty list": _nodes(operator="Exists", values=[]),
+    "pods by words": _pods_with(operator="NotIn", values=["a", "b"]),
+    "every taint": _toleration(operator="Exists", value=""),
+    "a taint for a while": _toleration(key="a", effect="NoExecute", tolerationSeconds=0),
+}
+"""What these rules must let in."""
