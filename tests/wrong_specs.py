@@ -13,6 +13,15 @@ _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
+def _endpoint(url: str) -> Fields:
+    endpoint = {"url": url, "model": "whisper-1"}
+    return {"steps": [{"name": "words", "transcribe": {"endpoint": endpoint}}]}
+
+
+def _link(url: str) -> Fields:
+    return {"inputs": [{"name": "in", "url": url}]}
+
+
 def _nodes(**expression: Any) -> Fields:
     """In both places where nodes are chosen."""
     term = {"matchExpressions": [{"key": "zone", **expression}]}
@@ -34,9 +43,11 @@ def _toleration(**fields: Any) -> Fields:
     return {"scheduling": {"tolerations": [fields]}}
 
 
+_WORDS = "spec.steps[0].transcribe.endpoint.url"
 _NODES = "spec.scheduling.affinity.nodeAffinity"
 _PODS = "spec.scheduling.affinity.podAntiAffinity"
 _TOLERATIONS = "spec.scheduling.tolerations[0]"
+_BASE = "endpoint.url is the base of the API, without user, query or fragment, such as https://"
 _LABEL = "a label's key is at most 63 letters, digits, '-', '_' and '.', and may have a domain"
 _SOME = "operator In and NotIn compare with values: name at least one"
 _NONE = "operator Exists and DoesNotExist look at the key alone: leave values out"
@@ -45,6 +56,24 @@ _NUMBER = (
 )
 
 WRONG_SPECS: dict[str, tuple[Fields, str, str]] = {
+    "an endpoint's port": (_endpoint("https://host:99999/v1"), _WORDS, _BASE),
+    "an endpoint's port of 0": (_endpoint("https://host:0/v1"), _WORDS, _BASE),
+    "an endpoint's bare question mark": (_endpoint("https://host/v1?"), _WORDS, _BASE),
+    "an endpoint that is not ASCII": (_endpoint("https://bücher.example/v1"), _WORDS, _BASE),
+    "an endpoint with a space": (_endpoint("https://host/a b"), _WORDS, _BASE),
+    "an endpoint without a host": (_endpoint("https://:443/v1"), _WORDS, _BASE),
+    "an input's port": (
+        _link("https://example.com:65536/a.mp4"),
+        *("spec.inputs[0].url", "a port is 1 to 65535"),
+    ),
+    "a receiver's port": (
+        {"notify": [{"url": "https://example.com:70000"}]},
+        *("spec.notify[0].url", "a port is 1 to 65535"),
+    ),
+    "a receiver with a tab": (
+        {"notify": [{"url": "https://example.com/a\vb"}]},
+        *("spec.notify[0].url", "url must be a whole URL"),
+    ),
     "a label of nodes": (
         {"scheduling": {"nodeSelector": {"a key": "x"}}},
         *("spec.scheduling.nodeSelector", _LABEL),
@@ -82,6 +111,9 @@ WRONG_SPECS: dict[str, tuple[Fields, str, str]] = {
 """Each with what it changes in a VideoJob, where that is, and the words."""
 
 RIGHT_SPECS: dict[str, Fields] = {
+    "an endpoint's address": _endpoint("http://[2001:db8::1]:65535/v1"),
+    "an input's address": _link("http://[::1]:1/a%zz.mp4?a=b@c"),
+    "a receiver's name": {"notify": [{"url": "https://bücher.example"}]},
     "labels": {"scheduling": {"nodeSelector": {"a.b-c.example/A_z.9": "", "b" * 63: "x"}}},
     "nodes by number": _nodes(operator="Gt", values=["4"]),
     "nodes by an empty list": _nodes(operator="Exists", values=[]),

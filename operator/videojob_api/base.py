@@ -106,5 +106,21 @@ def check_inside(key: str) -> str:
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 
-URL_PATTERN = r"^https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@\[\]]+)(:[0-9]+)?([/?][^\s#]*)?$"
-"""No user or password, and no fragment."""
+_URL_PATTERN = (
+    r"^https?://(\[[0-9A-Fa-f:.]+\]|[^\s\v/?#@:\[\]]+)(:([1-9][0-9]{0,4}))?([/?][^\s\v#]*)?$"
+)
+# To the API server \s is ASCII and has no \v.
+_URL = re.compile(_URL_PATTERN, re.ASCII)
+_MAX_PORT = 65535
+
+URL_RULE = (
+    f"self.matches(r'{_URL_PATTERN}') && (!isURL(self) || url(self).getPort() == '' || "
+    f"int(url(self).getPort()) <= {_MAX_PORT})"
+)
+"""What ``is_url`` says, in CEL. The pattern leaves large ports to numbers: by its length the rule costs."""
+
+
+def is_url(text: str) -> bool:
+    """Whether it is a whole http or https URL, with no user or password, and no fragment."""
+    match = _URL.fullmatch(text)
+    return match is not None and int(match[3] or 0) <= _MAX_PORT

@@ -5,16 +5,16 @@ Pure. Parts of ``VideoJobSpec``; their descriptions are user documentation.
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from .base import URL_PATTERN, Model, Name
+from .base import URL_RULE, Model, Name, is_url
 
 _URL_SENTENCE = (
-    "url must be a whole URL without a user or a password, such as https://hooks.example.com/videos"
+    "url must be a whole URL without a user or a password, such as https://hooks.example.com/videos; "
+    "a port is 1 to 65535"
 )
 
 Lifetime = Annotated[int, Field(ge=0, le=315360000)]
@@ -66,9 +66,7 @@ class Notify(Model):
         Field(
             max_length=2048,
             json_schema_extra={
-                "x-kubernetes-validations": [
-                    {"rule": f"self.matches(r'{URL_PATTERN}')", "message": _URL_SENTENCE}
-                ]
+                "x-kubernetes-validations": [{"rule": URL_RULE, "message": _URL_SENTENCE}]
             },
         ),
     ] = Field(
@@ -88,7 +86,7 @@ class Notify(Model):
     @field_validator("url")
     @classmethod
     def _is_a_url(cls, url: str) -> str:
-        if not re.match(URL_PATTERN, url):
+        if not is_url(url):
             raise ValueError(_URL_SENTENCE)
         return url
 

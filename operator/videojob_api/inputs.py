@@ -5,20 +5,19 @@ Pure. A part of ``VideoJobSpec``; its descriptions are user documentation.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from .addresses import redact
-from .base import URL_PATTERN, Model, Name, ObjectKey, Sha256, check_inside
+from .base import URL_RULE, Model, Name, ObjectKey, Sha256, check_inside, is_url
 
 # 500 of them have to fit into one ConfigMap (1 MiB); signed links with a session token are shorter.
 _MAX_INPUT_URL = 1792
 _ONE_SOURCE = "an input needs exactly one of key (an object in the store) and url (http or https)"
 _INPUT_URL = (
     "url must be a whole http or https URL in ASCII without a user, a password or a fragment, such as "
-    "https://example.com/film.mp4"
+    "https://example.com/film.mp4; a port is 1 to 65535"
 )
 
 
@@ -38,7 +37,7 @@ class Input(Model):
                 json_schema_extra={
                     "x-kubernetes-validations": [
                         {
-                            "rule": f"self.matches(r'{URL_PATTERN}') && self.matches(r'^[!-~]+$')",
+                            "rule": f"{URL_RULE} && self.matches('^[!-~]+$')",
                             "message": _INPUT_URL,
                         }
                     ]
@@ -76,9 +75,9 @@ class Input(Model):
     @field_validator("url")
     @classmethod
     def _is_a_url(cls, url: str | None) -> str | None:
-        if url is not None and not (re.match(URL_PATTERN, url) and re.match(r"^[!-~]+$", url)):
-            raise ValueError(_INPUT_URL)
-        return url
+        if url is None or (url.isascii() and is_url(url)):
+            return url
+        raise ValueError(_INPUT_URL)
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Input:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from ..base import Model, Name, Quantity, Sha256
+from ..base import URL_RULE, Model, Name, Quantity, Sha256, is_url
 from ..flavours import Flavour
 from .base import ClaimMount, SecretVariable, StepModel
 
@@ -29,12 +29,11 @@ _MODEL_MESSAGE = (
 )
 _URL_MESSAGE = (
     "endpoint.url is the base of the API, without user, query or fragment, such as "
-    "https://api.openai.com/v1; /audio/transcriptions is added to it"
+    "https://api.openai.com/v1; /audio/transcriptions is added to it. A port is 1 to 65535"
 )
 _URL_RULE = (
-    "isURL(self.url) && url(self.url).getScheme() in ['http', 'https'] "
-    "&& url(self.url).getHostname() != '' && url(self.url).getQuery().size() == 0 "
-    "&& !self.url.contains('@') && !self.url.contains('#')"
+    f"{URL_RULE} && isURL(self) && self.matches('^[!-~]+$') && !self.contains('?') && "
+    "!self.contains('@')"
 )
 
 
@@ -96,7 +95,16 @@ class KeyRef(Model):
 class SpeechEndpoint(Model):
     """A server that speaks OpenAI's API for transcriptions."""
 
-    url: Annotated[str, Field(min_length=8, max_length=1024)] = Field(
+    url: Annotated[
+        str,
+        Field(
+            min_length=8,
+            max_length=1024,
+            json_schema_extra={
+                "x-kubernetes-validations": [{"rule": _URL_RULE, "message": _URL_MESSAGE}]
+            },
+        ),
+    ] = Field(
         description="Base of the API, such as https://api.openai.com/v1. Addresses that are not "
         "public are refused unless the chart's worker.allowCidrs has them."
     )
@@ -115,21 +123,14 @@ class SpeechEndpoint(Model):
         default=600, description="How long one answer may take."
     )
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [{"rule": _URL_RULE, "message": _URL_MESSAGE}]
-        }
-    )
-
     @field_validator("url")
     @classmethod
     def _is_a_base(cls, text: str) -> str:
         try:
-            url = urlsplit(text)
-            fits = url.scheme in ("http", "https") and url.hostname and url.port != 0
-        except ValueError:
-            fits = False
-        if not fits or any(c in text for c in "?#@ ") or not text.isascii():
+            fits = is_url(text) and text.isascii() and urlsplit(text).hostname
+        except ValueError:  # what is in brackets is no address
+            fits = None
+        if not fits or "?" in text or "@" in text:
             raise ValueError(_URL_MESSAGE)
         return text
 
