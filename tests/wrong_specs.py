@@ -13,6 +13,11 @@ _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
+def _transcode(rendition: Fields, **step: Any) -> Fields:
+    renditions = [{"height": 360, **rendition}]
+    return {"steps": [{"name": "web", "transcode": {**step, "renditions": renditions}}]}
+
+
 def _endpoint(url: str) -> Fields:
     endpoint = {"url": url, "model": "whisper-1"}
     return {"steps": [{"name": "words", "transcribe": {"endpoint": endpoint}}]}
@@ -43,10 +48,12 @@ def _toleration(**fields: Any) -> Fields:
     return {"scheduling": {"tolerations": [fields]}}
 
 
-_WORDS = "spec.steps[0].transcribe.endpoint.url"
+_WEB, _WORDS = "spec.steps[0].transcode", "spec.steps[0].transcribe.endpoint.url"
 _NODES = "spec.scheduling.affinity.nodeAffinity"
 _PODS = "spec.scheduling.affinity.podAntiAffinity"
 _TOLERATIONS = "spec.scheduling.tolerations[0]"
+_HDR = "hdr: Keep needs bitDepth: 10 and codec HEVC or AV1"
+_RATE = "maxBitrateKbps is less than bitrateKbps; raise it"
 _BASE = "endpoint.url is the base of the API, without user, query or fragment, such as https://"
 _LABEL = "a label's key is at most 63 letters, digits, '-', '_' and '.', and may have a domain"
 _SOME = "operator In and NotIn compare with values: name at least one"
@@ -56,6 +63,17 @@ _NUMBER = (
 )
 
 WRONG_SPECS: dict[str, tuple[Fields, str, str]] = {
+    "hdr kept in H264": (_transcode({}, hdr="Keep", bitDepth=10), _WEB, _HDR),
+    "hdr kept in 8 bit": (_transcode({"hdr": "Keep"}, codec="HEVC"), _WEB, _HDR),
+    "hdr kept by the step, of a rendition in 8 bit": (
+        _transcode({"codec": "AV1"}, hdr="Keep", codec="HEVC", bitDepth=10),
+        *(_WEB, _HDR),
+    ),
+    "most below average": (_transcode({}, bitrateKbps=900, maxBitrateKbps=800), _WEB, _RATE),
+    "most of the step below average of a rendition": (
+        _transcode({"bitrateKbps": 900}, maxBitrateKbps=800),
+        *(_WEB, _RATE),
+    ),
     "an endpoint's port": (_endpoint("https://host:99999/v1"), _WORDS, _BASE),
     "an endpoint's port of 0": (_endpoint("https://host:0/v1"), _WORDS, _BASE),
     "an endpoint's bare question mark": (_endpoint("https://host/v1?"), _WORDS, _BASE),
@@ -111,6 +129,16 @@ WRONG_SPECS: dict[str, tuple[Fields, str, str]] = {
 """Each with what it changes in a VideoJob, where that is, and the words."""
 
 RIGHT_SPECS: dict[str, Fields] = {
+    "hdr kept where it can be": _transcode({"codec": "AV1", "bitDepth": 10}, hdr="Keep"),
+    "hdr kept by a profile": _transcode({"profile": "main10"}, codec="HEVC", hdr="Keep"),
+    "a profile of each depth": _transcode({"profile": "high10"}, profile="high"),
+    "AV1's profile of 10 bit": _transcode({"bitDepth": 10}, codec="AV1", profile="main"),
+    "a rendition's own codec": _transcode(
+        {"codec": "AV1", "bitDepth": 10}, profile="high", maxBitrateKbps=100
+    ),
+    "a rate factor for the step's rate": _transcode(
+        {"crf": 30, "maxBitrateKbps": 500}, bitrateKbps=900
+    ),
     "an endpoint's address": _endpoint("http://[2001:db8::1]:65535/v1"),
     "an input's address": _link("http://[::1]:1/a%zz.mp4?a=b@c"),
     "a receiver's name": {"notify": [{"url": "https://bücher.example"}]},

@@ -130,7 +130,14 @@ TRAITS = {
     ),
 }
 
-_Kbps = Annotated[int, Field(ge=50, le=400_000)]
+_TEN_BIT = tuple(p for t in TRAITS.values() for p in t.profiles[10] if p not in t.profiles[8])
+"""Profiles that say the bit depth themselves."""
+
+_MAX_KBPS = 400_000
+_Kbps = Annotated[int, Field(ge=50, le=_MAX_KBPS)]
+
+_HDR_MESSAGE = "hdr: Keep needs bitDepth: 10 and codec HEVC or AV1"
+_RATE_MESSAGE = "maxBitrateKbps is less than bitrateKbps; raise it"
 
 
 class VideoSettings(Model):
@@ -224,7 +231,7 @@ def settle(step: VideoSettings, own: VideoSettings) -> Settled:
             said[name] = value
     traits = TRAITS[codec]
     profile = said.get("profile")
-    depth = int(said.get("bit_depth") or (10 if profile in (Profile.HIGH10, Profile.MAIN10) else 8))
+    depth = int(said.get("bit_depth") or (10 if profile in _TEN_BIT else 8))
     settled = Settled(
         codec=codec,
         crf=None if "bitrate_kbps" in said else said.get("crf", traits.default_crf),
@@ -258,15 +265,10 @@ def _check(settled: Settled, said: dict[str, Any]) -> None:
             f"{_choose(traits.profiles[settled.bit_depth])}, or change bitDepth"
         )
     if said.get("hdr") is Hdr.KEEP and not settled.keeps_hdr:
-        raise ValueError(
-            f"hdr: Keep needs bitDepth: 10 and codec HEVC or AV1, not {codec} of "
-            f"{settled.bit_depth} bit"
-        )
+        raise ValueError(f"{_HDR_MESSAGE}, not {codec} of {settled.bit_depth} bit")
     most = settled.max_bitrate_kbps
     if most is not None and settled.bitrate_kbps is not None and most < settled.bitrate_kbps:
-        raise ValueError(
-            f"maxBitrateKbps ({most}) is less than bitrateKbps ({settled.bitrate_kbps}); raise it"
-        )
+        raise ValueError(f"{_RATE_MESSAGE} from {most} to {settled.bitrate_kbps} or more")
 
 
 def _choose(choices: tuple[StrEnum, ...]) -> str:
@@ -316,5 +318,36 @@ def build_rules(each: str, codec: str) -> list[JsonValue]:
             "the codec has no such profile: H264 has baseline, main, high and high10, HEVC main and "
             "main10, AV1 main",
         ),
+    ]
+    return [{"rule": each % condition, "message": message} for condition, message in rules]
+
+
+_SAME_CODEC = "(!has(s.codec) || s.codec == self.codec)"
+
+
+def _said(field: str, otherwise: str, inherits: str = _SAME_CODEC) -> str:
+    """What a rendition says in CEL: itself, else by its step where it inherits, as in ``settle``."""
+    return f"(has(s.{field}) ? s.{field} : {inherits} && has(self.{field}) ? self.{field} : {otherwise})"
+
+
+def build_settled_rules(each: str, codec: str) -> list[JsonValue]:
+    """In CEL what has to fit together, for what a rendition ``s`` and its step ``self`` say as one.
+
+    Args:
+        each: a CEL pattern with ``%s`` where a condition on a rendition stands.
+        codec: the CEL expression of its codec.
+    """
+    profile, hdr = _said("profile", "''"), _said("hdr", "''", "true")
+    is_ten = f"{profile} in {[str(p) for p in _TEN_BIT]}"
+    depth = _said("bitDepth", f"({is_ten} ? 10 : 8)")
+    rate = _said("bitrateKbps", "0", f"!has(s.crf) && {_SAME_CODEC}")
+    rules = [
+        (
+            f"{codec} == 'AV1' || {profile} == '' || ({is_ten}) == ({depth} == 10)",
+            "profile and bitDepth do not fit: high10 and main10 are of 10 bit, H264's and HEVC's others "
+            "of 8; change one of them",
+        ),
+        (f"{hdr} != 'Keep' || ({depth} == 10 && {codec} != 'H264')", _HDR_MESSAGE),
+        (f"{rate} <= {_said('maxBitrateKbps', str(_MAX_KBPS))}", _RATE_MESSAGE),
     ]
     return [{"rule": each % condition, "message": message} for condition, message in rules]

@@ -12,7 +12,14 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ..base import Model, Name, ObjectKey, check_inside
 from .base import StepModel
-from .encoding import Settled, VideoCodec, VideoSettings, build_rules, settle
+from .encoding import (
+    Settled,
+    VideoCodec,
+    VideoSettings,
+    build_rules,
+    build_settled_rules,
+    settle,
+)
 from .loudness import Loudness
 
 
@@ -251,6 +258,7 @@ class Transcode(VideoSettings, StepModel):
                 },
                 *build_rules("[self].all(s, %s)", "s.codec"),
                 *build_rules("self.renditions.all(s, %s)", _OWN_CODEC),
+                *build_settled_rules("self.renditions.all(s, %s)", _OWN_CODEC),
             ]
         }
     )

@@ -92,6 +92,7 @@ def test_high_dynamic_range_is_kept_where_it_can_be(said: dict[str, Any], keeps:
         ({"codec": "AV1", "tune": "grain"}, "AV1 has no tune grain; choose vq or psnr"),
         ({"codec": "HEVC", "profile": "high"}, "HEVC has no profile high of 8 bit; it has main"),
         ({"profile": "high", "bitDepth": 10}, "no profile high of 10 bit; it has high10"),
+        ({"codec": "HEVC", "profile": "main10", "bitDepth": 8}, "no profile main10 of 8 bit"),
         ({"crf": 55}, "H264 has crf 0 to 51, not 55"),
         ({"crf": 20, "bitrateKbps": 900}, "exclude each other"),
         ({"bitrateKbps": 900, "maxBitrateKbps": 800}, "less than bitrateKbps"),
