@@ -54,7 +54,7 @@ def _render_part(part: str, schema: Schema) -> list[str]:
             lines += ["", f"### {path}", ""]
             if "description" in block:
                 lines += [block["description"], ""]
-            if path == _STEPS and "x-kubernetes-validations" not in schema:
+            if path == _STEPS and "inputs" not in schema["properties"]:  # a template's
                 lines += ["As in a VideoJob: [spec.steps[]](videojob.md#specsteps)."]
                 continue
             lines += [_HEAD, *_rows(block, deep=path != _STEPS), *_rules(block)]

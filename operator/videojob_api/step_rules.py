@@ -14,7 +14,7 @@ _YIELDS = " || ".join(f"has(t.{kind})" for kind in YIELDING_KINDS)
 _RENDERS = " || ".join(f"has(t.{kind})" for kind in RENDERING_KINDS)
 _MEASURES = " || ".join(f"has(s.{kind})" for kind in MEASURING_KINDS)
 
-STEP_RULES: tuple[dict[str, JsonValue], ...] = (
+FROM_RULES: tuple[dict[str, JsonValue], ...] = (
     {
         "rule": "!has(self.steps) || self.steps.all(i, s, !has(s.from) || "
         f"self.steps.exists(j, t, j < i && t.name == s.from && ({_YIELDS})))",
@@ -29,6 +29,11 @@ STEP_RULES: tuple[dict[str, JsonValue], ...] = (
         "message": "quality measures renditions: name the transcode that makes them in its `from`",
         "fieldPath": ".steps",
     },
+)
+"""What can be read off steps whose other values are not known yet: a template's."""
+
+STEP_RULES: tuple[dict[str, JsonValue], ...] = (
+    *FROM_RULES,
     {
         "rule": "!has(self.steps) || self.steps.all(s, !has(s.from) || s.onError == "
         "'Continue' || self.steps.all(t, t.name != s.from || t.onError == 'Fail'))",

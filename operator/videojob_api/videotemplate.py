@@ -24,6 +24,7 @@ from pydantic import (
 
 from .base import Model
 from .resources import Resources
+from .step_rules import FROM_RULES
 from .videojob import LIST_BY_NAME, MAX_PARAM_LENGTH, Accelerator, Limits
 
 Scalar = bool | int | float | str
@@ -215,6 +216,9 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= 80 else f"{text[:77]}…")
 
 
+_PATTERNS_MESSAGE = f"more than {MAX_PATTERNS} params have a pattern; use enum or maxLength"
+
+
 class VideoTemplateSpec(Model):
     """Steps with parameters, and what they need to run well."""
 
@@ -243,15 +247,27 @@ class VideoTemplateSpec(Model):
         default=None, description="For VideoJobs without an accelerator of their own."
     )
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                *FROM_RULES,
+                {
+                    "rule": "!has(self.params) || self.params.filter(p, has(p.pattern)).size() <= "
+                    f"{MAX_PATTERNS}",
+                    "message": _PATTERNS_MESSAGE,
+                    "fieldPath": ".params",
+                },
+            ]
+        }
+    )
+
     @model_validator(mode="after")
     def _params_are_a_few_different_ones(self) -> VideoTemplateSpec:
         names = [param.name for param in self.params]
         if len(set(names)) != len(names):
             raise ValueError("two params have the same name; give each its own")
         if sum(1 for param in self.params if param.pattern) > MAX_PATTERNS:
-            raise ValueError(
-                f"more than {MAX_PATTERNS} params have a pattern; use enum or maxLength"
-            )
+            raise ValueError(_PATTERNS_MESSAGE)
         return self
 
 

@@ -232,6 +232,18 @@ def test_each_preset_makes_of_a_film_what_it_says(
         ),
         ({"steps": [{"name": "a"}]}, "a step has a name and exactly one kind"),
         ({"params": [{"name": "a", "minimum": 3}]}, "are for parameters of type Integer or Number"),
+        (
+            {"params": [{"name": f"p{i}", "pattern": "a"} for i in range(9)]},
+            "more than 8 params have a pattern; use enum or maxLength",
+        ),
+        (
+            {"steps": [{"name": "a", "from": "nowhere", "thumbnails": {"count": 1}}]},
+            "`from` must name an earlier step that yields video",
+        ),
+        (
+            {"steps": [{"name": "q", "quality": {}}]},
+            "name the transcode that makes them in its `from`",
+        ),
     ],
     ids=[
         "an account",
@@ -244,6 +256,9 @@ def test_each_preset_makes_of_a_film_what_it_says(
         "unknown word",
         "no kind",
         "bounds of a text",
+        "nine patterns",
+        "from a missing step",
+        "quality of nothing",
     ],
 )
 def test_a_wrong_template_is_refused(
