@@ -13,7 +13,7 @@ _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
-def _transcode(rendition: Fields, **step: Any) -> Fields:
+def a_transcode(rendition: Fields, **step: Any) -> Fields:
     renditions = [{"height": 360, **rendition}]
     return {"steps": [{"name": "web", "transcode": {**step, "renditions": renditions}}]}
 
@@ -63,15 +63,15 @@ _NUMBER = (
 )
 
 WRONG_SPECS: dict[str, tuple[Fields, str, str]] = {
-    "hdr kept in H264": (_transcode({}, hdr="Keep", bitDepth=10), _WEB, _HDR),
-    "hdr kept in 8 bit": (_transcode({"hdr": "Keep"}, codec="HEVC"), _WEB, _HDR),
+    "hdr kept in H264": (a_transcode({}, hdr="Keep", bitDepth=10), _WEB, _HDR),
+    "hdr kept in 8 bit": (a_transcode({"hdr": "Keep"}, codec="HEVC"), _WEB, _HDR),
     "hdr kept by the step, of a rendition in 8 bit": (
-        _transcode({"codec": "AV1"}, hdr="Keep", codec="HEVC", bitDepth=10),
+        a_transcode({"codec": "AV1"}, hdr="Keep", codec="HEVC", bitDepth=10),
         *(_WEB, _HDR),
     ),
-    "most below average": (_transcode({}, bitrateKbps=900, maxBitrateKbps=800), _WEB, _RATE),
+    "most below average": (a_transcode({}, bitrateKbps=900, maxBitrateKbps=800), _WEB, _RATE),
     "most of the step below average of a rendition": (
-        _transcode({"bitrateKbps": 900}, maxBitrateKbps=800),
+        a_transcode({"bitrateKbps": 900}, maxBitrateKbps=800),
         *(_WEB, _RATE),
     ),
     "an endpoint's port": (_endpoint("https://host:99999/v1"), _WORDS, _BASE),
@@ -129,14 +129,14 @@ WRONG_SPECS: dict[str, tuple[Fields, str, str]] = {
 """Each with what it changes in a VideoJob, where that is, and the words."""
 
 RIGHT_SPECS: dict[str, Fields] = {
-    "hdr kept where it can be": _transcode({"codec": "AV1", "bitDepth": 10}, hdr="Keep"),
-    "hdr kept by a profile": _transcode({"profile": "main10"}, codec="HEVC", hdr="Keep"),
-    "a profile of each depth": _transcode({"profile": "high10"}, profile="high"),
-    "AV1's profile of 10 bit": _transcode({"bitDepth": 10}, codec="AV1", profile="main"),
-    "a rendition's own codec": _transcode(
+    "hdr kept where it can be": a_transcode({"codec": "AV1", "bitDepth": 10}, hdr="Keep"),
+    "hdr kept by a profile": a_transcode({"profile": "main10"}, codec="HEVC", hdr="Keep"),
+    "a profile of each depth": a_transcode({"profile": "high10"}, profile="high"),
+    "AV1's profile of 10 bit": a_transcode({"bitDepth": 10}, codec="AV1", profile="main"),
+    "a rendition's own codec": a_transcode(
         {"codec": "AV1", "bitDepth": 10}, profile="high", maxBitrateKbps=100
     ),
-    "a rate factor for the step's rate": _transcode(
+    "a rate factor for the step's rate": a_transcode(
         {"crf": 30, "maxBitrateKbps": 500}, bitrateKbps=900
     ),
     "an endpoint's address": _endpoint("http://[2001:db8::1]:65535/v1"),

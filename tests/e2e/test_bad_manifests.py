@@ -9,13 +9,9 @@ from typing import Any
 import pytest
 import yaml
 from on_cluster import Kubectl, a_videojob
-from wrong_specs import RIGHT_SPECS, WRONG_SPECS
+from wrong_specs import RIGHT_SPECS, WRONG_SPECS, a_transcode
 
 Change = Callable[[dict[str, Any]], Any]
-
-
-def a_transcode(rendition: dict[str, Any], **step: Any) -> dict[str, Any]:
-    return {"name": "web", "transcode": {**step, "renditions": [{"height": 360, **rendition}]}}
 
 
 REFUSED: dict[str, tuple[Change, tuple[str, ...]]] = {
@@ -137,13 +133,11 @@ REFUSED: dict[str, tuple[Change, tuple[str, ...]]] = {
         ("spec.steps[1].extractAudio", "choose another format to set its loudness"),
     ),
     "a profile of 8 bit in 10": (
-        lambda spec: spec.update(steps=[a_transcode({}, profile="main", bitDepth=10)]),
+        lambda spec: spec.update(a_transcode({}, profile="main", bitDepth=10)),
         ("spec.steps[0].transcode", "profile and bitDepth do not fit: high10 and main10 are of 10"),
     ),
     "a profile of 10 bit in 8": (
-        lambda spec: spec.update(
-            steps=[a_transcode({"profile": "main10"}, codec="HEVC", bitDepth=8)]
-        ),
+        lambda spec: spec.update(a_transcode({"profile": "main10"}, codec="HEVC", bitDepth=8)),
         ("spec.steps[0].transcode", "profile and bitDepth do not fit: high10 and main10 are of 10"),
     ),
     "both count and interval": (

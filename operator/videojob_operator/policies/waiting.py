@@ -115,7 +115,7 @@ def _patience_over(attempt: Attempt) -> datetime:
     return attempt.created_at + _PATIENCE
 
 
-def has_news(attempt: Attempt, observed: Observed, now: datetime) -> bool:
+def has_news(attempt: Attempt, observed: Observed) -> bool:
     """Whether a worker that should run is stuck, or may not start. Starting up is no news."""
     return attempt.suspended or _find_why(observed) is not None
 
