@@ -108,9 +108,9 @@ def play(url: str, folder: Path) -> dict[str, Any]:
         "lastSeek": SECONDS - 1,
         "patienceSeconds": 120,
     }
-    home = {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    home = {name: str(folder) for name in ("HOME", "XDG_CONFIG_HOME", "TMPDIR")}
     command = ["node", str(PAGES / "play.mjs"), json.dumps(asked)]
-    done = subprocess.run(command, env=home, capture_output=True, text=True)
+    done = subprocess.run(command, env={**os.environ, **home}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

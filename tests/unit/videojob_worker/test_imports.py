@@ -72,7 +72,7 @@ def start(seen: Path, *arguments: str, **environment: str) -> set[str]:
     path = f"{seen.parent}:{os.environ['PATH']}"
     done = subprocess.run(
         command,
-        env={**environment, "PATH": path, "SEEN": str(seen)},
+        env={**environment, "PATH": path, "SEEN": str(seen), "TMPDIR": str(seen.parent)},
         capture_output=True,
         text=True,
     )
