@@ -18,6 +18,10 @@ from videojob_api import names
 from videojob_operator.facts import has_ended
 
 
+_LIFE_SECONDS = 3.5
+"""Longer than a worker of `stages.yaml`, and all that is written about it."""
+
+
 async def measure_line(jobs: int) -> Outcome:
     """So many VideoJobs wait for few places: how soon a place is filled, and by whom."""
     places, probes = 20, 10
@@ -126,7 +130,7 @@ async def measure_latency(_: int) -> Outcome:
                     while len(made) <= number or len(seen) <= number:
                         news.clear()
                         await news.wait()
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(_LIFE_SECONDS)  # the cluster is idle again
             for task in tasks:
                 task.cancel()
     # Two watches: the Job's may be the faster one.
