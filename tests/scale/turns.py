@@ -17,7 +17,6 @@ from outcome import Figure, Outcome
 from videojob_api import names
 from videojob_operator.facts import has_ended
 
-
 _LIFE_SECONDS = 3.5
 """Longer than a worker of `stages.yaml`, and all that is written about it."""
 
