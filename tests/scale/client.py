@@ -19,6 +19,8 @@ from places import API_PORT
 
 Body = dict[str, Any]
 T = TypeVar("T")
+_NOT_FILLED_YET = (429, 500, 503)
+"""What the API server says while its cache of a kind is not filled."""
 
 
 class Client:
@@ -52,11 +54,14 @@ class Client:
         """What is there already, and what changes from then on, until cancelled.
 
         The server ends the watch of a client that can't follow for a moment; it goes on where it was.
+        So what is there is listed: a watch tells of it in no order, and would have no place to go on from.
         """
-        version = ""
+        listed = await self._list(path)
+        for found in listed["items"]:
+            yield "ADDED", found
+        version = listed["metadata"]["resourceVersion"]
         while True:
-            since = f"&resourceVersion={version}" if version else ""
-            url = f"{path}{'&' if '?' in path else '?'}watch=true{since}"
+            url = f"{path}{'&' if '?' in path else '?'}watch=true&resourceVersion={version}"
             async for line in self._lines(url):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
@@ -64,10 +69,19 @@ class Client:
                 version = event["object"]["metadata"]["resourceVersion"]
                 yield event["type"], event["object"]
 
+    async def _list(self, path: str) -> Body:
+        while True:
+            async with self._session.get(path) as answer:
+                if answer.status not in _NOT_FILLED_YET:
+                    answer.raise_for_status()
+                    found: Body = json.loads(await answer.read())
+                    return found
+            await asyncio.sleep(0.2)
+
     async def _lines(self, url: str) -> AsyncIterator[bytes]:
         timeout = aiohttp.ClientTimeout(total=None)
         async with self._session.get(url, timeout=timeout) as answer:
-            if answer.status in (429, 500, 503):  # a cache that is not filled yet
+            if answer.status in _NOT_FILLED_YET:
                 await asyncio.sleep(0.2)
                 return
             answer.raise_for_status()

@@ -173,11 +173,18 @@ async def run_floor(user: Client, writer: Client, life: Life, jobs: int, count: 
     plans: dict[str, tuple[Body, list[Body]]] = {}
     turns: dict[str, asyncio.Lock] = {}
     pending: set[asyncio.Task[None]] = set()
+    failed = asyncio.get_running_loop().create_future()
 
     def start(work: Any) -> None:
         task = asyncio.create_task(work)
         pending.add(task)
-        task.add_done_callback(pending.discard)
+        task.add_done_callback(end_of)
+
+    def end_of(task: asyncio.Task[None]) -> None:
+        pending.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error and not failed.done():
+            failed.set_exception(error)
 
     async def write(name: str, number: int) -> None:
         async with turns[name]:
@@ -215,7 +222,7 @@ async def run_floor(user: Client, writer: Client, life: Life, jobs: int, count: 
     await at_once(
         lambda n: user.request("POST", VIDEOJOBS, build_videojob(f"video-{n:05}")), range(jobs)
     )
-    await _wait(count, *watching)
+    await _wait(count, *watching, failed)
 
 
 async def run_bare(user: Client, _: Client, life: Life, jobs: int, count: Count) -> None:
@@ -237,14 +244,15 @@ async def run_bare(user: Client, _: Client, life: Life, jobs: int, count: Count)
     await _wait(count, watching)
 
 
-async def _wait(count: Count, *watching: asyncio.Task[None]) -> None:
-    """Until all are done, or a watch has failed."""
+async def _wait(count: Count, *others: asyncio.Future[None]) -> None:
+    """Until all are done, or a watch or a write has failed."""
     ready = asyncio.create_task(count.all.wait())
+    tasks: set[asyncio.Future[Any]] = {ready, *others}
     deadline = time.monotonic() + _GIVE_UP_SECONDS
     done, _ = await asyncio.wait(
-        [ready, *watching], return_when=asyncio.FIRST_COMPLETED, timeout=_GIVE_UP_SECONDS
+        tasks, return_when=asyncio.FIRST_COMPLETED, timeout=_GIVE_UP_SECONDS
     )
-    for task in (ready, *watching):
+    for task in tasks:
         task.cancel()
     for task in done - {ready}:
         task.result()
