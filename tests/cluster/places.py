@@ -63,7 +63,6 @@ LOCAL_PORTS = {
         "kubelet health": 16248,
         "kube-proxy health": 16256,
         "kube-proxy metrics": 16249,
-        "kwok": 16247,
         "operator": 16080,
     }.items()
 }

@@ -34,11 +34,11 @@ from videojob_api.status import InputState
 
 HERE = Path(__file__).parent
 NAMESPACE = "scale"
-NODES = 20
+NODES = tuple(f"gpu-{number}" for number in range(5))
 OPERATOR = "videojob-operator"
 """The user that both the operator and the floor write as."""
 
-_NODE_LIMITS = {"cpu": "4k", "memory": "16Ti", "pods": "2k", "nvidia.com/gpu": "1k"}
+_NODE_LIMITS = {"cpu": "16k", "memory": "64Ti", "pods": "4k", "nvidia.com/gpu": "4k"}
 _STORE = {
     "apiVersion": "videojob.dev/v1alpha1",
     "kind": "VideoStore",
@@ -116,7 +116,7 @@ def _build(tools: dict[str, Path]) -> list[Component]:
             "--node-monitor-grace-period=600s",
         ),
         _with(build_scheduler(kubernetes), "--kube-api-qps=500", "--kube-api-burst=1000"),
-        _build_kwok(tools["kwok"]),
+        *_build_kwoks(tools["kwok"]),
     ]
 
 
@@ -124,7 +124,12 @@ def _with(component: Component, *flags: str) -> Component:
     return Component(component.name, [*component.argv, *flags], component.health)
 
 
-def _build_kwok(folder: Path) -> Component:
+def _build_kwoks(folder: Path) -> list[Component]:
+    """One for each node, as kubelets are.
+
+    A watch that the API server ends because kwok can't follow, it begins anew without a version, and so
+    with all pods that it sees: one kwok for all nodes does stages again, and falls behind for good.
+    """
     stages = CONFIG / "stages.yaml"
     result = _good_result().to_termination_message()
     stages.write_text((HERE / "stages.yaml").read_text().replace("RESULT", result))
@@ -132,11 +137,10 @@ def _build_kwok(folder: Path) -> Component:
         str(folder / "kwok"),
         f"--kubeconfig={pki.kubeconfig('kwok')}",
         f"--config={stages}",
-        "--manage-all-nodes=true",
         "--node-lease-duration-seconds=600",
-        f"--server-address=127.0.0.1:{LOCAL_PORTS['kwok']}",
+        "--server-address=127.0.0.1:0",  # nobody asks it
     ]
-    return Component("kwok", argv)
+    return [Component(f"kwok-{node}", [*argv, f"--manage-single-node={node}"]) for node in NODES]
 
 
 def _good_result() -> Result:
@@ -187,13 +191,13 @@ def _fill(api: Api) -> None:
         )
     if not wait_until(lambda: _is_applied(api, json.dumps(_STORE)), 30):
         raise ScaleError("the CRDs are not served after half a minute")
-    for number in range(NODES):
-        name = f"gpu-{number:02}"
+    for name in NODES:
         status = {"capacity": _NODE_LIMITS, "allocatable": _NODE_LIMITS}
         api.apply(_document("v1", "Node", name, namespaced=False))
         api.merge(f"/api/v1/nodes/{name}/status", {"status": status})
-    if not wait_until(lambda: _ready_nodes(api) == NODES, 60, 0.5):
-        raise ScaleError(f"the fake nodes are not ready\n{processes.log_tail('kwok')}")
+    if not wait_until(lambda: _ready_nodes(api) == len(NODES), 60, 0.5):
+        log = processes.log_tail(f"kwok-{NODES[0]}")
+        raise ScaleError(f"the fake nodes are not ready\n{log}")
 
 
 def _is_applied(api: Api, document: str) -> bool:
@@ -227,7 +231,7 @@ def _wait_for_api(api: Api | None) -> None:
 
 
 def _check_ports() -> None:
-    names = ("etcd client", "etcd peer", "kube-controller-manager", "kube-scheduler", "kwok")
+    names = ("etcd client", "etcd peer", "kube-controller-manager", "kube-scheduler")
     for port in (API_PORT, LOCAL_PORTS["operator"], *(LOCAL_PORTS[name] for name in names)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -239,7 +243,8 @@ def _check_ports() -> None:
 
 def _end() -> None:
     """End what an earlier or this run has started; the newest first."""
-    for name in ("operator", "kwok", "kube-scheduler", "kube-controller-manager"):
+    kwoks = [f"kwok-{node}" for node in NODES]
+    for name in ("operator", *kwoks, "kube-scheduler", "kube-controller-manager"):
         processes.stop(name)
     processes.stop("kube-apiserver", grace_seconds=1)
     processes.stop("etcd", grace_seconds=1)
