@@ -172,19 +172,6 @@ async def run_floor(user: Client, writer: Client, life: Life, jobs: int, count: 
     """The same writes with no operator: as soon as a watch shows that each is due."""
     plans: dict[str, tuple[Body, list[Body]]] = {}
     turns: dict[str, asyncio.Lock] = {}
-    pending: set[asyncio.Task[None]] = set()
-    failed = asyncio.get_running_loop().create_future()
-
-    def start(work: Any) -> None:
-        task = asyncio.create_task(work)
-        pending.add(task)
-        task.add_done_callback(end_of)
-
-    def end_of(task: asyncio.Task[None]) -> None:
-        pending.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error and not failed.done():
-            failed.set_exception(error)
 
     async def write(name: str, number: int) -> None:
         async with turns[name]:
@@ -204,7 +191,7 @@ async def run_floor(user: Client, writer: Client, life: Life, jobs: int, count: 
                 name = seen["metadata"]["name"]
                 plans[name] = life.of(name, seen["metadata"]["uid"])
                 turns[name] = asyncio.Lock()
-                start(accept(name))
+                group.create_task(accept(name))
 
     async def watch_pods() -> None:
         at_work: set[str] = set()
@@ -213,16 +200,17 @@ async def run_floor(user: Client, writer: Client, life: Life, jobs: int, count: 
             name = seen["metadata"]["labels"][names.LABEL_JOB]
             if is_at_work(seen) and name not in at_work:
                 at_work.add(name)
-                start(write(name, 1))
+                group.create_task(write(name, 1))
             elif has_ended(seen) and name not in ended:
                 ended.add(name)
-                start(end(name))
+                group.create_task(end(name))
 
-    watching = [asyncio.create_task(watch_videojobs()), asyncio.create_task(watch_pods())]
-    await at_once(
-        lambda n: user.request("POST", VIDEOJOBS, build_videojob(f"video-{n:05}")), range(jobs)
-    )
-    await _wait(count, *watching, failed)
+    async with asyncio.TaskGroup() as group:  # a write that fails ends it all
+        watching = [group.create_task(watch_videojobs()), group.create_task(watch_pods())]
+        await at_once(
+            lambda n: user.request("POST", VIDEOJOBS, build_videojob(f"video-{n:05}")), range(jobs)
+        )
+        await _wait(count, *watching)
 
 
 async def run_bare(user: Client, _: Client, life: Life, jobs: int, count: Count) -> None:
@@ -244,15 +232,14 @@ async def run_bare(user: Client, _: Client, life: Life, jobs: int, count: Count)
     await _wait(count, watching)
 
 
-async def _wait(count: Count, *others: asyncio.Future[None]) -> None:
-    """Until all are done, or a watch or a write has failed."""
+async def _wait(count: Count, *watching: asyncio.Task[None]) -> None:
+    """Until all are done, or a watch has failed."""
     ready = asyncio.create_task(count.all.wait())
-    tasks: set[asyncio.Future[Any]] = {ready, *others}
     deadline = time.monotonic() + _GIVE_UP_SECONDS
     done, _ = await asyncio.wait(
-        tasks, return_when=asyncio.FIRST_COMPLETED, timeout=_GIVE_UP_SECONDS
+        [ready, *watching], return_when=asyncio.FIRST_COMPLETED, timeout=_GIVE_UP_SECONDS
     )
-    for task in tasks:
+    for task in (ready, *watching):
         task.cancel()
     for task in done - {ready}:
         task.result()
