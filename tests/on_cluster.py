@@ -118,6 +118,15 @@ class Kubectl:
         return self.wait(name, lambda s: s.get("phase") in TERMINAL, seconds=seconds)
 
 
+def eventually(what: Callable[[], Any], *, seconds: float) -> Any:
+    """What it gives, as soon as that is something."""
+    limit = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < limit, f"not within {seconds} s"
+        time.sleep(0.3)
+    return found
+
+
 @asynccontextmanager
 async def a_cluster() -> AsyncIterator[Cluster]:
     """What the operator speaks to the API server with."""

@@ -6,14 +6,22 @@ import base64
 import json
 import shlex
 import time
-from collections.abc import Callable
 from typing import Any
 
 import places
 import pytest
 import yaml
 from minio import Minio
-from on_cluster import Kubectl, a_python_pod, a_secret, a_store, a_videojob, published, upload
+from on_cluster import (
+    Kubectl,
+    a_python_pod,
+    a_secret,
+    a_store,
+    a_videojob,
+    eventually,
+    published,
+    upload,
+)
 from standardwebhooks import Webhook
 
 EXAMPLES = places.REPOSITORY / "examples"
@@ -41,15 +49,6 @@ def the_example(folder: str, clip: str, prefix: str, **spec: Any) -> dict[str, A
     body["spec"]["output"]["prefix"] = prefix
     body["spec"] |= spec
     return body
-
-
-def eventually(what: Callable[[], Any], *, seconds: float) -> Any:
-    """What it gives, as soon as that is something."""
-    limit = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < limit, f"not within {seconds} s"
-        time.sleep(0.3)
-    return found
 
 
 def is_gone(kube: Kubectl, name: str) -> bool:

@@ -108,6 +108,7 @@ def test_cancelled_it_stays_so_until_another_run_token(
     status = kube.wait("keynote", is_at_work)
     told = status["progress"]
     assert told["step"] == "stream"
+    assert 1 <= told["etaSeconds"] < 1800
     assert min(told["fps"], told["speed"]) > 0
     asked = time.monotonic()
     kube.ok("patch", "videojob", "keynote", "--type=merge", "-p", '{"spec": {"cancel": true}}')

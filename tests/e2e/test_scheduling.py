@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +14,7 @@ import places
 import pytest
 import yaml
 from minio import Minio
-from on_cluster import Kubectl, a_namespace, a_secret, a_store, a_videojob, metrics_of
+from on_cluster import Kubectl, a_namespace, a_secret, a_store, a_videojob, eventually, metrics_of
 
 EXAMPLES = places.REPOSITORY / "examples"
 TRANSCODE = [{"name": "web", "transcode": {"renditions": [{"height": 144}]}}]
@@ -28,6 +30,10 @@ def the_example(path: str, *, prefix: str, **accelerator: Any) -> list[dict[str,
             body["spec"]["output"]["prefix"] = f"{prefix}{body['metadata']['name']}/"
             body["spec"].setdefault("accelerator", {}).update(accelerator)
     return bodies
+
+
+def seconds_between(before: str, after: str) -> float:
+    return (datetime.fromisoformat(after) - datetime.fromisoformat(before)).total_seconds()
 
 
 def reasons(kube: Kubectl) -> set[str]:
@@ -49,8 +55,10 @@ def test_usage_counts_the_time_on_a_gpu(
     kube.apply(*the_example("15-gpu/videojob.yaml", prefix=prefix, mode="Required"))
     status = kube.wait_end("on-a-gpu")
     assert status["phase"] == "Succeeded", status
-    assert status["usage"]["gpuSeconds"] > 0
-    assert status["usage"]["cpuSeconds"] > 0
+    # A pod lives a little longer than it works; both are told in whole seconds.
+    lived = seconds_between(status["startedAt"], status["finishedAt"]) + 2
+    assert 1 <= status["usage"]["gpuSeconds"] <= lived
+    assert 0.2 < status["usage"]["cpuSeconds"] <= lived * (os.cpu_count() or 1)
     assert status["usage"]["bytesIn"] == media.stat_object("media", clip).size
     assert status["usage"]["bytesOut"] == status["outputBytes"]
     (job,) = kube.items("jobs")
@@ -77,6 +85,8 @@ def test_when_all_gpus_are_taken_the_cpu_is_used_after_a_while_and_said_so(
     before = metrics_of(deploy.NAMESPACE).get(counter, 0)
     hold(kube, clip, "holder", accelerator={"mode": "Required", "count": 2})
     kube.apply(*the_example("15-gpu/videojob.yaml", prefix=prefix, fallbackAfterSeconds=5))
+    firm = {"mode": "Required", "fallbackAfterSeconds": 1}
+    kube.apply(a_videojob("firm", clip, steps=TRANSCODE, accelerator=firm))
     status = kube.wait("on-a-gpu", lambda s: "No node" in s.get("message", ""), seconds=20)
     assert "Insufficient nvidia.com/gpu" in status["message"]
     assert status["accelerator"]["used"] == "nvidia.com/gpu"
@@ -94,6 +104,8 @@ def test_when_all_gpus_are_taken_the_cpu_is_used_after_a_while_and_said_so(
     gone = [j for j in kube.items("jobs") if j["metadata"]["labels"]["videojob.dev/attempt"] == "1"]
     mine = [j for j in gone if j["metadata"]["labels"]["videojob.dev/videojob"] == "on-a-gpu"]
     assert mine == [], "the Job that waited for a GPU was left behind"
+    status = kube.status("firm")
+    assert (status["phase"], status["accelerator"]["used"]) == ("Pending", "nvidia.com/gpu")
 
 
 def test_a_claim_is_explained_whether_its_template_or_its_device_is_missing(
@@ -238,6 +250,8 @@ WORKLOADS: dict[str, Any] = {
 def a_line(installed: None) -> Iterator[None]:
     """The operator lets three workers run at once, two of a namespace, and reads Kueue's Workloads."""
     cluster = Kubectl("default")
+    # Those of the tests before go with their namespaces, which takes a while, and would stand in line.
+    eventually(lambda: not cluster.items("videojobs", "--all-namespaces"), seconds=90)
     cluster.apply(WORKLOADS)
     cluster.ok("wait", "--for=condition=Established", "crd/workloads.kueue.x-k8s.io")
     limits = ["maxRunning=3", "maxRunningPerNamespace=2"]
@@ -247,12 +261,15 @@ def a_line(installed: None) -> Iterator[None]:
     cluster.ok("delete", "crd", "workloads.kueue.x-k8s.io", "--wait=false")
 
 
-def wait_in_line(kube: Kubectl, name: str) -> None:
-    """It waits, and says for what."""
+def wait_in_line(kube: Kubectl, name: str, *, position: int) -> None:
+    """It waits, and says for what, and where it stands: the next, among the next 3, 10, 30, …"""
     status = kube.wait(name, lambda s: s.get("phase") == "Queued", seconds=20)
     limits = "at most 3 in all and 2 in a namespace may run at once"
     assert f"in line: it needs a worker, and {limits}" in status["message"]
-    assert status["queue"]["position"] in (1, 3, 10)
+    status = kube.wait(name, lambda s: s.get("queue") == {"position": position}, seconds=30)
+    assert ("next in line" if position == 1 else f"the next {position} in line") in status[
+        "message"
+    ]
 
 
 @pytest.mark.alone
@@ -262,14 +279,15 @@ def test_the_fewest_pods_go_first_then_the_urgent_one_then_the_older(
     """One place becomes free, and one after the other has it."""
     with a_namespace("crowd") as crowd, a_namespace("newcomer") as newcomer:
         hold(kube, clip, "holder", "leaver")
-        kube.apply(*the_example("18-priority/videojob.yaml", prefix=prefix))
-        for name in ("archive", "news"):
-            wait_in_line(kube, name)  # as its namespace is full; there is room for another's
+        for body in the_example("18-priority/videojob.yaml", prefix=prefix):
+            kube.apply(body)
+            # As its namespace is full; there is room for another's. The second goes first.
+            wait_in_line(kube, body["metadata"]["name"], position=1)
         hold(crowd, clip, "holder")
         newcomer.apply(a_secret(), a_store(), a_videojob("modest", clip))
-        wait_in_line(newcomer, "modest")  # as there is no room at all
+        wait_in_line(newcomer, "modest", position=1)  # as there is no room at all
         kube.apply(a_videojob("flash", clip, scheduling={"priority": 100}))
-        wait_in_line(kube, "flash")
+        wait_in_line(kube, "flash", position=3)  # after modest and news
         assert len(kube.items("jobs")) == 2
         kube.ok("delete", "videojob", "leaver")
         ends = [newcomer.wait_end("modest")]

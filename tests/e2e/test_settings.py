@@ -24,6 +24,7 @@ from hearing import RATE, Samples, listen, loudness_lufs, true_peak_db
 from looking import likeness, look, noise_of
 from minio import Minio
 from on_cluster import a_namespace, a_secret, a_store, a_videojob, published, upload
+from PIL import Image
 from rare_films import PQ
 
 WORDS = "1\n00:00:00,500 --> 00:00:01,500\nGuten Tag\n"
@@ -67,14 +68,25 @@ WEB = transcode(
     audio={"tracks": "All", "channels": 1, "bitrateKbps": 48},
 )
 MARK = {"key": "assets/red.png", "position": "TopLeft", "widthPercent": 50, "marginPercent": 10}
+TIMES = [0.48, 0.88, 2.48]
 LOUD = {"targetLufs": -24, "truePeakDb": -9}
 STEPS = [
     WEB,
-    transcode("rated", {"height": 180}, **FAST, bitrateKbps=300, maxBitrateKbps=400),
+    transcode(
+        "rated",
+        {"height": 180},
+        **FAST,
+        bitrateKbps=300,
+        maxBitrateKbps=400,
+        audio={"tracks": "All"},
+    ),
     transcode(
         "kept", {"height": 360}, remux="WhenPossible", subtitles="Keep", maxBitrateKbps=20000
     ),
     transcode("dropped", {"height": 64}, **FAST),
+    transcode("mute", {"height": 64}, **FAST, audio={"tracks": "None"}),
+    transcode("single", {"height": 64}, **FAST, packaging="HLS", audio={"tracks": "Default"}),
+    {"name": "measured", "from": "rated", "quality": {"metrics": ["PSNR"]}},
     transcode("marked", {"height": 180}, **FAST, crf=10, watermark={**MARK, "opacity": 0.5}),
     transcode("even", {"height": 64}, **FAST, loudness=LOUD),
     {"name": "quiet", "extractAudio": {"format": "WAV", "track": 0, "loudness": LOUD}},
@@ -88,6 +100,7 @@ STEPS = [
     {"name": "clean", "clean": {}},
     {"name": "rough", "thumbnails": {"times": [0.5], "quality": 10}},
     {"name": "fine", "thumbnails": {"times": [0.5], "quality": 95}},
+    {"name": "chosen", "thumbnails": {"times": TIMES, "format": "PNG", "width": 160}},
     {"name": "all-cuts", "scenes": {"threshold": 8, "minSceneSeconds": 0.1}},
     {"name": "long-scenes", "scenes": {"threshold": 8, "minSceneSeconds": 1}},
     {"name": "no-cuts", "scenes": {"threshold": 95, "minSceneSeconds": 0.1}},
@@ -169,6 +182,11 @@ def told_by_x264(path: Path) -> dict[str, str]:
     return dict(word.split("=", 1) for word in found[1].decode().split() if "=" in word)
 
 
+def sound_tracks(path: Path) -> int:
+    with av.open(str(path)) as film:
+        return len(film.streams.audio)
+
+
 def packets(path: Path, kind: str = "video") -> list[bytes]:
     with av.open(str(path)) as film:
         return [bytes(packet) for packet in film.demux(**{kind: 0}) if packet.size]
@@ -211,6 +229,9 @@ def test_sound_has_as_many_tracks_channels_and_bits_as_asked(made: Made) -> None
         assert seen["channels"] == 1
         assert int(seen["bit_rate"]) == pytest.approx(48_000, rel=0.35)
     assert stream(made.path("dropped/64p.mp4"), "a")["channels"] == 2
+    several = {name: sound_tracks(made.path(f"{name}p.mp4")) for name in ("rated/180", "mute/64")}
+    assert several == {"rated/180": 2, "mute/64": 0}
+    assert len([p for p in made.folder.glob("single/*.mp4") if not p.name[0].isdigit()]) == 1
 
 
 def test_what_may_stay_as_it_is_stays_and_brings_its_subtitles(made: Made) -> None:
@@ -283,6 +304,30 @@ def test_babble_is_as_strong_as_asked(made: Made) -> None:
 def test_pictures_are_as_fine_as_asked(made: Made) -> None:
     rough, fine = (made.path(f"{name}/0001.jpg").stat().st_size for name in ("rough", "fine"))
     assert fine > 3 * rough
+
+
+def test_pictures_are_the_frames_shown_at_the_times_that_were_asked(made: Made) -> None:
+    with av.open(str(made.film)) as film:
+        decoded = [
+            (frame.time, frame.reformat(160, 90).to_ndarray(format="rgb24").astype(int))
+            for frame in film.decode(video=0)
+        ]
+    assert sorted(p.name for p in made.folder.glob("chosen/0*")) == [
+        f"{n:04}.png" for n in range(1, len(TIMES) + 1)
+    ]
+    for number, seconds in enumerate(TIMES, start=1):
+        with Image.open(made.path(f"chosen/{number:04}.png")) as image:
+            assert (image.format, image.size) == ("PNG", (160, 90))
+            picture = np.array(image.convert("RGB")).astype(int)
+        shown_at, _ = min(decoded, key=lambda one: float(np.abs(one[1] - picture).mean()))
+        assert shown_at == max(time for time, _ in decoded if time is not None and time <= seconds)
+
+
+def test_renditions_are_measured_as_asked_and_no_more(made: Made) -> None:
+    told = json.loads(made.path("measured/quality.json").read_text())
+    (rendition,) = told["renditions"]
+    assert set(rendition["metrics"]) == {"PSNR"}
+    assert 20 < rendition["metrics"]["PSNR"]["mean"] < 60
 
 
 def test_cuts_are_told_as_strong_and_as_far_apart_as_asked(made: Made) -> None:

@@ -10,7 +10,7 @@ import deploy
 import minio_server
 import pytest
 from minio import Minio
-from on_cluster import Kubectl, a_secret, a_store, a_videojob, offered
+from on_cluster import Kubectl, a_secret, a_store, a_videojob, eventually, offered, published
 
 
 def condition(status: dict[str, Any], type_: str) -> dict[str, Any]:
@@ -136,6 +136,23 @@ def test_a_missing_bucket_is_named_and_no_pod_loops(kube: Kubectl, store: Minio,
     assert end["failure"]["reason"] == "DeadlineExceeded"
     assert "nowhere-at-all" in end["message"], "the deadline hides why it waited"
     assert len(kube.items("pods")) <= 4, "asked more often than the back-off allows"
+
+
+def test_a_deadline_ends_what_works_and_leaves_what_is_published(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    films, prefix = [clip] * 60, f"results/{kube.namespace}/"
+    body = a_videojob("late", *films, prefix=prefix, parallelism=1, activeDeadlineSeconds=20)
+    kube.apply(body)
+    end = kube.wait_end("late", seconds=60)
+    assert (end["phase"], end["failure"]["reason"]) == ("Failed", "DeadlineExceeded")
+    done = end["inputCounts"]["succeeded"]
+    assert 0 < done < len(films)
+    ended = {"Succeeded", "Failed"}
+    eventually(lambda: {p["status"]["phase"] for p in kube.items("pods")} <= ended, seconds=60)
+    manifests = {key for key in published(media, prefix) if key.endswith("/manifest.json")}
+    assert done <= len(manifests) <= done + 1, "the last may have published and not been heard"
+    assert kube.status("late")["phase"] == "Failed"
 
 
 @pytest.fixture
