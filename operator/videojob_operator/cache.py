@@ -80,6 +80,11 @@ class Cache:
         known = self._videojobs.get(key)
         return known.body if known is not None else None
 
+    def has_videojob(self, key: Key, uid: str) -> bool:
+        """Whether that very VideoJob is there, as last seen."""
+        known = self._videojobs.get(key)
+        return known is not None and known.uid == uid
+
     def is_over(self, key: Key) -> bool:
         """Whether a VideoJob has ended, as last seen."""
         known = self._videojobs.get(key)
@@ -176,8 +181,12 @@ class Cache:
         return key
 
     def drop_job(self, body: Body) -> Key | None:
-        """Forget a Job that is gone."""
+        """Forget a Job that is gone, and its pods: those that have ended nobody would drop any more."""
         self._job_keys.pop(_uid(body), None)
+        owner = body["metadata"].get("labels", {}).get(names.LABEL_UID, "")
+        for pod in self._pods.of(owner):
+            if is_owned_by(pod, _uid(body)):
+                self._pods.drop(owner, pod)
         return self._drop(self._jobs, body)
 
     def key_of_job(self, uid: str) -> Key | None:

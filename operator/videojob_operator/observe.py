@@ -108,6 +108,7 @@ async def _look_around(observed: Observed, world: World) -> Observed:
     await _recall_jobs(key, uid, current, status, world)
     jobs = await _jobs(key, uid, status, world)
     attempts = tuple(job for job in jobs if job.run_id == current)
+    world.book.fold(uid, current, attempts)
     if not status.phase.is_terminal:
         await _take_over(key, uid, current, status, attempts, world)
         attempts = tuple(_with_pods(uid, attempt, world) for attempt in attempts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from videojob_api.report import ProgressReport, Report, Result
 from videojob_api.status import InputState, Usage
@@ -15,6 +16,8 @@ from videojob_api.status import InputState, Usage
 from . import metrics
 from .attempt import Attempt, Ending
 from .totals import add_usage, without_usage
+
+_SEVERAL_PODS = ""
 
 
 @dataclass
@@ -29,6 +32,17 @@ class _AttemptPages:
     ignored: dict[int, int] = field(default_factory=dict)
     """How many failures of an input the Job had passed over when its pods were last looked at."""
     given_up: set[int] = field(default_factory=set)
+
+
+def _fold(earlier: _AttemptPages, later: _AttemptPages) -> _AttemptPages:
+    """What two attempts have told, the later one first; none of their pods will say more."""
+    heard = {i: r for i, r in earlier.results.items() if i not in later.endings}
+    cost = add_usage([*earlier.costs.values(), *later.costs.values()])
+    return _AttemptPages(
+        results=heard | later.results,
+        endings=earlier.endings | later.endings,
+        costs={_SEVERAL_PODS: cost} if cost else {},
+    )
 
 
 class ReportBook:
@@ -156,6 +170,20 @@ class ReportBook:
             results |= page.results
             endings |= page.endings
         return results, endings
+
+    def fold(self, uid: str, run_id: str, attempts: Iterable[Attempt]) -> None:
+        """Keep what is known of Jobs that are gone on one page: where a store refuses there are hundreds.
+
+        Args:
+            uid: of the VideoJob.
+            run_id: of its run.
+            attempts: those of it whose Jobs are there.
+        """
+        oldest = min((attempt.number for attempt in attempts), default=0)
+        pages = self._pages.get(uid, {})
+        gone = sorted(key for key in pages if key[0] == run_id and key[1] < oldest)
+        for earlier, later in pairwise(gone):
+            pages[later] = _fold(pages.pop(earlier), pages[later])
 
     def count_claims(self, uid: str, run_id: str, index: int, claims: int) -> None:
         """A worker claims so many outputs that are not its input's: counted when it is first seen."""

@@ -143,6 +143,18 @@ def test_a_pod_that_ended_by_itself_stays_for_what_it_says_until_it_is_forgotten
     assert cache.pods_of(UID) == ()
 
 
+def test_a_pod_that_ended_goes_with_its_job_and_another_jobs_stays() -> None:
+    """Where a store refuses there is one Job after the other, for as long as a day."""
+    cache = Cache()
+    cache.put_videojob(a_videojob_at(1))
+    for number in (1, 2):
+        cache.put_job(a_job_body(number=number, uid=f"job-{number}"))
+        cache.drop_pod(an_ended_pod(44, name=f"pod-{number}", job_uid=f"job-{number}"))
+    assert len(cache.pods()) == 2
+    cache.drop_job(a_job_body(number=1, uid="job-1"))
+    assert [pod["metadata"]["name"] for pod in cache.pods()] == ["pod-2"]
+
+
 @pytest.mark.parametrize("uid", [None, "a successor of that name"])
 def test_a_pod_that_ended_does_not_outlive_its_videojob(uid: str | None) -> None:
     cache = Cache()

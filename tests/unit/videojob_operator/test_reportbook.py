@@ -5,7 +5,7 @@ from __future__ import annotations
 from builders import NOW, RUN_ID, UID, a_report, a_result
 
 from videojob_api.report import Report
-from videojob_api.status import InputState
+from videojob_api.status import InputState, Usage
 from videojob_operator.attempt import Attempt, Ending
 from videojob_operator.reportbook import ReportBook
 
@@ -118,6 +118,29 @@ def test_the_newest_attempt_that_says_something_is_believed() -> None:
     results, endings = book.results(UID, RUN_ID)
     assert set(results) == {1}, "what the first pod said is not about the second"
     assert endings[0].exit_code == 137
+
+
+def test_attempts_whose_jobs_are_gone_take_one_page_and_nothing_is_lost() -> None:
+    book = ReportBook()
+    for number in range(1, 300):
+        attempt = an_attempt(number)
+        refused = a_result(0, outputs=0, state=InputState.FAILED, exitCode=44)
+        book.record_ending(UID, attempt, 0, Ending(44, pod=f"a-{number}"), refused)
+        book.record_costs(UID, attempt, {f"a-{number}": Usage(cpu_seconds=2)})
+    book.record_ending(UID, an_attempt(1), 1, Ending(0), a_result(1))
+    book.record_ending(UID, an_attempt(2), 2, Ending(137), None)
+    book.record(UID, report(index=2, attempt=1, result=a_result(2).model_dump(by_alias=True)))
+    book.record(UID, report(50, attempt=299))
+    known = book.results(UID, RUN_ID), book.usage(UID, RUN_ID)
+    assert set(known[0][0]) == {0, 1}, "the first says nothing of the second's pod"
+    book.fold(UID, RUN_ID, ())
+    assert len(book._pages[UID]) == 299, "their Jobs may not be known yet"
+    book.fold(UID, "another-run", [an_attempt(299)])
+    for _ in range(2):
+        book.fold(UID, RUN_ID, [an_attempt(298), an_attempt(299)])
+        assert len(book._pages[UID]) == 3
+        assert (book.results(UID, RUN_ID), book.usage(UID, RUN_ID)) == known
+    assert percents(book, an_attempt(299)) == {0: 50}
 
 
 def test_videojobs_do_not_see_each_other() -> None:
