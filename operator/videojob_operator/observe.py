@@ -136,7 +136,8 @@ async def _look_around(observed: Observed, world: World) -> Observed:
         waiting=tuple(
             parse_waiting_pod(pod)
             for pod in (world.cache.pods_of_job(uid, newest.uid) if newest else ())
-            if pod.get("status", {}).get("phase") == "Pending"
+            # The kubelet tells that the worker has ended before the pod's own phase says so.
+            if pod.get("status", {}).get("phase") == "Pending" and not has_ended(pod)
         ),
         hanging=tuple(
             hanging

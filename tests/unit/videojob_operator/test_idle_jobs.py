@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from builders import NOW, a_pod_body, a_videojob, seconds
+from builders import NOW, a_pod_body, a_videojob, an_ended_pod, seconds
 from fake_cluster import (
     StillWorld,
     a_world_with_a_videojob,
@@ -18,6 +18,7 @@ from fake_cluster import (
 from videojob_api import names
 from videojob_operator.decide import decide
 from videojob_operator.errors import ClusterError
+from videojob_operator.observe import observe
 from videojob_operator.observed import Key, WakeJob
 from videojob_operator.reconcile import reconcile
 
@@ -43,6 +44,20 @@ def test_one_with_a_pod_that_lives_is_left_alone() -> None:
     situation = a_videojob().running()
     decision = decide(situation, NOW)
     assert not any(isinstance(action, WakeJob) for action in decision.actions)
+
+
+async def test_a_worker_that_has_ended_does_not_wait_though_its_pod_never_ran() -> None:
+    """The kubelet tells the end of a container before the pod's phase, which may still be Pending."""
+    world, key = a_world_with_a_videojob(2)
+    await reconcile(key, world)
+    job_uid = the_job(world)["metadata"]["uid"]
+    ended = an_ended_pod(42, name="ended", job_uid=job_uid)
+    ended["status"]["phase"] = "Pending"
+    for pod in (ended, a_pod_body(index=1, name="waits", job_uid=job_uid, phase="Pending")):
+        world.cache.put_pod(pod)
+    observed = await observe(key, world)
+    assert observed is not None
+    assert [pod.name for pod in observed.waiting] == ["waits"]
 
 
 async def a_forgotten_job() -> tuple[StillWorld, Key]:
