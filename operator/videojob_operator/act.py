@@ -99,6 +99,10 @@ async def _create_job(observed: Observed, action: CreateJob, world: World) -> No
         await _delete_job(observed, DeleteJob(name, job["metadata"]["uid"]), world)
         raise JobRefusedError("something has changed it on its way into nonsense", is_final=True)
     world.cache.put_job(job)
+    wanted = action.manifest["metadata"]["annotations"].get(names.ANNOTATION_RUN_TOKEN)
+    if made.run_token not in (None, wanted):
+        # An operator before made it and could not say so: it is looked at as a run of its own.
+        raise Conflict(f"Job {name} was made for runToken {made.run_token!r}, not {wanted!r}")
     log_of_run(made.run_id, made.number)
 
 

@@ -14,7 +14,7 @@ from fake_cluster import StillWorld, a_world, fake
 from videojob_operator import metrics
 from videojob_operator.act import act, build_event
 from videojob_operator.decide import decide
-from videojob_operator.errors import ClusterError
+from videojob_operator.errors import ClusterError, Conflict
 from videojob_operator.facts import parse_attempt
 from videojob_operator.observed import Action, CreateJob, DeleteJob, EmitEvent, Observed
 
@@ -48,6 +48,23 @@ async def test_a_job_that_an_earlier_operator_made_is_learnt() -> None:
     other = StillWorld(world.cluster, world.settings)
     await act(observed, (create,), other)
     assert len(other.cache.jobs_of(UID)) == 1
+
+
+async def test_a_job_that_was_made_for_another_run_token_does_not_stand_in_for_this_run() -> None:
+    """An operator made it and died before it could say so; then the token was changed."""
+    first = a_videojob(runToken="1").with_store()
+    (made,) = decide(first, NOW).actions
+    world = a_world()
+    await act(first, (made,), world)
+    other = StillWorld(world.cluster, world.settings)
+    second = a_videojob(runToken="2").with_store()
+    (create,) = decide(second, NOW).actions
+    with pytest.raises(Conflict, match="made for runToken '1', not '2'"):
+        await act(second, (create,), other)
+    (job,) = other.cache.jobs_of(UID)
+    again = replace(second, attempts=(parse_attempt(job),))
+    assert again.is_due_to_rerun
+    assert decide(again, NOW).policy == "decide_rerun"
 
 
 async def test_a_long_order_is_there_before_its_job_and_belongs_to_the_videojob() -> None:
