@@ -232,7 +232,7 @@ class Observed:
     @property
     def stopping(self) -> tuple[Attempt, ...]:
         """Jobs whose workers have been told to stop and have not all done so."""
-        return tuple(a for a in (*self.earlier, *self.attempts) if a.deleted and not a.is_over)
+        return tuple(a for a in (*self.earlier, *self.attempts) if a.deleted and a.may_work)
 
     @property
     def input_count(self) -> int:
@@ -270,12 +270,12 @@ class DeleteJob:
 
     @classmethod
     def of(cls, attempt: Attempt) -> DeleteJob:
-        """The Job of an attempt; one at work stays until one can tell that its workers have stopped."""
+        """The Job of an attempt; it stays until one can tell that no worker of it is left."""
         return cls(
             attempt.name,
             attempt.uid,
             attempt.order_in_config_map,
-            stays_for_pods=not attempt.is_over,
+            stays_for_pods=attempt.may_work,
         )
 
 

@@ -157,7 +157,7 @@ def test_a_job_that_would_go_on_for_ever_is_stopped_with_the_verdict() -> None:
     situation = situation.with_newest(given_up=frozenset({0}), ended_at=None)
     decision, status = decided(situation)
     (job,) = situation.attempts
-    assert decision.actions[0] == DeleteJob(job.name, job.uid)
+    assert decision.actions[0] == DeleteJob(job.name, job.uid, stays_for_pods=True)
     assert (status.phase, status.failure and status.failure.reason) == (F, "Evicted")
 
 

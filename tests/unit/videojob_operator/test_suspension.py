@@ -55,6 +55,8 @@ def test_a_job_that_would_go_on_with_what_was_given_up_is_stopped_too() -> None:
     at_work, stop = stop_workers(given_up)
     assert at_work
     assert [one.uid for one in stop] == [given_up.attempts[0].uid]
+    assert stop[0].stays_for_pods, "the next one's workers would write beside its last"
+    assert given_up.with_newest(deleted=True).stopping
 
 
 def test_at_rest_it_says_how_much_is_done_and_asks_for_nothing() -> None:
