@@ -51,7 +51,13 @@ async def reconcile(key: Key, world: World) -> float | None:
 
 
 def stand_in_line(observed: Observed, decision: Decision, world: World) -> None:
-    """Tell the operator's own line what a VideoJob has and wants; a wish granted takes its places."""
+    """Tell the operator's own line what a VideoJob has and wants; a wish granted takes its places.
+
+    One that went while it was looked at would stand there for good, and hold up all behind it.
+    """
+    if not world.cache.has_videojob(observed.key, observed.uid):
+        world.line.forget(observed.uid)
+        return
     made = (one.pods for one in decision.actions if isinstance(one, CreateJob))
     jobs = () if observed.status.phase.is_terminal else (*observed.earlier, *observed.attempts)
     held = max(sum(a.pods for a in jobs), *made, 0)  # after the end, its Jobs only lag behind

@@ -15,10 +15,11 @@ from videojob_api.status import Phase, VideoJobStatus
 from videojob_operator.decide import decide
 from videojob_operator.facts import parse_attempt, parse_workload
 from videojob_operator.handlers import job_seen, workload_seen
+from videojob_operator.observe import observe
 from videojob_operator.observed import CreateJob, Key, Place
 from videojob_operator.policies.queueing import coarse
 from videojob_operator.policies.wording import keep_if_same_causes
-from videojob_operator.reconcile import reconcile
+from videojob_operator.reconcile import reconcile, stand_in_line
 from videojob_operator.resync import count_places, look_at_unfinished, resync
 
 
@@ -216,6 +217,21 @@ async def test_places_of_a_videojob_that_went_unseen_are_free_after_a_resync() -
     world.line.settle(first, "uid-of-a-ghost", 1, None)
     await resync(world)
     assert world.line.pods == 0
+
+
+async def test_one_that_goes_while_it_is_looked_at_does_not_stay_in_line() -> None:
+    """It would be called for ever, and nobody behind it."""
+    first_world, first = a_world_with_a_videojob()
+    world = limited(first_world, 1)
+    second = put_videojob(world, "second")
+    for key in (first, second):
+        await reconcile(key, world)
+    assert world.line.length == 1
+    observed = await observe(second, world)
+    assert observed is not None
+    world.forget_videojob(fake(world).drop("videojobs", second.name))
+    stand_in_line(observed, decide(observed, world.now()), world)
+    assert world.line.length == 0
 
 
 # ---- Kueue's
