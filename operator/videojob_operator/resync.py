@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
@@ -18,7 +20,7 @@ from videojob_api.status import Phase
 
 from . import metrics
 from .cluster import Body
-from .errors import ClusterError, Gone
+from .errors import ClusterError, Forbidden, Gone
 from .facts import has_ended, parse_attempt
 from .manifests import pods_at_once
 from .observe import parse_spec
@@ -29,6 +31,8 @@ from .world import World
 log = structlog.get_logger()
 
 INTERVAL_SECONDS = 600
+_FIRST_SECONDS = 30
+"""What the first looks have asked for may have gone before the watches were up: it is never told of."""
 _PLURALS = ("videojobs", "jobs", "pods")
 _SETTLE_SECONDS = 2
 """After the first sign of a gap: more of the same list is on its way, and other watches had one too."""
@@ -37,13 +41,16 @@ _SETTLE_SECONDS = 2
 async def resync_forever(world: World) -> None:
     """Compare after each gap and now and then, until cancelled."""
     world.compared_at = time.monotonic()  # the watches begin with lists of their own
+    pause = _FIRST_SECONDS
     while True:
         with suppress(TimeoutError):
-            await asyncio.wait_for(world.gap.wait(), INTERVAL_SECONDS)
+            await asyncio.wait_for(world.gap.wait(), pause)
+        looks_again = world.gap.is_set() or pause > _FIRST_SECONDS  # at first, all has just been
+        pause = INTERVAL_SECONDS
         await asyncio.sleep(_SETTLE_SECONDS)
         world.gap.clear()
         try:
-            ghosts = await resync(world)
+            ghosts = await resync(world, looks_again=looks_again)
         except ClusterError as error:
             log.warning("resync failed; trying again", error=str(error))
             world.gap.set()
@@ -59,7 +66,8 @@ async def count_places(world: World) -> None:
     """
     if world.line.is_open:
         return
-    for namespace in world.settings.watch_namespaces or ("",):
+
+    async def count(namespace: str) -> None:
         pods: Counter[tuple[Key, str]] = Counter()
         """By VideoJob: several attempts of one may have their Jobs still."""
         videojobs = world.cluster.each_metadata("videojobs", namespace)
@@ -70,8 +78,10 @@ async def count_places(world: World) -> None:
                 with suppress(KeyError, ValueError):  # none of ours: nobody waits for its end
                     key = Key(job["metadata"]["namespace"], labels[names.LABEL_JOB])
                     pods[key, uid] += parse_attempt(job).pods
-        for (key, uid), count in pods.items():
-            world.line.settle(key, uid, count, None)
+        for (key, uid), places in pods.items():
+            world.line.settle(key, uid, places, None)
+
+    await _in_each_namespace(world, count)
     for _, known in world.cache.videojobs():
         if known.phase == Phase.QUEUED:
             _stand_again(known.body, world)
@@ -79,9 +89,34 @@ async def count_places(world: World) -> None:
 
 async def look_at_unfinished(world: World) -> None:
     """Look at what works or waits before kopf lists all, which takes a while where thousands have ended."""
-    for namespace in world.settings.watch_namespaces or ("",):
+
+    async def look(namespace: str) -> None:
         async for body in world.cluster.each_unfinished(namespace):
             look_at_listed(body, world)
+
+    await _in_each_namespace(world, look)
+
+
+async def _in_each_namespace(
+    world: World, look: Callable[[str], Coroutine[Any, Any, None]]
+) -> set[str]:
+    """Look into each namespace that is served, and say which of several may not be looked into.
+
+    Such a one has gone, most likely, and the rights in it too: the others must not suffer from that.
+
+    Raises:
+        Forbidden: if no namespace may be looked into.
+    """
+    served, closed = world.settings.watch_namespaces or ("",), set[str]()
+    for namespace in served:
+        try:
+            await look(namespace)
+        except Forbidden as error:
+            closed.add(namespace)
+            if len(closed) == len(served):
+                raise
+            log.warning("namespace passed over", namespace=namespace, error=str(error))
+    return closed
 
 
 def _stand_again(body: Body, world: World) -> None:
@@ -96,23 +131,26 @@ def _stand_again(body: Body, world: World) -> None:
     world.line.settle(key, meta["uid"], 0, ticket)
 
 
-async def resync(world: World) -> int:
-    """One comparison; how many ghosts were found.
+async def resync(world: World, *, looks_again: bool = True) -> int:
+    """One comparison, and perhaps a look at all that has not ended; how many ghosts were found.
 
     What is there is listed by its metadata alone: ten thousand statuses are not read to learn that they are
     known. Only what the watches have not told is asked for.
     """
     known = _remembered(world)
-    there = {
-        _uid(body): (plural, _identity(body))
-        for plural in _PLURALS
-        for namespace in world.settings.watch_namespaces or ("",)
-        async for body in world.cluster.each_metadata(plural, namespace)
-    }
+    there: dict[str, tuple[str, Body]] = {}
+
+    async def look(namespace: str) -> None:
+        for plural in _PLURALS:
+            async for body in world.cluster.each_metadata(plural, namespace):
+                there[_uid(body)] = plural, _identity(body)
+
+    closed = await _in_each_namespace(world, look)
     ghosts = [
         (plural, body)
         for plural, body in known.values()
-        if _uid(body) not in there and (plural == "videojobs" or not has_ended(body))
+        if _uid(body) not in there and body["metadata"]["namespace"] not in closed
+        if plural == "videojobs" or not has_ended(body)
     ]
     for plural, body in ghosts:
         _forget(plural, body, world)
@@ -124,7 +162,7 @@ async def resync(world: World) -> int:
     missed = [one for one in missed if not _is_known(*one, world)]
     found = [await _catch_up(plural, body, world) for plural, body in missed]
     for key, _ in world.cache.videojobs():
-        if not world.cache.is_at_rest(key):
+        if looks_again and not world.cache.is_at_rest(key):
             world.queue.add(key)
     metrics.WATCH_MISSED.set(sum(found))
     world.line.keep_only({known.uid for _, known in world.cache.videojobs()})

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import deploy
 import pytest
 from minio import Minio
-from on_cluster import Kubectl, a_videojob, metrics_of
+from on_cluster import Kubectl, a_videojob, eventually, metrics_of
 
 pytestmark = pytest.mark.alone
 
+KEEP_SECONDS = 5
 LADDER = [{"name": "web", "transcode": {"renditions": [{"height": 480}, {"height": 240}]}}]
 
 
@@ -48,22 +49,33 @@ def test_with_a_store_it_has_a_thumbnail_made(
     assert kube.items("videojobs") == [], "the test's VideoJob was left behind"
 
 
+def neighbour(kube: Kubectl) -> str:
+    """The other namespace that is served."""
+    return f"{kube.namespace}-other"
+
+
 @pytest.fixture
 def alone_in(kube: Kubectl, installed: None) -> Iterator[str]:
-    """An operator with rights in the test's namespace only; the cluster-wide one sleeps meanwhile."""
+    """An operator with rights in the test's namespaces only; the cluster-wide one sleeps meanwhile."""
     deploy.stop()
+    Kubectl("default").ok("create", "namespace", neighbour(kube))
     namespace = f"{kube.namespace}-op"
     deploy.ensure(
         release="tenant",
         namespace=namespace,
-        values=["crds.enabled=false", f"watchNamespaces={{{kube.namespace}}}"],
+        values=[
+            "crds.enabled=false",
+            f"watchNamespaces={{{kube.namespace},{neighbour(kube)}}}",
+            f"childrenKeepSeconds={KEEP_SECONDS}",
+        ],
     )
     yield namespace
-    Kubectl("default").ok("delete", "namespace", namespace, "--wait=false")
+    spare = (namespace, neighbour(kube))
+    Kubectl("default").ok("delete", "namespace", *spare, "--wait=false", "--ignore-not-found")
     deploy.ensure()
 
 
-def test_an_operator_of_one_namespace_needs_no_right_in_the_cluster(
+def test_an_operator_of_named_namespaces_needs_no_right_in_the_cluster(
     kube: Kubectl, media: Minio, clip: str, alone_in: str
 ) -> None:
     kube.apply(a_videojob("own", clip, steps=LADDER))
@@ -81,3 +93,18 @@ def test_an_operator_of_one_namespace_needs_no_right_in_the_cluster(
     assert metrics['videojob_operator_reconcile_total{result="error"}'] == 0
     refused = [name for name, count in reports.items() if 'result="4' in name and count]
     assert refused == [], "the worker's own reports were refused"
+
+    eventually(lambda: not kube.items("jobs") and not kube.items("pods"), seconds=60)
+    assert kube.status("own") == status, "its result went with its Job"
+
+
+def test_an_operator_of_named_namespaces_outlives_one_of_them(
+    kube: Kubectl, media: Minio, clip: str, alone_in: str
+) -> None:
+    """The rights in a namespace go with it: all that is asked about it is forbidden from then on."""
+    Kubectl("default").ok("delete", "namespace", neighbour(kube), "--timeout=60s")
+    operator = Kubectl(alone_in)
+    operator.ok("rollout", "restart", "deployment/tenant-videojob")
+    operator.ok("rollout", "status", "deployment/tenant-videojob", "--timeout=60s")
+    kube.apply(a_videojob("after", clip))
+    assert kube.wait_end("after")["phase"] == "Succeeded"

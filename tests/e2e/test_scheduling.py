@@ -262,7 +262,7 @@ def a_line(installed: None) -> Iterator[None]:
 
 
 def wait_in_line(kube: Kubectl, name: str, *, position: int) -> None:
-    """It waits, and says for what, and where it stands: the next, among the next 3, 10, 30, …"""
+    """It waits, and says for what, and where it stands: the next, or among the next so many."""
     status = kube.wait(name, lambda s: s.get("phase") == "Queued", seconds=20)
     limits = "at most 3 in all and 2 in a namespace may run at once"
     assert f"in line: it needs a worker, and {limits}" in status["message"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -19,15 +19,17 @@ from builders import (
     a_videojob_body,
     an_ended_pod,
 )
-from fake_cluster import StillWorld, a_world, fake
+from fake_cluster import FakeCluster, StillWorld, a_world, fake
 from virtual_time import in_virtual_time
 
 from videojob_api.report import Report
 from videojob_operator import metrics
-from videojob_operator.errors import ClusterError
+from videojob_operator.cluster import Body
+from videojob_operator.errors import ClusterError, Forbidden
 from videojob_operator.handlers import job_seen, live_pod_seen, videojob_seen
 from videojob_operator.observed import Key
-from videojob_operator.resync import look_at_unfinished, resync, resync_forever
+from videojob_operator.resync import count_places, look_at_unfinished, resync, resync_forever
+from videojob_operator.world import World
 
 
 def queued(world: StillWorld) -> set[Key]:
@@ -193,10 +195,10 @@ async def test_only_the_namespaces_that_are_served_are_listed() -> None:
     await resync(world)
     assert [path.split("/namespaces/")[1] for _, path in fake(world).requests] == [
         "one/videojobs",
-        "two/videojobs",
         "one/jobs",
-        "two/jobs",
         "one/pods",
+        "two/videojobs",
+        "two/jobs",
         "two/pods",
     ]
 
@@ -220,11 +222,13 @@ async def resyncing(world: StillWorld) -> AsyncIterator[None]:
 
 
 @in_virtual_time
-async def test_it_happens_every_ten_minutes_and_again_at_once_when_it_fails() -> None:
+async def test_it_happens_soon_after_the_start_then_every_ten_minutes_and_at_once_when_it_fails() -> (
+    None
+):
     world = a_world()
     fake(world).failures = [ClusterError("down", 500)]
     async with resyncing(world):
-        await asyncio.sleep(599)
+        await asyncio.sleep(29)
         assert fake(world).requests == []
         await asyncio.sleep(4)
         assert len(fake(world).requests) == 1, "it failed"
@@ -234,6 +238,29 @@ async def test_it_happens_every_ten_minutes_and_again_at_once_when_it_fails() ->
         assert len(fake(world).requests) == 4
         await asyncio.sleep(20)
         assert len(fake(world).requests) == 7
+
+
+@in_virtual_time
+async def test_what_went_between_the_first_looks_and_the_watches_is_no_ghost_for_long() -> None:
+    """The first list does not have it, and no event ever says that it is gone."""
+    world = a_world()
+    world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body()))
+    world.cache.put_job(a_job_body())
+    async with resyncing(world):
+        await asyncio.sleep(33)
+    assert world.cache.jobs_of(UID) == ()
+    assert queued(world) == {KEY}
+
+
+@in_virtual_time
+async def test_soon_after_the_start_nobody_is_looked_at_again() -> None:
+    world = a_world()
+    world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body()))
+    async with resyncing(world):
+        await asyncio.sleep(33)
+        assert queued(world) == set()
+        await asyncio.sleep(605)
+        assert queued(world) == {KEY}
 
 
 @in_virtual_time
@@ -257,6 +284,41 @@ async def test_a_gap_is_a_list_of_what_is_known_already(body: dict[str, Any]) ->
     for type_, is_gap in ((None, False), ("MODIFIED", False), (None, True)):
         await seen[kind](event={"type": type_, "object": body}, memo=world, logger=None)
         assert world.gap.is_set() is is_gap
+
+
+# ---- several namespaces
+
+
+class Closed(FakeCluster):
+    """One namespace has gone, and the operator's rights in it too."""
+
+    async def request(self, method: str, path: str, **how: Any) -> Body:
+        if "/namespaces/gone/" in path:
+            raise Forbidden("not allowed in the namespace gone", 403)
+        return await super().request(method, path, **how)
+
+
+async def test_a_namespace_that_is_gone_keeps_nobody_from_the_others() -> None:
+    world = a_world(Closed(), watch_namespaces=("gone", KEY.namespace), max_running=1)
+    lost = a_videojob_body(uid="lost")
+    lost["metadata"] |= {"name": "lost", "namespace": "gone"}
+    world.cache.put_videojob(lost)
+    fake(world).put("videojobs", a_videojob_body())
+    await look_at_unfinished(world)
+    await count_places(world)
+    assert queued(world) == {KEY}
+    world.cache.put_job(a_job_body())
+    assert await resync(world) == 1, "the Job, which went; nothing is known of the other namespace"
+    assert world.cache.videojob(Key("gone", "lost")) is not None
+
+
+@pytest.mark.parametrize("ask", [look_at_unfinished, count_places, resync])
+async def test_where_no_namespace_may_be_looked_into_it_says_so(
+    ask: Callable[[World], Awaitable[object]],
+) -> None:
+    world = a_world(Closed(), watch_namespaces=("gone",), max_running=1)
+    with pytest.raises(Forbidden, match="not allowed"):
+        await ask(world)
 
 
 # ---- before the first list
