@@ -41,11 +41,18 @@ async def measure_line(jobs: int) -> Outcome:
                 before = cpu_seconds(pid)
                 gaps, ahead = await _watch_turns(client, places, probes)
                 used = cpu_seconds(pid) - before
+            started = time.monotonic()
+            with control_plane.operator(max_running=str(places)) as pid:
+                await until_ready()
+                await until_in_sync(jobs)
+                again, cpu = time.monotonic() - started, cpu_seconds(pid)
     outcome.figures = [
         Figure("place freed to the next Job, median", statistics.median(gaps), None, "s"),
         Figure("place freed to the next Job, worst", max(gaps), 2, "s"),
         Figure("one of high priority: applied to its Job, worst", max(ahead), None, "s"),
         Figure("operator's CPU per turn", 1000 * used / max(1, len(gaps)), None, "ms"),
+        Figure("restart among them: start to in sync", again, 15, "s"),
+        Figure("CPU of that", cpu, None, "s"),
     ]
     return outcome
 
