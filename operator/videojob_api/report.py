@@ -35,10 +35,14 @@ _CUT = ("warnings", "logTail", "message")
 _DROPPED = ("acceleratorReason", "logKey", "facts", "manifestKey")
 
 
-def _clean(value: Any) -> Any:
+def clean_text(text: str) -> str:
     """Without control characters, and marks that turn the direction of text: these get to terminals."""
+    return _UNPRINTABLE.sub("", text)
+
+
+def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return _UNPRINTABLE.sub("", value)
+        return clean_text(value)
     if isinstance(value, list):
         return [_clean(item) for item in value]
     return {k: _clean(v) for k, v in value.items()} if isinstance(value, dict) else value

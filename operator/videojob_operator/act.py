@@ -18,6 +18,7 @@ import structlog
 from videojob_api import names
 
 from . import metrics
+from .attempt import Attempt
 from .clock import format_time
 from .errors import ClusterError, Conflict, Forbidden, Gone, Invalid, JobRefusedError
 from .facts import is_owned_by
@@ -72,9 +73,10 @@ async def _create_job(observed: Observed, action: CreateJob, world: World) -> No
     """The Job, made now or by an earlier try; a known one is not made again: a quota may be full."""
     namespace = action.manifest["metadata"]["namespace"]
     name = action.manifest["metadata"]["name"]
-    known = world.cache.own_jobs_of(observed.key, observed.uid)
-    if any(job["metadata"]["name"] == name and world.attempt_of(job) for job in known):
-        return
+    for job in world.cache.own_jobs_of(observed.key, observed.uid):
+        if job["metadata"]["name"] == name and (made := world.attempt_of(job)):
+            _check_run(made, action)
+            return
     try:
         if action.config_map is not None:
             await _put_config_map(action.config_map, world)
@@ -99,11 +101,19 @@ async def _create_job(observed: Observed, action: CreateJob, world: World) -> No
         await _delete_job(observed, DeleteJob(name, job["metadata"]["uid"]), world)
         raise JobRefusedError("something has changed it on its way into nonsense", is_final=True)
     world.cache.put_job(job)
+    _check_run(made, action)
+    log_of_run(made.run_id, made.number)
+
+
+def _check_run(made: Attempt, action: CreateJob) -> None:
+    """Refuse a Job that an operator before made and could not say so: it is another run's.
+
+    Raises:
+        Conflict: the VideoJob is looked at again, with that Job.
+    """
     wanted = action.manifest["metadata"]["annotations"].get(names.ANNOTATION_RUN_TOKEN)
     if made.run_token not in (None, wanted):
-        # An operator before made it and could not say so: it is looked at as a run of its own.
-        raise Conflict(f"Job {name} was made for runToken {made.run_token!r}, not {wanted!r}")
-    log_of_run(made.run_id, made.number)
+        raise Conflict(f"Job {made.name} was made for runToken {made.run_token!r}, not {wanted!r}")
 
 
 async def _put_config_map(body: dict[str, Any], world: World) -> None:

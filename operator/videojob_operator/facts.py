@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from videojob_api import names
 from videojob_api.base import parse_quantity
 from videojob_api.indexes import parse_indexes
-from videojob_api.report import Result
+from videojob_api.report import Result, clean_text
 from videojob_api.status import Phase, Usage
 from videojob_api.videojob import VideoJobSpec
 
@@ -289,13 +289,14 @@ def _pod_ending(pod: Body) -> tuple[str, Ending, Result | None]:
             ending = Ending(
                 exit_code=ended.get("exitCode"),
                 reason=status.get("reason") or ended.get("reason", ""),
-                message=status.get("message") or text,
+                message=clean_text(status.get("message") or text),
                 pod=meta["name"],
             )
             result = parse_result(text)
             when = ended.get("finishedAt") or meta["creationTimestamp"]
             return when, (ending if result is None else _without_message(ending)), result
-    ending = Ending(None, status.get("reason", ""), status.get("message", ""), meta["name"])
+    said = clean_text(status.get("message", ""))
+    ending = Ending(None, status.get("reason", ""), said, meta["name"])
     return meta["creationTimestamp"], ending, None
 
 

@@ -105,7 +105,7 @@ async def _look_around(observed: Observed, world: World) -> Observed:
     log_of_run(current, status.attempt or 0)
     template = await find_template(key, observed.spec, status, world)
     spec, template = use_template(observed.spec, template)
-    await _recall_jobs(key, uid, current, status, world)
+    await _recall_jobs(observed, world)
     jobs = await _jobs(key, uid, status, world)
     attempts = tuple(job for job in jobs if job.run_id == current)
     world.book.fold(uid, current, attempts)
@@ -213,19 +213,19 @@ def parse_status(body: Body) -> VideoJobStatus:
         return VideoJobStatus.model_validate(needed)
 
 
-async def _recall_jobs(
-    key: Key, uid: str, run_id: str, status: VideoJobStatus, world: World
-) -> None:
+async def _recall_jobs(observed: Observed, world: World) -> None:
     """Once for each run that is not its VideoJob's first Job: those before may not be known yet.
 
     After a start the first looks come before the watch has told of all Jobs. What their pods have cost
     would be counted again, how they ended would be lost, and workers of the run before would go on beside
-    this one's.
+    this one's. Nor may the first one, of a VideoJob whose outputs are to be deleted: what no Job has made
+    is not looked for.
     """
-    is_first = names.run_number(run_id) == 1 and (status.attempt or 0) < 2
+    uid, run_id, status = observed.uid, observed.run_id, observed.status
+    is_first = observed.run == 1 and (status.attempt or 0) < 2 and observed.removal is None
     if status.phase.is_terminal or is_first or world.book.has_taken_over(uid, run_id):
         return
-    async for job in world.cluster.each_job_of(key.namespace, uid):
+    async for job in world.cluster.each_job_of(observed.key.namespace, uid):
         world.cache.put_job(job)
 
 

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -34,6 +35,7 @@ INTERVAL_SECONDS = 600
 _FIRST_SECONDS = 30
 """What the first looks have asked for may have gone before the watches were up: it is never told of."""
 _PLURALS = ("videojobs", "jobs", "pods")
+_RIGHTS_SECONDS = 5
 _SETTLE_SECONDS = 2
 """After the first sign of a gap: more of the same list is on its way, and other watches had one too."""
 
@@ -45,12 +47,12 @@ async def resync_forever(world: World) -> None:
     while True:
         with suppress(TimeoutError):
             await asyncio.wait_for(world.gap.wait(), pause)
-        looks_again = world.gap.is_set() or pause > _FIRST_SECONDS  # at first, all has just been
+        is_first = pause == _FIRST_SECONDS and not world.gap.is_set()
         pause = INTERVAL_SECONDS
         await asyncio.sleep(_SETTLE_SECONDS)
         world.gap.clear()
         try:
-            ghosts = await resync(world, looks_again=looks_again)
+            ghosts = await resync(world, ghosts_alone=is_first)
         except ClusterError as error:
             log.warning("resync failed; trying again", error=str(error))
             world.gap.set()
@@ -102,21 +104,32 @@ async def _in_each_namespace(
 ) -> set[str]:
     """Look into each namespace that is served, and say which of several may not be looked into.
 
-    Such a one has gone, most likely, and the rights in it too: the others must not suffer from that.
+    Such a one has gone, most likely, and the rights in it too: the others must not suffer from that. An
+    API server that has just been started says so too, until it has read all rights.
 
     Raises:
         Forbidden: if no namespace may be looked into.
     """
-    served, closed = world.settings.watch_namespaces or ("",), set[str]()
-    for namespace in served:
-        try:
-            await look(namespace)
-        except Forbidden as error:
-            closed.add(namespace)
-            if len(closed) == len(served):
-                raise
-            log.warning("namespace passed over", namespace=namespace, error=str(error))
+    served = world.settings.watch_namespaces or ("",)
+    closed = {namespace for namespace in served if await _is_closed(namespace, look)}
+    if closed:
+        await asyncio.sleep(_RIGHTS_SECONDS)
+        closed = {namespace for namespace in closed if await _is_closed(namespace, look)}
+    if len(closed) == len(served):
+        raise Forbidden(f"no right to look into {' or '.join(served)}", HTTPStatus.FORBIDDEN)
     return closed
+
+
+async def _is_closed(namespace: str, look: Callable[[str], Coroutine[Any, Any, None]]) -> bool:
+    """Whether the rights in a namespace are missing."""
+    try:
+        await look(namespace)
+    except Forbidden as error:
+        if not namespace or error.status != HTTPStatus.FORBIDDEN:
+            raise
+        log.warning("namespace passed over", namespace=namespace, error=str(error))
+        return True
+    return False
 
 
 def _stand_again(body: Body, world: World) -> None:
@@ -131,8 +144,8 @@ def _stand_again(body: Body, world: World) -> None:
     world.line.settle(key, meta["uid"], 0, ticket)
 
 
-async def resync(world: World, *, looks_again: bool = True) -> int:
-    """One comparison, and perhaps a look at all that has not ended; how many ghosts were found.
+async def resync(world: World, *, ghosts_alone: bool = False) -> int:
+    """One comparison; how many ghosts were found. At first, the lists of the watches are on their way.
 
     What is there is listed by its metadata alone: ten thousand statuses are not read to learn that they are
     known. Only what the watches have not told is asked for.
@@ -154,6 +167,9 @@ async def resync(world: World, *, looks_again: bool = True) -> int:
     ]
     for plural, body in ghosts:
         _forget(plural, body, world)
+    world.line.keep_only({known.uid for _, known in world.cache.videojobs()})
+    if ghosts_alone:
+        return len(ghosts)
     # What went while the lists were read must not come back with them.
     went = known.keys() - _remembered(world).keys()
     missed = [one for uid, one in there.items() if uid not in went and not _is_known(*one, world)]
@@ -162,10 +178,9 @@ async def resync(world: World, *, looks_again: bool = True) -> int:
     missed = [one for one in missed if not _is_known(*one, world)]
     found = [await _catch_up(plural, body, world) for plural, body in missed]
     for key, _ in world.cache.videojobs():
-        if looks_again and not world.cache.is_at_rest(key):
+        if not world.cache.is_at_rest(key):
             world.queue.add(key)
     metrics.WATCH_MISSED.set(sum(found))
-    world.line.keep_only({known.uid for _, known in world.cache.videojobs()})
     return len(ghosts)
 
 

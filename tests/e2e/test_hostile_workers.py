@@ -136,6 +136,7 @@ def service_account_key() -> str:
     return subprocess.check_output(command, text=True)
 
 
+@pytest.mark.alone
 def test_a_token_is_good_for_its_own_input_and_nothing_else(
     kube: Kubectl, media: Minio, clip: str, endpoint: str
 ) -> None:

@@ -142,9 +142,9 @@ def test_a_deadline_ends_what_works_and_leaves_what_is_published(
     kube: Kubectl, media: Minio, clip: str
 ) -> None:
     films, prefix = [clip] * 60, f"results/{kube.namespace}/"
-    body = a_videojob("late", *films, prefix=prefix, parallelism=1, activeDeadlineSeconds=20)
+    body = a_videojob("late", *films, prefix=prefix, parallelism=1, activeDeadlineSeconds=45)
     kube.apply(body)
-    end = kube.wait_end("late", seconds=60)
+    end = kube.wait_end("late", seconds=90)
     assert (end["phase"], end["failure"]["reason"]) == ("Failed", "DeadlineExceeded")
     done = end["inputCounts"]["succeeded"]
     assert 0 < done < len(films)

@@ -34,7 +34,7 @@ def refuse(
     return Decision(
         policy="refuse",
         actions=(
-            *(DeleteJob.of(a) for a in observed.attempts if not a.is_over),
+            *(DeleteJob.of(a) for a in observed.attempts if a.may_work),
             EmitEvent("Warning", reason, message),
         ),
         status=describe(

@@ -41,6 +41,8 @@ def test_workers_of_a_refused_job_are_stopped() -> None:
     assert decide(running, NOW).actions[0] == DeleteJob(job.name, job.uid, stays_for_pods=True)
     over = running.with_newest(ended_at=NOW)
     assert [type(a) for a in decide(over, NOW).actions] == [EmitEvent]
+    given_up = running.with_newest(given_up=frozenset({0}), failed=frozenset({0}))
+    assert isinstance(decide(given_up, NOW).actions[0], DeleteJob), "Kubernetes goes on with it"
 
 
 def test_a_refusal_for_now_is_said_again_only_as_progress() -> None:

@@ -62,6 +62,8 @@ async def test_a_job_that_was_made_for_another_run_token_does_not_stand_in_for_t
     with pytest.raises(Conflict, match="made for runToken '1', not '2'"):
         await act(second, (create,), other)
     (job,) = other.cache.jobs_of(UID)
+    with pytest.raises(Conflict, match="made for runToken"):
+        await act(second, (create,), other)  # as when the watch has told of it meanwhile
     again = replace(second, attempts=(parse_attempt(job),))
     assert again.is_due_to_rerun
     assert decide(again, NOW).policy == "decide_rerun"

@@ -172,6 +172,15 @@ def test_the_last_pod_of_an_index_counts() -> None:
         assert found[1][0].exit_code == 0
 
 
+def test_last_words_that_are_no_result_do_nothing_to_a_terminal() -> None:
+    """A crash's log, or what a worker that was taken over wants to be read."""
+    (ending, result) = parse_endings([an_ended_pod(1, "\x1b[2Jall\u202e\nis well\x07")])[0]
+    assert (ending.message, result) == ("[2Jall\nis well", None)
+    evicted = an_ended_pod(137)
+    evicted["status"] |= {"reason": "Evicted", "message": "\x1b[31mdisk"}
+    assert parse_endings([evicted])[0][0].message == "[31mdisk"
+
+
 def test_a_terminated_container_is_an_end_before_the_pod_says_so() -> None:
     pod = an_ended_pod(0)
     pod["status"]["phase"] = "Running"

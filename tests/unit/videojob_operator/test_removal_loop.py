@@ -50,6 +50,21 @@ def clean_up_ends(world: StillWorld, message: str) -> None:
     fake(world).put("pods", pod)
 
 
+async def test_what_a_job_has_made_that_no_status_tells_of_goes_too() -> None:
+    """It was made, has ended, and was deleted, all before an operator could write that down."""
+    before = await a_held_world()
+    job = before.cache.jobs()[0]
+    fake(before).put("jobs", {**job, "status": {"completedIndexes": "0", "succeeded": 1}})
+    (body,) = fake(before).all("videojobs")
+    body["status"] = {"observedGeneration": -1}
+    body["metadata"]["deletionTimestamp"] = a_time()
+    world = StillWorld(before.cluster, before.settings)
+    world.cache.put_videojob(fake(world).put("videojobs", body))
+    for _ in range(3):
+        await reconcile(KEY, world)
+    assert CLEAN_UP in {job["metadata"]["name"] for job in fake(world).all("jobs")}
+
+
 async def test_from_the_deletion_to_the_end() -> None:
     world = await a_held_world()
     (worker,) = fake(world).all("jobs")

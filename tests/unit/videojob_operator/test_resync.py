@@ -22,6 +22,7 @@ from builders import (
 from fake_cluster import FakeCluster, StillWorld, a_world, fake
 from virtual_time import in_virtual_time
 
+from videojob_api import names
 from videojob_api.report import Report
 from videojob_operator import metrics
 from videojob_operator.cluster import Body
@@ -253,12 +254,15 @@ async def test_what_went_between_the_first_looks_and_the_watches_is_no_ghost_for
 
 
 @in_virtual_time
-async def test_soon_after_the_start_nobody_is_looked_at_again() -> None:
+async def test_soon_after_the_start_nobody_is_looked_at_again_nor_asked_for() -> None:
+    """The first list may still be on its way: what it has is not missed."""
     world = a_world()
     world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body()))
+    fake(world).put("jobs", a_job_body())
     async with resyncing(world):
-        await asyncio.sleep(33)
+        await asyncio.sleep(40)
         assert queued(world) == set()
+        assert world.cache.jobs_of(UID) == ()
         await asyncio.sleep(605)
         assert queued(world) == {KEY}
 
@@ -298,6 +302,7 @@ class Closed(FakeCluster):
         return await super().request(method, path, **how)
 
 
+@in_virtual_time
 async def test_a_namespace_that_is_gone_keeps_nobody_from_the_others() -> None:
     world = a_world(Closed(), watch_namespaces=("gone", KEY.namespace), max_running=1)
     lost = a_videojob_body(uid="lost")
@@ -312,12 +317,33 @@ async def test_a_namespace_that_is_gone_keeps_nobody_from_the_others() -> None:
     assert world.cache.videojob(Key("gone", "lost")) is not None
 
 
+@in_virtual_time
+async def test_rights_that_are_missing_for_a_moment_hide_no_places() -> None:
+    """An API server that has just been started has not read them yet."""
+    world = a_world(watch_namespaces=("other", KEY.namespace), max_running=1)
+    fake(world).put("videojobs", a_videojob_body())
+    job = a_job_body()
+    job["metadata"]["labels"][names.LABEL_JOB] = KEY.name
+    fake(world).put("jobs", job)
+    fake(world).failures = [Forbidden("no rights yet", 403)] * 2
+    await count_places(world)
+    assert world.line.pods == 1
+
+
+async def test_who_is_not_known_at_all_is_not_passed_over() -> None:
+    world = a_world(watch_namespaces=("other", KEY.namespace))
+    fake(world).failures = [Forbidden("Unauthorized", 401)]
+    with pytest.raises(Forbidden, match="Unauthorized"):
+        await look_at_unfinished(world)
+
+
 @pytest.mark.parametrize("ask", [look_at_unfinished, count_places, resync])
+@in_virtual_time
 async def test_where_no_namespace_may_be_looked_into_it_says_so(
     ask: Callable[[World], Awaitable[object]],
 ) -> None:
     world = a_world(Closed(), watch_namespaces=("gone",), max_running=1)
-    with pytest.raises(Forbidden, match="not allowed"):
+    with pytest.raises(Forbidden, match="no right to look into gone"):
         await ask(world)
 
 
