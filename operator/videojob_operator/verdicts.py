@@ -110,9 +110,9 @@ def judge(observed: Observed) -> Verdicts:
             verdict = judge_success(index, attempt, observed)
             if newest or not verdict.again:
                 found[index] = verdict
-        if attempt.deleted:
-            continue  # whoever stopped its workers made them fail
         ended_badly = attempt.failed | (attempt.open if attempt.ended_at else frozenset())
+        if attempt.deleted:  # whoever stopped its workers made the others fail
+            ended_badly = attempt.given_up
         for index in ended_badly:
             known = found.get(index)
             unheard = index not in observed.results and index not in observed.endings

@@ -11,6 +11,7 @@ from videojob_api.status import InputState, Phase, VideoJobStatus
 from videojob_operator.decide import decide
 from videojob_operator.observed import Decision, DeleteJob, EmitEvent
 from videojob_operator.policies.outcomes import decide_outcome
+from videojob_operator.verdicts import judge
 
 S, F, R = Phase.SUCCEEDED, Phase.FAILED, Phase.REJECTED
 
@@ -148,6 +149,19 @@ def test_out_of_memory_is_tried_again_at_once_and_siblings_keep_their_ends(
     situation = ended(*siblings, 45).with_store()
     assert decide_outcome(situation, NOW) is None
     assert decide(situation, NOW).policy == "decide_admit"
+
+
+def test_a_verdict_stands_though_its_job_is_being_deleted_and_it_could_not_be_written() -> None:
+    """The write that was to follow the deletion met a newer VideoJob."""
+    situation = (
+        a_videojob().running().with_index(0, exit_code=None, reason="Evicted", message="low")
+    )
+    given_up = situation.with_newest(given_up=frozenset({0}), ended_at=None, deleted=True)
+    decision, status = decided(given_up)
+    assert (status.phase, status.failure and status.failure.reason) == (Phase.FAILED, "Evicted")
+    assert not any(isinstance(action, DeleteJob) for action in decision.actions)
+    stopped = situation.with_newest(ended_at=None, deleted=True)
+    assert judge(stopped).failed == frozenset(), "its workers were made to fail"
 
 
 def test_a_job_that_would_go_on_for_ever_is_stopped_with_the_verdict() -> None:
