@@ -9,6 +9,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from .base import Tolerant
+from .report import Told
 from .work_order import FolderTarget, S3Target
 
 MAX_TEXT = 1000
@@ -26,7 +27,7 @@ class CleanUpOrder(Tolerant):
     folder: FolderTarget | None = None
 
 
-class CleanUpResult(Tolerant):
+class CleanUpResult(Told):
     """What was done."""
 
     deleted: int = 0

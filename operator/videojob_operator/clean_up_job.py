@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from videojob_api import names
 from videojob_api.clean_up import CleanUpOrder, CleanUpResult
-from videojob_api.report import clean_text
 from videojob_api.scheduling import Scheduling
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
@@ -141,7 +140,6 @@ def parse_clean_up(job: Body, pods: Iterable[Body]) -> CleanUp:
 
 def _parse_result(text: str) -> CleanUpResult:
     try:
-        result = CleanUpResult.model_validate_json(text)
+        return CleanUpResult.model_validate_json(text)
     except ValidationError:  # it crashed: the kubelet gives the log's end
-        result = CleanUpResult(complete=False, message=f"It ended so: {text[-500:]}")
-    return result.model_copy(update={"message": clean_text(result.message)})
+        return CleanUpResult(complete=False, message=f"It ended so: {text[-500:]}")

@@ -293,6 +293,16 @@ def a_pod(at: str, **state: Any) -> dict[str, Any]:
             "Traceback: boom",
             CleanUpResult(complete=False, message="It ended so: Traceback: boom"),
         ),
+        (
+            "Failed",
+            "\x1b[2Jboom\u202e",
+            CleanUpResult(complete=False, message="It ended so: [2Jboom"),
+        ),
+        (
+            "Complete",
+            '{"deleted": 2, "message": "\\u001b[2Jgone"}',
+            CleanUpResult(deleted=2, message="[2Jgone"),
+        ),
     ],
 )
 def test_the_newest_pod_tells_how_it_ended(
