@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -242,9 +242,33 @@ def a_world_with_a_videojob(inputs: int = 1, **spec: Any) -> tuple[StillWorld, K
     return world, KEY
 
 
-def status_of(world: StillWorld) -> VideoJobStatus:
-    """The status of the only VideoJob."""
-    (body,) = fake(world).all("videojobs")
+def put_videojob(world: StillWorld, name: str, namespace: str = KEY.namespace, **spec: Any) -> Key:
+    """One more VideoJob; its namespace has a store too."""
+    cluster = fake(world)
+    (store, *_) = cluster.all("videostores")
+    store["metadata"] = {"name": "media", "namespace": namespace}
+    cluster.put("videostores", store)
+    body = a_videojob_body(uid=f"uid-of-{namespace}-{name}", **spec)
+    body["metadata"] |= {"name": name, "namespace": namespace}
+    body["metadata"]["creationTimestamp"] = "2026-03-01T11:00:00Z"
+    world.cache.put_videojob(cluster.put("videojobs", body))
+    return Key(namespace, name)
+
+
+def limited(world: StillWorld, limit: int) -> StillWorld:
+    """The same with an operator that lets so many workers run; it knows the same VideoJobs and no more."""
+    settings = replace(world.settings, max_running=limit)
+    return StillWorld(world.cluster, settings, cache=world.cache)
+
+
+def restarted(world: StillWorld) -> StillWorld:
+    """The same cluster with an operator that knows nothing of it yet."""
+    return StillWorld(world.cluster, world.settings)
+
+
+def status_of(world: StillWorld, key: Key = KEY) -> VideoJobStatus:
+    """What stands on a VideoJob."""
+    body = fake(world).objects["videojobs", key.namespace, key.name]
     return VideoJobStatus.model_validate(body["status"])
 
 
@@ -278,6 +302,11 @@ def reported(world: StillWorld, percent: float, *, index: int = 0, attempt: int 
     """A worker told how far it is."""
     report = Report(run_id=RUN_ID, attempt=attempt, index=index, progress=a_report(percent))
     world.book.record(UID, report)
+
+
+def queued(world: World) -> set[Key]:
+    """The keys that wait to be looked at."""
+    return {*world.queue._urgent, *world.queue._patient}
 
 
 async def settled(world: StillWorld) -> None:

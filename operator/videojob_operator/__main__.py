@@ -27,12 +27,13 @@ from .census import Census
 from .certificates import Pair, ensure_certificate
 from .cluster import Cluster
 from .errors import ClusterError
+from .first_looks import look_at_unfinished
 from .handlers import REGISTRY, build_kopf_settings, watch_workloads
 from .leadership import hold_lease, lead
 from .logs import configure_logging
 from .reconcile import reconcile
 from .reports import Reports
-from .resync import count_places, look_at_unfinished, resync_forever
+from .resync import resync_forever
 from .seeds import ensure_seed_key
 from .settings import Settings
 from .web import build_health_app, build_tls, serving
@@ -105,7 +106,6 @@ async def _run_parts(world: World, stop: asyncio.Event) -> None:
     if settings.leader_elect:  # first: the lease runs while places are counted
         parts.append(asyncio.create_task(hold_lease(world), name="lease"))
     await patiently(stop, look_at_unfinished, world)
-    await patiently(stop, count_places, world)
     parts += [
         asyncio.create_task(
             kopf.operator(

@@ -81,7 +81,7 @@ async def job_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     old = None if before is None or deleted or cleans_up else memo.attempt_of(before)
     new = memo.attempt_of(body) if old is not None else None
     if old is None or new is None:
-        _look_at(key, memo)
+        _look_at(key, memo, urgent=event["type"] is not None)
     elif old != new:
         _look_at(key, memo, _COUNTERS_SECONDS if old.differs_in_counters_alone(new) else 0)
 
@@ -95,7 +95,7 @@ async def live_pod_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
     deleted, before = event["type"] == "DELETED", memo.cache.known_pod(body)
     key = memo.cache.drop_pod(body) if deleted else memo.cache.put_pod(body)
     if deleted or before is None or not is_same_pod(before, body):
-        _look_at(key, memo)
+        _look_at(key, memo, urgent=event["type"] is not None)
 
 
 async def workload_seen(event: kopf.RawEvent, memo: World, **_: Any) -> None:
@@ -118,12 +118,14 @@ def watch_workloads() -> None:
 
 
 def _is_taken(body: dict[str, Any], world: World) -> bool:
-    """Remember a listed VideoJob if it asks for nothing; whether kopf need not tell of it."""
-    if not is_at_rest(body):
+    """Whether kopf need not tell of a listed VideoJob: it asks for nothing, or is known as it is."""
+    known = world.cache.knows_videojob(body)
+    if not (known or is_at_rest(body)):
         return False
     metrics.WATCH_LAST_EVENT.labels(resource="videojobs").set_to_current_time()
     _notice_gap(None, body, world)
-    look_at_listed(body, world)
+    if not known:
+        look_at_listed(body, world)
     return True
 
 
@@ -138,11 +140,12 @@ def _notice_gap(type_: str | None, body: dict[str, Any], world: World) -> None:
         world.told.add(uid)
 
 
-def _look_at(key: Key | None, world: World, seconds: float = 0) -> None:
+def _look_at(key: Key | None, world: World, seconds: float = 0, *, urgent: bool = True) -> None:
+    """What is listed is not urgent: after a start there may be ten thousand."""
     if key is not None and seconds:
         world.queue.add_after(key, seconds)
     elif key is not None:
-        world.queue.add(key)
+        world.queue.add(key, urgent=urgent)
 
 
 class _Patience(Iterable[float]):

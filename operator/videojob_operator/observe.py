@@ -65,7 +65,7 @@ async def observe(key: Key, world: World) -> Observed | None:
     body = world.cache.videojob(key)
     if body is None:
         return None
-    observed = _read(key, body, world)
+    observed = read(key, body, world)
     try:
         return await _look_around(observed, world)
     except ClusterError as error:
@@ -76,7 +76,7 @@ async def observe(key: Key, world: World) -> Observed | None:
         return observed
 
 
-def _read(key: Key, body: Body, world: World) -> Observed:
+def read(key: Key, body: Body, world: World) -> Observed:
     """What the VideoJob itself tells."""
     meta = body["metadata"]
     uid: str = meta["uid"]

@@ -8,25 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from http import HTTPStatus
-from typing import Any
 
 import structlog
 
-from videojob_api import names
-from videojob_api.status import Phase
-
 from . import metrics
 from .cluster import Body
-from .errors import ClusterError, Forbidden, Gone
-from .facts import has_ended, parse_attempt
-from .manifests import pods_at_once
-from .observe import parse_spec
-from .observed import Key, Ticket
+from .errors import ClusterError, Gone
+from .facts import has_ended
 from .packed import version_of
+from .served import look_into_each
 from .world import World
 
 log = structlog.get_logger()
@@ -35,7 +26,6 @@ INTERVAL_SECONDS = 600
 _FIRST_SECONDS = 30
 """What the first looks have asked for may have gone before the watches were up: it is never told of."""
 _PLURALS = ("videojobs", "jobs", "pods")
-_RIGHTS_SECONDS = 5
 _SETTLE_SECONDS = 2
 """After the first sign of a gap: more of the same list is on its way, and other watches had one too."""
 
@@ -61,89 +51,6 @@ async def resync_forever(world: World) -> None:
             log.info("resync done", ghosts=ghosts)
 
 
-async def count_places(world: World) -> None:
-    """Count the workers that are there and who stood in line, before anybody is let in.
-
-    Who stood there is among what was looked at before (``look_at_unfinished``).
-    """
-    if world.line.is_open:
-        return
-
-    async def count(namespace: str) -> None:
-        pods: Counter[tuple[Key, str]] = Counter()
-        """By VideoJob: several attempts of one may have their Jobs still."""
-        videojobs = world.cluster.each_metadata("videojobs", namespace)
-        alive = {_uid(body) async for body in videojobs}  # Jobs outlive their VideoJob by a moment
-        async for job in world.cluster.each_job(namespace):
-            labels = job["metadata"]["labels"]
-            if (uid := labels[names.LABEL_UID]) in alive:
-                with suppress(KeyError, ValueError):  # none of ours: nobody waits for its end
-                    key = Key(job["metadata"]["namespace"], labels[names.LABEL_JOB])
-                    pods[key, uid] += parse_attempt(job).pods
-        for (key, uid), places in pods.items():
-            world.line.settle(key, uid, places, None)
-
-    await _in_each_namespace(world, count)
-    for _, known in world.cache.videojobs():
-        if known.phase == Phase.QUEUED:
-            _stand_again(known.body, world)
-
-
-async def look_at_unfinished(world: World) -> None:
-    """Look at what works or waits before kopf lists all, which takes a while where thousands have ended."""
-
-    async def look(namespace: str) -> None:
-        async for body in world.cluster.each_unfinished(namespace):
-            look_at_listed(body, world)
-
-    await _in_each_namespace(world, look)
-
-
-async def _in_each_namespace(
-    world: World, look: Callable[[str], Coroutine[Any, Any, None]]
-) -> set[str]:
-    """Look into each namespace that is served, and say which of several may not be looked into.
-
-    Such a one has gone, most likely, and the rights in it too: the others must not suffer from that. An
-    API server that has just been started says so too, until it has read all rights.
-
-    Raises:
-        Forbidden: if no namespace may be looked into.
-    """
-    served = world.settings.watch_namespaces or ("",)
-    closed = {namespace for namespace in served if await _is_closed(namespace, look)}
-    if closed:
-        await asyncio.sleep(_RIGHTS_SECONDS)
-        closed = {namespace for namespace in closed if await _is_closed(namespace, look)}
-    if len(closed) == len(served):
-        raise Forbidden(f"no right to look into {' or '.join(served)}", HTTPStatus.FORBIDDEN)
-    return closed
-
-
-async def _is_closed(namespace: str, look: Callable[[str], Coroutine[Any, Any, None]]) -> bool:
-    """Whether the rights in a namespace are missing."""
-    try:
-        await look(namespace)
-    except Forbidden as error:
-        if not namespace or error.status != HTTPStatus.FORBIDDEN:
-            raise
-        log.warning("namespace passed over", namespace=namespace, error=str(error))
-        return True
-    return False
-
-
-def _stand_again(body: Body, world: World) -> None:
-    """Who stood in line does so before anybody is looked at, else the first looked at goes first."""
-    spec, _ = parse_spec(body)
-    if spec is None or spec.scheduling.queue_name:
-        return
-    meta, key = body["metadata"], Key(body["metadata"]["namespace"], body["metadata"]["name"])
-    pods = pods_at_once(spec, world.settings, len(spec.inputs))
-    priority = spec.scheduling.priority
-    ticket = Ticket(key, meta["uid"], priority, meta["creationTimestamp"], pods)
-    world.line.settle(key, meta["uid"], 0, ticket)
-
-
 async def resync(world: World, *, ghosts_alone: bool = False) -> int:
     """One comparison; how many ghosts were found. At first, the lists of the watches are on their way.
 
@@ -158,7 +65,7 @@ async def resync(world: World, *, ghosts_alone: bool = False) -> int:
             async for body in world.cluster.each_metadata(plural, namespace):
                 there[_uid(body)] = plural, _identity(body)
 
-    closed = await _in_each_namespace(world, look)
+    closed = await look_into_each(world, look)
     ghosts = [
         (plural, body)
         for plural, body in known.values()
@@ -179,7 +86,7 @@ async def resync(world: World, *, ghosts_alone: bool = False) -> int:
     found = [await _catch_up(plural, body, world) for plural, body in missed]
     for key, _ in world.cache.videojobs():
         if not world.cache.is_at_rest(key):
-            world.queue.add(key)
+            world.queue.add(key, urgent=False)
     metrics.WATCH_MISSED.set(sum(found))
     return len(ghosts)
 
@@ -188,7 +95,7 @@ def look_at_listed(body: Body, world: World) -> None:
     """Remember a VideoJob from a list; one that has long ended and asks for nothing is not looked at."""
     key = world.cache.put_videojob(body)
     if not world.cache.is_at_rest(key):
-        world.queue.add(key)
+        world.queue.add(key, urgent=False)
 
 
 def _remembered(world: World) -> dict[str, tuple[str, Body]]:

@@ -27,14 +27,14 @@ def build_health_app(world: World) -> web.Application:
     """Probes and metrics.
 
     Ready means: the watches are up, what they told was compared with the cluster within half an hour, and
-    no key has waited for a worker for a minute; or standing by.
+    the queue has not stood still for a minute; or standing by.
     """
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        waited = world.queue.oldest_seconds()
+        stood_still = world.queue.standstill_seconds()
         if not world.prepared.is_set():
             return web.Response(status=503, text="the API server has not answered yet\n")
         if not world.leading.is_set():
@@ -45,8 +45,9 @@ def build_health_app(world: World) -> web.Application:
         if compared > _DEAF_SECONDS:
             text = f"nothing was heard of the cluster for {compared:.0f} s\n"
             return web.Response(status=503, text=text)
-        if waited > _STUCK_SECONDS:
-            return web.Response(status=503, text=f"a key has waited {waited:.0f} s for a worker\n")
+        if stood_still > _STUCK_SECONDS:
+            text = f"for {stood_still:.0f} s no worker was free for what waits\n"
+            return web.Response(status=503, text=text)
         return web.Response(text="ok\n")
 
     async def metrics(_: web.Request) -> web.Response:

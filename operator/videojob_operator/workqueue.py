@@ -2,12 +2,16 @@
 
 Fed by handlers, reports and the loop's own requeues. It knows keys and nothing else. The semantics are
 those of client-go's workqueue: a key added while it is being worked on is worked on once more after.
+
+There are two lanes. Who adds very many keys at once, in case something was missed (a start, a resync), lets
+news go first: else whose turn it is would wait for ten thousand others.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -20,32 +24,49 @@ log = structlog.get_logger()
 
 _FIRST_BACKOFF_SECONDS = 0.1
 _LONGEST_BACKOFF_SECONDS = 60.0
+_PATIENT_SHARE = 4
+"""One in so many is taken from those that let others go first: news that never end must not starve them."""
 
 
 class WorkQueue:
     """A de-duplicating queue of keys."""
 
     def __init__(self) -> None:
-        self._ready: asyncio.Queue[Key] = asyncio.Queue()
-        self._waiting: dict[Key, float] = {}
-        """Key → when it was added; in the queue, not taken yet."""
+        self._urgent: OrderedDict[Key, float] = OrderedDict()
+        self._patient: OrderedDict[Key, float] = OrderedDict()
+        """Key → when it was added (monotonic seconds); each is in one lane alone."""
+        self._waiting = asyncio.Semaphore(0)
+        """Counts both."""
+        self._taken = 0
+        self._taken_at = time.monotonic()
         self._active: dict[Key, float] = {}
         """Key → when work on it began."""
         self._again: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
 
-    def add(self, key: Key) -> None:
-        """Look at it as soon as a worker is free."""
+    def add(self, key: Key, *, urgent: bool = True) -> None:
+        """Look at it as soon as a worker is free; if it is not urgent, after those that are."""
         if (timer := self._timers.pop(key, None)) is not None:
             timer.cancel()
         if key in self._active:
             self._again.add(key)
-        elif key not in self._waiting:
-            self._waiting[key] = time.monotonic()
-            self._ready.put_nowait(key)
+        elif urgent and key in self._patient:
+            self._urgent[key] = self._patient.pop(key)
+        elif key not in self:
+            lane = self._urgent if urgent else self._patient
+            lane[key] = time.monotonic()
+            self._waiting.release()
             metrics.QUEUE_ADDS.inc()
-            metrics.QUEUE_DEPTH.set(len(self._waiting))
+            metrics.QUEUE_DEPTH.set(len(self))
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether it waits for a worker."""
+        return key in self._urgent or key in self._patient
+
+    def __len__(self) -> int:
+        """How many wait for a worker."""
+        return len(self._urgent) + len(self._patient)
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Look at it in a while; an earlier appointment stands."""
@@ -63,9 +84,12 @@ class WorkQueue:
             timer.cancel()
         self._failures.pop(key, None)
 
-    def oldest_seconds(self) -> float:
-        """How long the longest-waiting key has waited."""
-        return max((time.monotonic() - since for since in self._waiting.values()), default=0.0)
+    def standstill_seconds(self) -> float:
+        """For how long no worker has taken a key though one waits; a long queue need not stand still."""
+        if not len(self):
+            return 0.0
+        first = min(next(iter(lane.values())) for lane in (self._urgent, self._patient) if lane)
+        return time.monotonic() - max(first, self._taken_at)
 
     @property
     def working_on(self) -> int:
@@ -89,9 +113,7 @@ class WorkQueue:
 
     async def _worker(self, work: Callable[[Key], Awaitable[float | None]]) -> None:
         while True:
-            key = await self._ready.get()
-            metrics.QUEUE_WAIT.observe(time.monotonic() - self._waiting.pop(key))
-            metrics.QUEUE_DEPTH.set(len(self._waiting))
+            key = await self._take()
             self._active[key] = time.monotonic()
             try:
                 await self._work_on(key, work)
@@ -103,6 +125,17 @@ class WorkQueue:
             # Much of the work waits for nothing: without this, a long queue would be one step of the
             # loop, and the lease, the probes and the watches would wait for its end.
             await asyncio.sleep(0)
+
+    async def _take(self) -> Key:
+        await self._waiting.acquire()
+        self._taken, self._taken_at = self._taken + 1, time.monotonic()
+        lanes = [self._urgent, self._patient]
+        if self._taken % _PATIENT_SHARE == 0:
+            lanes.reverse()
+        key, added = (lanes[0] or lanes[1]).popitem(last=False)
+        metrics.QUEUE_WAIT.observe(self._taken_at - added)
+        metrics.QUEUE_DEPTH.set(len(self))
+        return key
 
     async def _work_on(self, key: Key, work: Callable[[Key], Awaitable[float | None]]) -> None:
         started = time.perf_counter()

@@ -45,8 +45,6 @@ def decide_queue(observed: Observed, now: datetime) -> Decision | None:
     place, ticket = observed.place, build_ticket(observed)
     if place is None or not place.position or ticket is None:
         return None
-    due = deadline(observed)
-    seconds = float(max(_LOOK_AGAIN_SECONDS, place.position))
     position = coarse(place.position)
     where = "next in line" if position == 1 else f"among the next {position:,} in line"
     return Decision(
@@ -59,10 +57,29 @@ def decide_queue(observed: Observed, now: datetime) -> Decision | None:
             verdicts=judge(observed),
             queue=QueueStatus(position=position),
         ),
-        requeue_seconds=min(seconds, (due - now).total_seconds()) if due else seconds,
+        requeue_seconds=_patience(observed, place.position, now),
         ticket=ticket,
         is_settled=True,
     )
+
+
+def patience_in_line(observed: Observed, now: datetime) -> float | None:
+    """In how many seconds to look at one that an operator before has put into the line; None for at once.
+
+    Ten thousand need no look when the operator starts if nobody has changed what they want. Once a Job was
+    made there may be more to see.
+    """
+    status = observed.status
+    if status.queue is None or status.attempt or status.notifications or observed.deleting:
+        return None
+    if status.observed_generation != observed.generation or build_ticket(observed) is None:
+        return None
+    return _patience(observed, status.queue.position, now)
+
+
+def _patience(observed: Observed, position: int, now: datetime) -> float:
+    due, seconds = deadline(observed), float(max(_LOOK_AGAIN_SECONDS, position))
+    return min(seconds, (due - now).total_seconds()) if due else seconds
 
 
 def explain_kueue(observed: Observed, now: datetime) -> Decision | None:

@@ -12,7 +12,7 @@ import kopf
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from builders import KEY, UID, a_job_body, a_pod_body, a_videojob_body, an_ended_pod
-from fake_cluster import StillWorld, a_world, a_world_with_a_videojob, fake
+from fake_cluster import StillWorld, a_world, a_world_with_a_videojob, fake, queued
 
 from videojob_api import names
 from videojob_operator import web
@@ -23,7 +23,6 @@ from videojob_operator.handlers import (
     live_pod_seen,
     videojob_seen,
 )
-from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
 from videojob_operator.resync import INTERVAL_SECONDS
 from videojob_operator.settings import Settings
@@ -36,10 +35,6 @@ async def tell(
     """Hand an event to a handler, as kopf does; whatever a handler returned kopf would write."""
     assert inspect.iscoroutinefunction(handler), "kopf would run it in a thread"
     assert await handler(event={"type": type_, "object": body}, memo=world, logger=None) is None
-
-
-def queued(world: StillWorld) -> set[Key]:
-    return set(world.queue._waiting)
 
 
 @pytest.mark.parametrize("type_", [None, "ADDED", "MODIFIED"])
@@ -208,7 +203,7 @@ async def test_a_leader_whose_queue_stands_still_is_not_ready(
     monkeypatch.setattr(web, "_STUCK_SECONDS", -1)
     status, text = await probe(world, "/readyz")
     assert status == 503
-    assert "has waited" in text
+    assert "no worker was free" in text
 
 
 async def test_metrics_have_the_shapes_that_dashboards_know_and_no_names_of_jobs() -> None:
@@ -254,6 +249,21 @@ async def test_a_jobs_counters_wait_a_moment_and_its_end_does_not() -> None:
     assert set(world.queue._timers) == {KEY}
     await tell(job_seen, {**first, "status": {"active": 0, "failedIndexes": "0"}}, world)
     assert queued(world) == {KEY}
+
+
+async def test_news_go_before_what_is_listed() -> None:
+    """After a start there may be ten thousand that work."""
+    world = a_world()
+    for type_, name in ((None, "listed"), ("ADDED", "new")):
+        for seen, body in ((job_seen, a_job_body()), (live_pod_seen, a_pod_body(phase="Pending"))):
+            of = f"{name}-{seen.__name__}"
+            body["metadata"] |= {"uid": of, "name": of}
+            body["metadata"]["annotations"] = {names.ANNOTATION_CLEANS_UP: of}
+            event = {"type": type_, "object": body}
+            await seen(event=event, memo=world, logger=None)
+    assert {key.name.partition("-")[0] for key in world.queue._urgent} == {"new"}
+    assert {key.name.partition("-")[0] for key in world.queue._patient} == {"listed"}
+    assert len(world.queue) == 4
 
 
 async def test_a_pod_is_looked_at_when_it_says_something_new() -> None:

@@ -36,7 +36,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 async def worked(queue: WorkQueue, work: Any) -> None:
     running = asyncio.create_task(queue.run(work, 1))
-    while queue.working_on or not queue._ready.empty():  # noqa: ASYNC110 (a turn or two)
+    while queue.working_on or len(queue):  # noqa: ASYNC110 (a turn or two)
         await asyncio.sleep(0)
     running.cancel()
     with suppress(asyncio.CancelledError):

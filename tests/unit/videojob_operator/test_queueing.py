@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import KEY, NOW, Situation, a_job_body, a_videojob, a_videojob_body
-from fake_cluster import StillWorld, a_world_with_a_videojob, fake, job_becomes, pod_ended, the_job
+from builders import NOW, Situation, a_job_body, a_videojob
+from fake_cluster import (
+    StillWorld,
+    a_world_with_a_videojob,
+    fake,
+    job_becomes,
+    limited,
+    pod_ended,
+    put_videojob,
+    queued,
+    status_of,
+)
 
 from videojob_api import names
-from videojob_api.status import Phase, VideoJobStatus
+from videojob_api.status import Phase
 from videojob_operator.decide import decide
 from videojob_operator.facts import parse_attempt, parse_workload
-from videojob_operator.handlers import job_seen, workload_seen
+from videojob_operator.handlers import workload_seen
 from videojob_operator.observe import observe
-from videojob_operator.observed import CreateJob, Key, Place
+from videojob_operator.observed import CreateJob, Place
 from videojob_operator.policies.queueing import coarse
 from videojob_operator.policies.wording import keep_if_same_causes
 from videojob_operator.reconcile import reconcile, stand_in_line
-from videojob_operator.resync import count_places, look_at_unfinished, resync
+from videojob_operator.resync import resync
+from videojob_operator.workqueue import WorkQueue
 
 
 async def tell(body: dict[str, Any], world: StillWorld, type_: str = "MODIFIED") -> None:
     """Kueue's Workload changed."""
     assert await workload_seen(event={"type": type_, "object": body}, memo=world) is None
-
-
-def queued(world: StillWorld) -> set[Key]:
-    return set(world.queue._waiting)
 
 
 # ---- the operator's own line
@@ -97,29 +103,6 @@ def test_a_job_has_never_more_pods_than_may_run() -> None:
     assert (create.manifest["spec"]["parallelism"], create.pods) == (8, 8)
 
 
-def put_videojob(world: StillWorld, name: str, namespace: str = KEY.namespace, **spec: Any) -> Key:
-    """One more VideoJob; its namespace has a store too."""
-    cluster = fake(world)
-    (store, *_) = cluster.all("videostores")
-    store["metadata"] = {"name": "media", "namespace": namespace}
-    cluster.put("videostores", store)
-    body = a_videojob_body(uid=f"uid-of-{namespace}-{name}", **spec)
-    body["metadata"] |= {"name": name, "namespace": namespace}
-    body["metadata"]["creationTimestamp"] = "2026-03-01T11:00:00Z"
-    world.cache.put_videojob(cluster.put("videojobs", body))
-    return Key(namespace, name)
-
-
-def status(world: StillWorld, key: Key) -> VideoJobStatus:
-    body = fake(world).objects["videojobs", key.namespace, key.name]
-    return VideoJobStatus.model_validate(body["status"])
-
-
-def limited(world: StillWorld, limit: int) -> StillWorld:
-    settings = replace(world.settings, max_running=limit)
-    return StillWorld(world.cluster, settings, cache=world.cache)
-
-
 async def test_one_starts_the_other_waits_and_is_called_when_the_first_has_ended() -> None:
     first_world, first = a_world_with_a_videojob()
     world = limited(first_world, 1)
@@ -127,7 +110,7 @@ async def test_one_starts_the_other_waits_and_is_called_when_the_first_has_ended
     await reconcile(first, world)
     await reconcile(second, world)
     assert len(fake(world).all("jobs")) == 1
-    assert status(world, second).phase is Phase.QUEUED
+    assert status_of(world, second).phase is Phase.QUEUED
     assert queued(world) == set()
 
     pod_ended(world, 0)
@@ -136,7 +119,7 @@ async def test_one_starts_the_other_waits_and_is_called_when_the_first_has_ended
     assert queued(world) == {second}
     await reconcile(second, world)
     assert len(fake(world).all("jobs")) == 2
-    assert status(world, second).phase is Phase.PENDING
+    assert status_of(world, second).phase is Phase.PENDING
 
 
 async def test_who_waits_asks_for_no_store() -> None:
@@ -161,54 +144,8 @@ async def test_a_missing_store_at_the_head_holds_up_nobody() -> None:
     await reconcile(first, world)
     assert queued(world) == {headless}
     await reconcile(headless, world)
-    assert "no VideoStore" in (status(world, headless).message or "")
+    assert "no VideoStore" in (status_of(world, headless).message or "")
     assert third in queued(world)
-
-
-async def test_after_a_restart_the_workers_that_are_there_are_counted_first() -> None:
-    first_world, first = a_world_with_a_videojob()
-    before = limited(first_world, 1)
-    second = put_videojob(before, "second")
-    await reconcile(first, before)
-    world = limited(before, 1)
-    await count_places(world)
-    assert world.line.pods == 1
-    await reconcile(second, world)
-    assert len(fake(world).all("jobs")) == 1
-    assert status(world, second).phase is Phase.QUEUED
-
-
-async def test_after_a_restart_who_stood_in_line_is_not_overtaken_by_who_is_looked_at_first() -> (
-    None
-):
-    first_world, first = a_world_with_a_videojob()
-    before = limited(first_world, 1)
-    urgent = put_videojob(before, "urgent", scheduling={"priority": 5})
-    later = put_videojob(before, "later")
-    for key in (first, urgent, later):
-        await reconcile(key, before)
-    job_becomes(before, completedIndexes="0", succeeded=1)
-    world = StillWorld(before.cluster, before.settings)  # it remembers nothing
-    await look_at_unfinished(world)
-    await count_places(world)
-    await reconcile(later, world)
-    assert status(world, later).phase is Phase.QUEUED
-    await reconcile(urgent, world)
-    assert status(world, urgent).phase is Phase.PENDING
-
-
-async def test_after_a_restart_the_workers_of_a_videojob_that_is_gone_hold_up_nobody() -> None:
-    first_world, first = a_world_with_a_videojob()
-    await reconcile(first, limited(first_world, 1))
-    job = the_job(first_world)
-    world = limited(first_world, 1)
-    await count_places(world)
-    world.cache.drop_videojob(fake(world).drop("videojobs", first.name))
-    assert world.line.pods == 1
-    assert await job_seen(event={"type": "DELETED", "object": job}, memo=world) is None
-    assert world.line.pods == 0
-    await count_places(world)
-    assert world.line.pods == 0
 
 
 async def test_places_of_a_videojob_that_went_unseen_are_free_after_a_resync() -> None:
@@ -345,7 +282,7 @@ async def test_a_word_of_kueues_has_the_videojob_looked_at_once() -> None:
     await tell(a_workload("no quota"), world)
     assert queued(world) == {key}
     assert world.workloads == {"job-1": "no quota"}
-    world.queue._waiting.clear()
+    world.queue = WorkQueue()
     await tell(a_workload("no quota"), world)
     assert queued(world) == set()
     await tell(a_workload("no quota"), world, "DELETED")
@@ -367,22 +304,6 @@ async def test_a_word_of_kueues_has_the_videojob_looked_at_once() -> None:
 def test_other_numbers_are_no_news(now: str, is_news: bool) -> None:
     before = "0/3 nodes are available: 1 node(s) had a taint, 2 Insufficient nvidia.com/gpu."
     assert keep_if_same_causes(before, now) == (now if is_news else before)
-
-
-@pytest.mark.parametrize("ended_first", [True, False])
-async def test_after_a_restart_all_attempts_of_a_videojob_are_counted(ended_first: bool) -> None:
-    first_world, key = a_world_with_a_videojob()
-    await reconcile(key, limited(first_world, 1))
-    ended = the_job(first_world)
-    ended["status"] = {"completedIndexes": "0", "succeeded": 1}
-    at_work = json.loads(json.dumps(ended)) | {"status": {"active": 1}}
-    at_work["metadata"] |= {"name": "another", "uid": "another"}
-    fake(first_world).drop("jobs", ended["metadata"]["name"])
-    for job in (ended, at_work) if ended_first else (at_work, ended):
-        fake(first_world).put("jobs", job)
-    world = limited(first_world, 1)
-    await count_places(world)
-    assert world.line.pods == 1
 
 
 def test_a_job_that_was_just_let_in_waits_until_the_job_controller_has_seen_it() -> None:

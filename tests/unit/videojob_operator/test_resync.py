@@ -19,7 +19,7 @@ from builders import (
     a_videojob_body,
     an_ended_pod,
 )
-from fake_cluster import FakeCluster, StillWorld, a_world, fake
+from fake_cluster import FakeCluster, StillWorld, a_world, fake, queued
 from virtual_time import in_virtual_time
 
 from videojob_api import names
@@ -27,14 +27,11 @@ from videojob_api.report import Report
 from videojob_operator import metrics
 from videojob_operator.cluster import Body
 from videojob_operator.errors import ClusterError, Forbidden
+from videojob_operator.first_looks import look_at_unfinished
 from videojob_operator.handlers import job_seen, live_pod_seen, videojob_seen
 from videojob_operator.observed import Key
-from videojob_operator.resync import count_places, look_at_unfinished, resync, resync_forever
+from videojob_operator.resync import resync, resync_forever
 from videojob_operator.world import World
-
-
-def queued(world: StillWorld) -> set[Key]:
-    return set(world.queue._waiting)
 
 
 async def test_a_memory_that_is_right_has_no_ghosts_and_is_looked_through_once_more() -> None:
@@ -307,11 +304,10 @@ async def test_a_namespace_that_is_gone_keeps_nobody_from_the_others() -> None:
     world = a_world(Closed(), watch_namespaces=("gone", KEY.namespace), max_running=1)
     lost = a_videojob_body(uid="lost")
     lost["metadata"] |= {"name": "lost", "namespace": "gone"}
-    world.cache.put_videojob(lost)
     fake(world).put("videojobs", a_videojob_body())
     await look_at_unfinished(world)
-    await count_places(world)
     assert queued(world) == {KEY}
+    world.cache.put_videojob(lost)
     world.cache.put_job(a_job_body())
     assert await resync(world) == 1, "the Job, which went; nothing is known of the other namespace"
     assert world.cache.videojob(Key("gone", "lost")) is not None
@@ -326,7 +322,7 @@ async def test_rights_that_are_missing_for_a_moment_hide_no_places() -> None:
     job["metadata"]["labels"][names.LABEL_JOB] = KEY.name
     fake(world).put("jobs", job)
     fake(world).failures = [Forbidden("no rights yet", 403)] * 2
-    await count_places(world)
+    await look_at_unfinished(world)
     assert world.line.pods == 1
 
 
@@ -337,7 +333,7 @@ async def test_who_is_not_known_at_all_is_not_passed_over() -> None:
         await look_at_unfinished(world)
 
 
-@pytest.mark.parametrize("ask", [look_at_unfinished, count_places, resync])
+@pytest.mark.parametrize("ask", [look_at_unfinished, resync])
 @in_virtual_time
 async def test_where_no_namespace_may_be_looked_into_it_says_so(
     ask: Callable[[World], Awaitable[object]],
@@ -345,38 +341,6 @@ async def test_where_no_namespace_may_be_looked_into_it_says_so(
     world = a_world(Closed(), watch_namespaces=("gone",), max_running=1)
     with pytest.raises(Forbidden, match="no right to look into gone"):
         await ask(world)
-
-
-# ---- before the first list
-
-
-async def a_start(*phases: str | None) -> StillWorld:
-    """A VideoJob of each phase is there when the operator starts, and it has looked early."""
-    world = a_world()
-    for number, phase in enumerate(phases):
-        body = a_videojob_body()
-        body["metadata"] |= {"name": f"job-{number}", "uid": f"uid-{number}"}
-        if phase is not None:
-            body["status"] = {"phase": phase}
-        fake(world).put("videojobs", body)
-    await look_at_unfinished(world)
-    return world
-
-
-async def test_what_works_or_waits_is_looked_at_before_the_list_of_all() -> None:
-    world = await a_start("Succeeded", None, "Running", "Cancelled", "Queued", "Failed", "Rejected")
-    assert {key.name for key in queued(world)} == {"job-1", "job-2", "job-4"}
-    assert {key.name for key, _ in world.cache.videojobs()} == {"job-1", "job-2", "job-4"}
-
-
-async def test_the_first_list_after_it_is_no_gap_and_the_next_one_is() -> None:
-    world = await a_start("Running")
-    (body,) = fake(world).all("videojobs")
-    world.cache.put_job(a_job_body())  # made before kopf listed any
-    for is_gap in (False, True):
-        await job_seen(event={"type": None, "object": a_job_body()}, memo=world, logger=None)
-        await videojob_seen(event={"type": None, "object": body}, memo=world, logger=None)
-        assert world.gap.is_set() is is_gap
 
 
 async def test_one_that_went_and_is_there_again_is_no_gap() -> None:

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from builders import KEY, UID, a_job_body, a_videojob_body
-from fake_cluster import StillWorld, a_world
+from fake_cluster import StillWorld, a_world, queued
 
 from videojob_operator.cluster import Cluster
 from videojob_operator.handlers import build_kopf_settings, login
@@ -182,15 +182,29 @@ async def test_what_asks_for_nothing_is_remembered_and_not_told(
     ]
     (known,) = world.cache.videojobs()
     assert known[0].name == "film-1"
-    assert not world.queue._waiting
+    assert queued(world) == set()
     assert not world.gap.is_set()
+
+
+async def test_what_is_known_as_it_is_was_looked_at_and_is_not_told(
+    pages: Pages, world: StillWorld
+) -> None:
+    pages.bodies = [listed("film-0"), listed("film-1")]
+    for body in pages.bodies:
+        world.cache.put_videojob(dict(body))
+    pages.bodies[1]["metadata"]["resourceVersion"] = "9"
+    assert [await pages.read(place) for place in ("", "1")] == [([], "1"), (["film-1"], "")]
+    assert queued(world) == set()
+    assert not world.gap.is_set(), "it is told of for the first time"
+    assert [await pages.read(place) for place in ("", "1")] == [([], "1"), (["film-1"], "")]
+    assert world.gap.is_set()
 
 
 async def test_one_with_a_job_left_is_looked_at(pages: Pages, world: StillWorld) -> None:
     pages.bodies = [listed(**AT_REST)]
     world.cache.put_job(a_job_body())
     await pages.read()
-    assert set(world.queue._waiting) == {KEY}
+    assert queued(world) == {KEY}
 
 
 async def test_what_is_listed_again_is_a_sign_of_a_gap(pages: Pages, world: StillWorld) -> None:

@@ -113,6 +113,35 @@ async def test_different_keys_are_worked_on_at_once() -> None:
 
 
 @in_virtual_time
+async def test_what_is_not_urgent_lets_news_go_first_and_does_not_starve() -> None:
+    queue, seen = WorkQueue(), list[str]()
+
+    async def work(key: Key) -> None:
+        seen.append(key.name)
+        queue.add(Key("films", f"new-{len(seen)}"))  # there is always news
+
+    for name in ("old-1", "old-2", "old-3"):
+        queue.add(Key("films", name), urgent=False)
+    queue.add(Key("films", "new-0"))
+    queue.add(Key("films", "old-3"))
+    queue.add(Key("films", "old-3"), urgent=False)
+    async with working(queue, work):
+        await settle()
+    expected = ["new-0", "old-3", "new-1", "old-1", "new-2", "new-3", "new-4", "old-2", "new-5"]
+    assert seen[:9] == expected
+
+
+@in_virtual_time
+async def test_what_is_not_urgent_is_worked_on_when_nothing_else_is_there() -> None:
+    queue, notes = WorkQueue(), Notes()
+    for key in (A, B):
+        queue.add(key, urgent=False)
+    async with working(queue, notes):
+        await settle()
+    assert (notes.seen, len(queue)) == ([A, B], 0)
+
+
+@in_virtual_time
 async def test_a_key_comes_back_when_its_work_says_so() -> None:
     queue, notes = WorkQueue(), Notes(answer=5)
     queue.add(A)
@@ -229,11 +258,26 @@ async def test_one_keys_error_is_not_anothers() -> None:
 
 
 @in_virtual_time
-async def test_the_age_of_the_oldest_key_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    queue, time = WorkQueue(), 100.0
-    monkeypatch.setattr(workqueue, "time", SimpleNamespace(monotonic=lambda: time))
-    assert queue.oldest_seconds() == 0
-    queue.add(A)
-    time = 107.0
+async def test_a_queue_that_stands_still_is_told_from_a_long_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    time = 100.0
+    clock = SimpleNamespace(monotonic=lambda: time, perf_counter=lambda: time)
+    monkeypatch.setattr(workqueue, "time", clock)
+    queue, may_go_on = WorkQueue(), asyncio.Event()
+
+    async def work(_: Key) -> None:
+        await may_go_on.wait()
+
+    time = 200.0
+    assert queue.standstill_seconds() == 0
+    queue.add(A, urgent=False)
+    time = 207.0
     queue.add(B)
-    assert queue.oldest_seconds() == 7
+    assert queue.standstill_seconds() == 7
+    async with working(queue, work):
+        await settle()
+        assert len(queue) == 1, "one has waited for 7 s, and it goes on"
+        assert queue.standstill_seconds() == 0
+        time = 217.0
+        assert queue.standstill_seconds() == 10

@@ -1,0 +1,90 @@
+"""First looks: what an operator before has left is taken up, before kopf's watches begin.
+
+Called by ``__main__`` at start. kopf's list of all takes a while where thousands have ended.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+
+from pydantic import ValidationError
+
+from videojob_api import names
+from videojob_api.status import Phase
+
+from .cluster import Body
+from .facts import parse_attempt
+from .manifests import pods_at_once
+from .observe import read
+from .observed import Key, Ticket
+from .policies.queueing import patience_in_line
+from .served import look_into_each
+from .world import World
+
+
+async def look_at_unfinished(world: World) -> None:
+    """Look at what works or waits.
+
+    Before anybody is let in, the workers that are there are counted, and who stood in line does so again.
+    """
+
+    async def remember(namespace: str) -> None:
+        async for body in world.cluster.each_unfinished(namespace):
+            world.cache.put_videojob(body)
+
+    await look_into_each(world, remember)
+    at_work = set() if world.line.is_open else await _count_places(world)
+    for key, known in world.cache.videojobs():
+        waits = known.phase == Phase.QUEUED and known.uid not in at_work
+        if waits and not world.line.is_open:
+            _stand_again(key, known.body, world)
+        else:
+            world.queue.add(key, urgent=False)
+
+
+async def _count_places(world: World) -> set[str]:
+    """Have the line know who holds places; the uids of those."""
+    pods: Counter[tuple[Key, str]] = Counter()
+    """By VideoJob: several attempts of one may have their Jobs still."""
+
+    async def count(namespace: str) -> None:
+        found: Counter[tuple[Key, str]] = Counter()
+        # Jobs outlive their VideoJob by a moment.
+        videojobs = world.cluster.each_metadata("videojobs", namespace)
+        alive = {body["metadata"]["uid"] async for body in videojobs}
+        async for job in world.cluster.each_job(namespace):
+            labels = job["metadata"]["labels"]
+            if (uid := labels[names.LABEL_UID]) in alive:
+                with suppress(KeyError, ValueError):  # none of ours: nobody waits for its end
+                    key = Key(job["metadata"]["namespace"], labels[names.LABEL_JOB])
+                    found[key, uid] += parse_attempt(job).pods
+        pods.update(found)
+
+    await look_into_each(world, count)
+    for (key, uid), places in pods.items():
+        world.line.settle(key, uid, places, None)
+    return {uid for (_, uid), places in pods.items() if places}
+
+
+def _stand_again(key: Key, body: Body, world: World) -> None:
+    """Who stood in line does so before anybody is looked at, else the first looked at goes first.
+
+    Where nothing has changed there is nothing to look at: the line calls whose turn it is.
+    """
+    try:
+        observed = read(key, body, world)
+    except ValidationError:  # a later version's status: the look says so, and it holds up nobody
+        world.queue.add(key, urgent=False)
+        return
+    seconds = patience_in_line(observed, world.now())
+    if seconds is None:
+        world.queue.add(key, urgent=False)
+    else:
+        world.queue.add_after(key, seconds)
+    spec = observed.spec
+    if spec is not None and not spec.scheduling.queue_name:
+        pods = pods_at_once(spec, world.settings, len(spec.inputs))
+        priority, since = spec.scheduling.priority, observed.created_at
+        ticket = Ticket(key, observed.uid, priority, since, pods)
+        world.line.settle(key, observed.uid, 0, ticket)
