@@ -19,6 +19,7 @@ from videojob_api.status import VideoJobStatus
 from videojob_operator.cluster import Body, Cluster
 from videojob_operator.errors import ClusterError, Conflict, Gone
 from videojob_operator.fence import Fence
+from videojob_operator.first_looks import look_at_unfinished, remember_unfinished
 from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
 from videojob_operator.settings import Settings
@@ -264,6 +265,12 @@ def limited(world: StillWorld, limit: int) -> StillWorld:
 def restarted(world: StillWorld) -> StillWorld:
     """The same cluster with an operator that knows nothing of it yet."""
     return StillWorld(world.cluster, world.settings)
+
+
+async def take_up(world: World) -> None:
+    """What an operator does first."""
+    await remember_unfinished(world)
+    await look_at_unfinished(world)
 
 
 def status_of(world: StillWorld, key: Key = KEY) -> VideoJobStatus:

@@ -27,7 +27,7 @@ from .census import Census
 from .certificates import Pair, ensure_certificate
 from .cluster import Cluster
 from .errors import ClusterError
-from .first_looks import look_at_unfinished
+from .first_looks import look_at_unfinished, remember_unfinished
 from .handlers import REGISTRY, build_kopf_settings, watch_workloads
 from .leadership import hold_lease, lead
 from .logs import configure_logging
@@ -105,6 +105,7 @@ async def _run_parts(world: World, stop: asyncio.Event) -> None:
     parts: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait(), name="stop")]
     if settings.leader_elect:  # first: the lease runs while places are counted
         parts.append(asyncio.create_task(hold_lease(world), name="lease"))
+    await patiently(stop, remember_unfinished, world)
     await patiently(stop, look_at_unfinished, world)
     parts += [
         asyncio.create_task(

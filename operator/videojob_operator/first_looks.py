@@ -5,10 +5,11 @@ Called by ``__main__`` at start. kopf's list of all takes a while where thousand
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from contextlib import suppress
 
-from pydantic import ValidationError
+import structlog
 
 from videojob_api import names
 from videojob_api.status import Phase
@@ -22,25 +23,31 @@ from .policies.queueing import patience_in_line
 from .served import look_into_each
 from .world import World
 
+log = structlog.get_logger()
 
-async def look_at_unfinished(world: World) -> None:
-    """Look at what works or waits.
 
-    Before anybody is let in, the workers that are there are counted, and who stood in line does so again.
-    """
+async def remember_unfinished(world: World) -> None:
+    """Remember what works or waits."""
 
     async def remember(namespace: str) -> None:
         async for body in world.cluster.each_unfinished(namespace):
             world.cache.put_videojob(body)
 
     await look_into_each(world, remember)
+
+
+async def look_at_unfinished(world: World) -> None:
+    """Have looked at what is remembered, but for those that stand in line as before.
+
+    Before anybody is let in, the workers that are there are counted, and who stood in line does so again.
+    """
     at_work = set() if world.line.is_open else await _count_places(world)
     for key, known in world.cache.videojobs():
         waits = known.phase == Phase.QUEUED and known.uid not in at_work
-        if waits and not world.line.is_open:
-            _stand_again(key, known.body, world)
-        else:
+        goes = "deletionTimestamp" in known.body["metadata"]
+        if not waits or goes or world.line.is_open or not _stand_again(key, known.body, world):
             world.queue.add(key, urgent=False)
+        await asyncio.sleep(0)  # ten thousand take seconds: the lease and the probes go on
 
 
 async def _count_places(world: World) -> set[str]:
@@ -67,20 +74,18 @@ async def _count_places(world: World) -> set[str]:
     return {uid for (_, uid), places in pods.items() if places}
 
 
-def _stand_again(key: Key, body: Body, world: World) -> None:
+def _stand_again(key: Key, body: Body, world: World) -> bool:
     """Who stood in line does so before anybody is looked at, else the first looked at goes first.
 
-    Where nothing has changed there is nothing to look at: the line calls whose turn it is.
+    True where nothing has changed since: there is nothing to look at, and the line calls whose turn it is.
     """
     try:
         observed = read(key, body, world)
-    except ValidationError:  # a later version's status: the look says so, and it holds up nobody
-        world.queue.add(key, urgent=False)
-        return
-    seconds = patience_in_line(observed, world.now())
-    if seconds is None:
-        world.queue.add(key, urgent=False)
-    else:
+        seconds = patience_in_line(observed, world.now())
+    except Exception as error:  # whatever its status says holds up nobody else; its own look tells
+        log.warning("not understood", videojob=f"{key.namespace}/{key.name}", error=str(error))
+        return False
+    if seconds is not None:
         world.queue.add_after(key, seconds)
     spec = observed.spec
     if spec is not None and not spec.scheduling.queue_name:
@@ -88,3 +93,4 @@ def _stand_again(key: Key, body: Body, world: World) -> None:
         priority, since = spec.scheduling.priority, observed.created_at
         ticket = Ticket(key, observed.uid, priority, since, pods)
         world.line.settle(key, observed.uid, 0, ticket)
+    return seconds is not None

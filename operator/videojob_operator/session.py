@@ -36,7 +36,7 @@ class _Answer(aiohttp.ClientResponse):
 
 
 class _Lists:
-    """Middleware: the next page is read while one is worked on, and what asks for nothing is left out.
+    """Middleware: the next page is read while one is worked on, and what is taken here is left out.
 
     The API server takes as long for a page as the operator does; kopf takes a task and most of a
     millisecond for each object.

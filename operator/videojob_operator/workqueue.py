@@ -46,9 +46,10 @@ class WorkQueue:
         self._failures: dict[Key, int] = {}
 
     def add(self, key: Key, *, urgent: bool = True) -> None:
-        """Look at it as soon as a worker is free; if it is not urgent, after those that are."""
-        if (timer := self._timers.pop(key, None)) is not None:
-            timer.cancel()
+        """Look at it as soon as a worker is free; if it is not urgent, after those that are.
+
+        An appointment stands until the key is taken: it may come first, and is urgent.
+        """
         if key in self._active:
             self._again.add(key)
         elif urgent and key in self._patient:
@@ -80,9 +81,12 @@ class WorkQueue:
 
     def forget(self, key: Key) -> None:
         """Drop the appointment and the failures of a key that is gone."""
+        self._cancel_appointment(key)
+        self._failures.pop(key, None)
+
+    def _cancel_appointment(self, key: Key) -> None:
         if (timer := self._timers.pop(key, None)) is not None:
             timer.cancel()
-        self._failures.pop(key, None)
 
     def standstill_seconds(self) -> float:
         """For how long no worker has taken a key though one waits; a long queue need not stand still."""
@@ -133,6 +137,7 @@ class WorkQueue:
         if self._taken % _PATIENT_SHARE == 0:
             lanes.reverse()
         key, added = (lanes[0] or lanes[1]).popitem(last=False)
+        self._cancel_appointment(key)
         metrics.QUEUE_WAIT.observe(self._taken_at - added)
         metrics.QUEUE_DEPTH.set(len(self))
         return key

@@ -67,14 +67,15 @@ def patience_in_line(observed: Observed, now: datetime) -> float | None:
     """In how many seconds to look at one that an operator before has put into the line; None for at once.
 
     Ten thousand need no look when the operator starts if nobody has changed what they want. Once a Job was
-    made there may be more to see.
+    made there may be more to see. It goes by the place that was told, which only gets better.
     """
     status = observed.status
-    if status.queue is None or status.attempt or status.notifications or observed.deleting:
+    if status.queue is None or status.attempt or status.notifications:
         return None
     if status.observed_generation != observed.generation or build_ticket(observed) is None:
         return None
-    return _patience(observed, status.queue.position, now)
+    seconds = _patience(observed, status.queue.position, now)
+    return seconds if seconds > 0 else None
 
 
 def _patience(observed: Observed, position: int, now: datetime) -> float:

@@ -19,12 +19,13 @@ from fake_cluster import (
     queued,
     restarted,
     status_of,
+    take_up,
     the_job,
 )
 from virtual_time import in_virtual_time
 
+from videojob_api import names
 from videojob_api.status import Phase
-from videojob_operator.first_looks import look_at_unfinished
 from videojob_operator.handlers import job_seen, videojob_seen
 from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
@@ -39,7 +40,7 @@ async def a_start(*phases: str | None) -> StillWorld:
         if phase is not None:
             body["status"] = {"phase": phase}
         fake(world).put("videojobs", body)
-    await look_at_unfinished(world)
+    await take_up(world)
     return world
 
 
@@ -65,7 +66,7 @@ async def test_the_workers_that_are_there_are_counted_first() -> None:
     second = put_videojob(before, "second")
     await reconcile(first, before)
     world = limited(before, 1)
-    await look_at_unfinished(world)
+    await take_up(world)
     assert world.line.pods == 1
     await reconcile(second, world)
     assert len(fake(world).all("jobs")) == 1
@@ -81,7 +82,7 @@ async def test_who_stood_in_line_is_not_overtaken_by_who_is_looked_at_first() ->
         await reconcile(key, before)
     job_becomes(before, completedIndexes="0", succeeded=1)
     world = restarted(before)
-    await look_at_unfinished(world)
+    await take_up(world)
     await reconcile(later, world)
     assert status_of(world, later).phase is Phase.QUEUED
     await reconcile(urgent, world)
@@ -93,12 +94,12 @@ async def test_the_workers_of_a_videojob_that_is_gone_hold_up_nobody() -> None:
     await reconcile(first, limited(first_world, 1))
     job = the_job(first_world)
     world = limited(first_world, 1)
-    await look_at_unfinished(world)
+    await take_up(world)
     world.cache.drop_videojob(fake(world).drop("videojobs", first.name))
     assert world.line.pods == 1
     assert await job_seen(event={"type": "DELETED", "object": job}, memo=world) is None
     assert world.line.pods == 0
-    await look_at_unfinished(world)
+    await take_up(world)
     assert world.line.pods == 0
 
 
@@ -114,7 +115,7 @@ async def test_all_attempts_of_a_videojob_are_counted(ended_first: bool) -> None
     for job in (ended, at_work) if ended_first else (at_work, ended):
         fake(first_world).put("jobs", job)
     world = limited(first_world, 1)
-    await look_at_unfinished(world)
+    await take_up(world)
     assert world.line.pods == 1
 
 
@@ -136,7 +137,7 @@ def the_waiting(world: StillWorld, name: str = "second") -> dict[str, Any]:
 
 async def test_who_waits_as_before_is_looked_at_when_it_would_have_been() -> None:
     world = await a_line("second", "third")
-    await look_at_unfinished(world)
+    await take_up(world)
     assert queued(world) == {KEY}
     assert {key.name for key in world.queue._timers} == {"second", "third"}
     assert world.line.length == 2
@@ -148,7 +149,7 @@ async def test_it_is_looked_at_after_the_seconds_that_its_place_is_told_for() ->
     the_waiting(world, "third")["status"]["queue"]["position"] = 300
     the_waiting(world, "fourth")["spec"]["activeDeadlineSeconds"] = 60
     world.moment = world.moment.replace(second=50)
-    await look_at_unfinished(world)
+    await take_up(world)
     loop = asyncio.get_running_loop()
     seconds = {key.name: timer.when() - loop.time() for key, timer in world.queue._timers.items()}
     assert seconds == pytest.approx({"second": 30, "third": 300, "fourth": 10})
@@ -161,10 +162,16 @@ async def test_it_is_looked_at_after_the_seconds_that_its_place_is_told_for() ->
         ("metadata", {"deletionTimestamp": "2026-03-01T12:00:00Z", "finalizers": ["others/own"]}),
         ("status", {"attempt": 1}),
         ("status", {"queue": None}),
-        ("status", {"notifications": [{"id": "1", "event": "Succeeded", "state": "Pending"}]}),
+        (
+            "status",
+            {"notifications": [{"id": "1", "event": "Succeeded", "receiver": "example.com"}]},
+        ),
         ("spec", {"scheduling": {"queueName": "films"}}),
         ("spec", {"inputs": "none that is understood"}),
-        ("status", {"phase": "Queued", "inputs": "a later version's"}),
+        ("status", {"inputs": "a later version's"}),
+        ("status", {"indexes": {"succeeded": "x"}}),
+        ("status", {"acceptedAt": "yesterday"}),
+        ("status", {"acceptedAt": "2026-02-01T12:00:00Z"}),  # its deadline is over
     ],
 )
 async def test_what_may_have_changed_is_looked_at_at_once(
@@ -172,14 +179,23 @@ async def test_what_may_have_changed_is_looked_at_at_once(
 ) -> None:
     world = await a_line("second")
     the_waiting(world)[part] |= change
-    await look_at_unfinished(world)
+    await take_up(world)
     assert queued(world) == {KEY, Key(KEY.namespace, "second")}
+
+
+async def test_the_minutes_of_a_removal_begin_with_its_look() -> None:
+    world = await a_line("second")
+    going = {"deletionTimestamp": "2026-03-01T12:00:00Z", "finalizers": [names.FINALIZER]}
+    the_waiting(world)["metadata"] |= going
+    await take_up(world)
+    assert Key(KEY.namespace, "second") in queued(world)
+    assert world.removing == {}
 
 
 async def test_where_nobody_waits_any_more_all_are_looked_at() -> None:
     before = await a_line("second")
     world = limited(before, 0)
-    await look_at_unfinished(world)
+    await take_up(world)
     assert queued(world) == {KEY, Key(KEY.namespace, "second")}
 
 
@@ -187,16 +203,25 @@ async def test_one_whose_job_was_made_and_never_told_holds_its_place() -> None:
     world = await a_line("second")
     # The operator ended before it could write that it had let it in.
     fake(world).objects["videojobs", *KEY]["status"] = the_waiting(world)["status"]
-    await look_at_unfinished(world)
+    await take_up(world)
     assert KEY in queued(world)
     assert (world.line.pods, world.line.length) == (1, 1)
+
+
+async def test_ten_thousand_leave_room_for_the_lease_and_the_probes() -> None:
+    world = await a_line(*(f"film-{number}" for number in range(100)))
+    ticks, looking = 0, asyncio.create_task(take_up(world))
+    while not looking.done():
+        ticks += 1
+        await asyncio.sleep(0)
+    assert ticks > 100
 
 
 async def test_whose_turn_has_come_meanwhile_is_called() -> None:
     world = await a_line("second", "third")
     ended = the_job(world)
     fake(world).put("jobs", ended | {"status": {"completedIndexes": "0", "succeeded": 1}})
-    await look_at_unfinished(world)
+    await take_up(world)
     (called,) = queued(world) - {KEY}
     await reconcile(called, world)
     assert status_of(world, called).phase is Phase.PENDING

@@ -15,7 +15,6 @@ from builders import KEY, UID, a_job_body, a_pod_body, a_videojob_body, an_ended
 from fake_cluster import StillWorld, a_world, a_world_with_a_videojob, fake, queued
 
 from videojob_api import names
-from videojob_operator import web
 from videojob_operator.handlers import (
     REGISTRY,
     build_kopf_settings,
@@ -192,18 +191,23 @@ async def test_a_leader_that_hears_nothing_of_the_cluster_is_not_ready() -> None
     assert text.startswith("nothing was heard of the cluster for 1801 s")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "waits", "ready"), [(61, True, False), (59, True, True), (61, False, True)]
+)
 async def test_a_leader_whose_queue_stands_still_is_not_ready(
-    monkeypatch: pytest.MonkeyPatch,
+    seconds: float, waits: bool, ready: bool
 ) -> None:
     world = a_world()
     world.prepared.set()
     world.leading.set()
     world.watching.set()
-    world.queue.add(KEY)
-    monkeypatch.setattr(web, "_STUCK_SECONDS", -1)
+    if waits:
+        world.queue.add(KEY)
+        world.queue._urgent[KEY] -= seconds
+    world.queue._taken_at -= seconds
     status, text = await probe(world, "/readyz")
-    assert status == 503
-    assert "no worker was free" in text
+    assert status == (200 if ready else 503)
+    assert ready or text == "for 61 s no worker was free for what waits\n"
 
 
 async def test_metrics_have_the_shapes_that_dashboards_know_and_no_names_of_jobs() -> None:

@@ -19,7 +19,7 @@ from builders import (
     a_videojob_body,
     an_ended_pod,
 )
-from fake_cluster import FakeCluster, StillWorld, a_world, fake, queued
+from fake_cluster import FakeCluster, StillWorld, a_world, fake, queued, take_up
 from virtual_time import in_virtual_time
 
 from videojob_api import names
@@ -27,7 +27,6 @@ from videojob_api.report import Report
 from videojob_operator import metrics
 from videojob_operator.cluster import Body
 from videojob_operator.errors import ClusterError, Forbidden
-from videojob_operator.first_looks import look_at_unfinished
 from videojob_operator.handlers import job_seen, live_pod_seen, videojob_seen
 from videojob_operator.observed import Key
 from videojob_operator.resync import resync, resync_forever
@@ -305,7 +304,7 @@ async def test_a_namespace_that_is_gone_keeps_nobody_from_the_others() -> None:
     lost = a_videojob_body(uid="lost")
     lost["metadata"] |= {"name": "lost", "namespace": "gone"}
     fake(world).put("videojobs", a_videojob_body())
-    await look_at_unfinished(world)
+    await take_up(world)
     assert queued(world) == {KEY}
     world.cache.put_videojob(lost)
     world.cache.put_job(a_job_body())
@@ -313,16 +312,25 @@ async def test_a_namespace_that_is_gone_keeps_nobody_from_the_others() -> None:
     assert world.cache.videojob(Key("gone", "lost")) is not None
 
 
+class Late(FakeCluster):
+    """An API server that has just been started: it knows no rights to Jobs yet."""
+
+    async def request(self, method: str, path: str, **how: Any) -> Body:
+        is_first = (method, path) not in self.requests
+        found = await super().request(method, path, **how)
+        if is_first and path.endswith("/jobs"):
+            raise Forbidden("no rights yet", 403)
+        return found
+
+
 @in_virtual_time
 async def test_rights_that_are_missing_for_a_moment_hide_no_places() -> None:
-    """An API server that has just been started has not read them yet."""
-    world = a_world(watch_namespaces=("other", KEY.namespace), max_running=1)
+    world = a_world(Late(), watch_namespaces=("other", KEY.namespace), max_running=1)
     fake(world).put("videojobs", a_videojob_body())
     job = a_job_body()
     job["metadata"]["labels"][names.LABEL_JOB] = KEY.name
     fake(world).put("jobs", job)
-    fake(world).failures = [Forbidden("no rights yet", 403)] * 2
-    await look_at_unfinished(world)
+    await take_up(world)
     assert world.line.pods == 1
 
 
@@ -330,10 +338,10 @@ async def test_who_is_not_known_at_all_is_not_passed_over() -> None:
     world = a_world(watch_namespaces=("other", KEY.namespace))
     fake(world).failures = [Forbidden("Unauthorized", 401)]
     with pytest.raises(Forbidden, match="Unauthorized"):
-        await look_at_unfinished(world)
+        await take_up(world)
 
 
-@pytest.mark.parametrize("ask", [look_at_unfinished, resync])
+@pytest.mark.parametrize("ask", [take_up, resync])
 @in_virtual_time
 async def test_where_no_namespace_may_be_looked_into_it_says_so(
     ask: Callable[[World], Awaitable[object]],

@@ -175,6 +175,27 @@ async def test_looking_at_a_key_now_replaces_its_appointment() -> None:
 
 
 @in_virtual_time
+async def test_an_appointment_is_kept_by_one_that_is_not_urgent() -> None:
+    queue, seen = WorkQueue(), list[Key]()
+
+    async def work(key: Key) -> None:
+        seen.append(key)
+        await asyncio.sleep(1)
+
+    others = [Key("films", f"other-{number}") for number in range(100)]
+    queue.add_after(A, 5)
+    queue.add_after(B, 500)
+    for key in (*others, A):
+        queue.add(key, urgent=False)
+    queue.add(B)
+    async with working(queue, work):
+        await asyncio.sleep(600)
+    assert seen[0] == B
+    assert 5 <= seen.index(A) <= 7
+    assert sorted(seen) == sorted([A, B, *others])
+
+
+@in_virtual_time
 async def test_a_key_that_is_gone_has_no_appointment() -> None:
     queue, notes = WorkQueue(), Notes()
     async with working(queue, notes):
