@@ -34,6 +34,7 @@ _VALUES = (
     "rbac.aggregate=false",
     f"childrenKeepSeconds={KEEP_SECONDS}",
     f"maxRunning={_MAX_RUNNING}",
+    f"notifications.allowCidrs={{{places.BRIDGE_ADDRESS}/32}}",
 )
 _CLOCK = places.VOLUMES / "chaos-clock"
 _MOUNT = "/clock"

@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,10 @@ from chaos.access import patiently
 from chaos.api_proxy import api_proxy
 from chaos.gathering import VIDEOJOBS, gather, list_left, list_videojobs
 from chaos.injections import Missed, Target, inject
+from chaos.mailbox import Mailbox, receiving
 from chaos.schedule import Injection, Kind, build_schedule
 from chaos.store import BUCKET, ENDPOINT, Store, serving
-from chaos.stream import Change, Film, Sort, StreamJob, build_stream
+from chaos.stream import PICTURE, TEMPLATE, Change, Film, Sort, StreamJob, build_stream
 from chaos.verification import FinalState, Problem, verify
 from container_engine import docker_answers
 from kubernetes import client, config
@@ -42,7 +43,7 @@ from rich.console import Console
 from rich.table import Table
 
 from videojob_api.names import API_VERSION
-from videojob_api.status import Phase
+from videojob_api.status import NotificationState, Phase
 
 JOBS = 200
 _END_SECONDS = 420
@@ -78,11 +79,15 @@ class Run:
     seed: int
     namespace: str
     store: Store
+    mailbox: Mailbox
     stream: tuple[StreamJob, ...]
     schedule: tuple[Injection, ...]
     began: float = 0.0
     outcomes: list[Outcome] = field(default_factory=list)
     phases: dict[str, list[str]] = field(default_factory=dict)
+    uids: dict[str, str] = field(default_factory=dict)
+    there: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The VideoJobs as they were last seen, without those that are gone."""
     over: threading.Event = field(default_factory=threading.Event)
 
     def now(self) -> float:
@@ -92,6 +97,17 @@ class Run:
     def wait_until(self, at_seconds: float) -> None:
         """Sleep until a moment of the run."""
         time.sleep(max(0.0, at_seconds - self.now()))
+
+    def is_done(self, job: StreamJob) -> bool:
+        """Whether a job has ended, is gone if it is to go, and everybody is told who is to be."""
+        phases = [Phase(phase) for phase in self.phases.get(job.name, ())]
+        if sum(phase.is_terminal for phase in phases) < job.runs or not phases[-1].is_terminal:
+            return False
+        if not job.stays:
+            return job.name not in self.there
+        told = self.there.get(job.name, {}).get("status", {}).get("notifications", [])
+        delivered = [one["state"] == NotificationState.DELIVERED for one in told]
+        return all(delivered) and len(delivered) >= (job.sort is Sort.TOLD)
 
     def say(self, text: str) -> None:
         """A line on the terminal."""
@@ -111,7 +127,7 @@ def apply_stream(run: Run) -> None:
                 "metadata": {"name": job.name},
                 "spec": job.spec,
             }
-            with suppress_conflict():  # made, and the answer was lost
+            with passing_over(409):  # made, and the answer was lost
                 patiently(
                     custom.create_namespaced_custom_object,
                     *VIDEOJOBS,
@@ -136,23 +152,21 @@ def change_job(run: Run, job: StreamJob, change: Change, applied: float) -> None
             break
         time.sleep(_LOOK_SECONDS)
     custom = client.CustomObjectsApi()
-    patiently(
-        custom.patch_namespaced_custom_object,
-        *VIDEOJOBS,
-        run.namespace,
-        "videojobs",
-        job.name,
-        change.patch,
-    )
+    where = (*VIDEOJOBS, run.namespace, "videojobs", job.name)
+    if change.patch is not None:
+        patiently(custom.patch_namespaced_custom_object, *where, change.patch)
+        return
+    with passing_over(404):  # it is gone already, and the answer was lost
+        patiently(custom.delete_namespaced_custom_object, *where)
 
 
 @contextmanager
-def suppress_conflict() -> Iterator[None]:
-    """409 on create means that it is there."""
+def passing_over(status: int) -> Iterator[None]:
+    """What was asked for is done already: 409 on create, 404 on delete."""
     try:
         yield
     except client.ApiException as error:
-        if error.status != 409:
+        if error.status != status:
             raise
 
 
@@ -173,11 +187,14 @@ def carry_out(run: Run, target: Target, injection: Injection) -> Outcome:
 def watch_phases(run: Run) -> None:
     """Remember the phases that are seen, until the run is over."""
     while not run.over.wait(_LOOK_SECONDS):
-        for body in list_videojobs(run.namespace):
+        there = {body["metadata"]["name"]: body for body in list_videojobs(run.namespace)}
+        for name, body in there.items():
+            run.uids[name] = body["metadata"]["uid"]
             phase = body.get("status", {}).get("phase")
-            seen = run.phases.setdefault(body["metadata"]["name"], [])
+            seen = run.phases.setdefault(name, [])
             if phase and (not seen or seen[-1] != phase):
                 seen.append(phase)
+        run.there = there
 
 
 def wait_for_end(run: Run) -> None:
@@ -185,12 +202,7 @@ def wait_for_end(run: Run) -> None:
     deadline = run.now() + _END_SECONDS
     told = -1
     while run.now() < deadline:
-        ended = [
-            job
-            for job in run.stream
-            if sum(Phase(phase).is_terminal for phase in run.phases.get(job.name, ())) >= job.runs
-            and Phase(run.phases[job.name][-1]).is_terminal
-        ]
+        ended = [job for job in run.stream if run.is_done(job)]
         if len(ended) == len(run.stream) and not list_left(run.namespace):
             return
         if len(ended) != told:
@@ -220,6 +232,8 @@ def prepare(run: Run) -> None:
         "spec": {"s3": s3},
     }
     custom.create_namespaced_custom_object(*VIDEOJOBS, run.namespace, "videostores", body)
+    body |= {"kind": "VideoTemplate", "metadata": {"name": TEMPLATE}, "spec": {"steps": PICTURE}}
+    custom.create_namespaced_custom_object(*VIDEOJOBS, run.namespace, "videotemplates", body)
     with tempfile.TemporaryDirectory() as folder:
         clips = assets.Clips(Path(folder))
         for film, clip in _FILMS.items():
@@ -244,7 +258,8 @@ def storm(run: Run, target: Target) -> FinalState:
         finally:
             run.over.set()
         watching.result()
-    return gather(run.namespace, run.store, run.phases)
+    state = gather(run.namespace, run.store, run.phases)
+    return replace(state, uids_seen=run.uids, letters=run.mailbox.letters)
 
 
 def show(run: Run, state: FinalState, problems: list[Problem]) -> None:
@@ -260,7 +275,7 @@ def show(run: Run, state: FinalState, problems: list[Problem]) -> None:
     table = Table(title="jobs", title_justify="left")
     phases = {b["metadata"]["name"]: b.get("status", {}).get("phase", "") for b in state.videojobs}
     attempts = {b["metadata"]["name"]: b["status"].get("attempt", 0) for b in state.videojobs}
-    ends = [*(phase for phase in Phase if phase.is_terminal), "other"]
+    ends = [*(phase for phase in Phase if phase.is_terminal), "gone or other"]
     for title in ("sort", "jobs", *ends, "attempts"):
         table.add_column(title, justify="left" if title == "sort" else "right")
     for sort in Sort:
@@ -339,11 +354,12 @@ def main(arguments: list[str]) -> int:
     logs = places.LOGS / "chaos"
     with (
         serving() as store,
+        receiving() as mailbox,
         api_proxy(seed) as proxy,
         kept_logs(logs, namespace),
         installation.installed(),
     ):
-        run = Run(seed, namespace, store, stream, schedule)
+        run = Run(seed, namespace, store, mailbox, stream, schedule)
         prepare(run)
         state = storm(run, Target(namespace, proxy, store))
         problems = verify(stream, state)

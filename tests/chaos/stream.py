@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from chaos.mailbox import MAILBOX
+
 from videojob_api.status import Phase
+
+TEMPLATE = "poster"
+"""The VideoTemplate whose steps are those of most jobs."""
 
 
 class Film(StrEnum):
@@ -41,6 +46,9 @@ class Sort(StrEnum):
     CANCELLED = "cancelled"
     SUSPENDED = "suspended for a while"
     AGAIN = "run again"
+    TEMPLATED = "from a template"
+    TOLD = "somebody is told"
+    DELETED = "deleted with its outputs"
 
 
 SHARES: dict[Sort, int] = {
@@ -53,10 +61,12 @@ SHARES: dict[Sort, int] = {
     Sort.CANCELLED: 6,
     Sort.SUSPENDED: 4,
     Sort.AGAIN: 3,
+    Sort.TEMPLATED: 3,
+    Sort.TOLD: 4,
+    Sort.DELETED: 4,
 }
 """How many of a hundred jobs; the rest is plain."""
 _INPUTS: dict[Sort, tuple[Film, ...]] = {
-    Sort.PLAIN: (Film.SHORT,),
     Sort.SEVERAL: (Film.SHORT,) * 3,
     Sort.TOLERANT: (Film.SHORT, Film.NO_FILM, Film.SHORT),
     Sort.STRICT: (Film.SHORT, Film.NO_FILM),
@@ -65,9 +75,10 @@ _INPUTS: dict[Sort, tuple[Film, ...]] = {
     Sort.PARTS: (Film.SOUND,),
     Sort.CANCELLED: (Film.LONG,),
     Sort.SUSPENDED: (Film.SHORT, Film.SHORT),
-    Sort.AGAIN: (Film.SHORT,),
+    Sort.DELETED: (Film.SHORT, Film.SHORT),
 }
-_PICTURE = [{"name": "poster", "thumbnails": {"count": 1}}]
+"""The rest has one short film."""
+PICTURE = [{"name": "poster", "thumbnails": {"count": 1}}]
 _STEPS: dict[Sort, list[dict[str, Any]]] = {
     Sort.PARTS: [{"name": "sound", "extractAudio": {"format": "WAV"}}],
     Sort.CANCELLED: [
@@ -89,8 +100,8 @@ class Change:
 
     after_seconds: float
     """From when the job was applied."""
-    patch: dict[str, Any]
-    """Merged into the object."""
+    patch: dict[str, Any] | None
+    """Merged into the object; None deletes it."""
     once_ended: bool = False
     """Not before it has ended."""
 
@@ -108,7 +119,7 @@ class StreamJob:
     @property
     def films(self) -> tuple[Film, ...]:
         """Its inputs, in order."""
-        return _INPUTS[self.sort]
+        return films_of(self.sort)
 
     @property
     def phases(self) -> frozenset[Phase]:
@@ -119,6 +130,16 @@ class StreamJob:
     def runs(self) -> int:
         """How often it runs."""
         return 2 if self.sort is Sort.AGAIN else 1
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is there in the end."""
+        return self.sort is not Sort.DELETED
+
+
+def films_of(sort: Sort) -> tuple[Film, ...]:
+    """The inputs of each job of a sort."""
+    return _INPUTS.get(sort, (Film.SHORT,))
 
 
 def build_stream(seed: int, jobs: int, seconds: float) -> tuple[StreamJob, ...]:
@@ -141,16 +162,23 @@ def _choose_sorts(jobs: int) -> list[Sort]:
 
 
 def _build_job(name: str, sort: Sort, at_seconds: float, chance: random.Random) -> StreamJob:
-    inputs = [{"name": f"in{i}", "key": str(film)} for i, film in enumerate(_INPUTS[sort])]
+    inputs = [{"name": f"in{i}", "key": str(film)} for i, film in enumerate(films_of(sort))]
     spec: dict[str, Any] = {
         "storeRef": {"name": "media"},
         "inputs": inputs,
-        "steps": _STEPS.get(sort, _PICTURE),
+        "steps": _STEPS.get(sort, PICTURE),
         "output": {"prefix": f"results/{name}/"},
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
     }
     if sort is Sort.TOLERANT:
         spec["maxFailedInputs"] = 1
+    if sort is Sort.TEMPLATED:
+        spec["templateRef"] = {"name": TEMPLATE}
+        del spec["steps"]
+    if sort is Sort.TOLD:
+        spec["notify"] = [{"url": f"{MAILBOX}/{name}"}]
+    if sort is Sort.DELETED:
+        spec["output"]["deletionPolicy"] = "Delete"
     return StreamJob(name, sort, at_seconds, spec, tuple(_changes(sort, chance)))
 
 
@@ -166,4 +194,6 @@ def _changes(sort: Sort, chance: random.Random) -> Sequence[Change]:
         ]
     if sort is Sort.AGAIN:
         return [Change(soon, {"spec": {"runToken": "2"}}, once_ended=True)]
+    if sort is Sort.DELETED:
+        return [Change(soon, None, once_ended=True)]
     return []

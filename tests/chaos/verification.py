@@ -6,7 +6,7 @@ Pure. Read by ``run.py``, which gathers the final state (``gathering.py``) and p
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -15,9 +15,12 @@ from chaos.stream import Film, Sort, StreamJob
 
 from videojob_api import names
 from videojob_api.indexes import parse_indexes
-from videojob_api.status import Phase
+from videojob_api.status import NotificationState, Phase
 
 Body = Mapping[str, Any]
+
+_MOST_ATTEMPTS = 11
+"""Of a run about which nothing else is known any more; kills are made good five times."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ class FinalState:
     """By key."""
     phases_seen: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """VideoJob → its phases in the order in which they were seen."""
+    uids_seen: Mapping[str, str] = field(default_factory=dict)
+    """VideoJob → its uid, of those that are gone too."""
+    letters: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """VideoJob → ids of the letters about it that were taken."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,10 @@ def verify(stream: Iterable[StreamJob], state: FinalState) -> list[Problem]:
     problems: list[Problem] = []
     allowed: set[str] = set()
     for job in stream:
+        if not job.stays:
+            allowed |= _job_names_of_gone(job, state.uids_seen.get(job.name, ""))
+            problems += _check_gone(job, found.pop(job.name, None), state)
+            continue
         body = found.pop(job.name, None)
         if body is None:
             problems.append(Problem("every job is there", job.name, "gone, or never applied"))
@@ -70,6 +81,7 @@ def verify(stream: Iterable[StreamJob], state: FinalState) -> list[Problem]:
         problems += _check_end(job, body)
         problems += _check_steadiness(job, state.phases_seen.get(job.name, ()))
         problems += _check_outputs(job, body, state)
+        problems += _check_letters(job, body, state)
     problems += [Problem("nothing else is there", name, "no job of the stream") for name in found]
     problems += _check_creations(state.created_jobs, allowed)
     problems += [Problem("no orphans", each, "still there") for each in state.left]
@@ -86,9 +98,37 @@ def _job_names(job: StreamJob, body: Body) -> set[str]:
     return {
         names.child_name(job.name, meta["uid"], run, attempt)
         for run in range(1, last + 1)
-        # How many attempts an earlier run took is not known any more; kills are made good five times.
-        for attempt in range(1, 1 + (status.get("attempt") or 0 if run == last else 12))
+        for attempt in range(1, 1 + (status.get("attempt") or 0 if run == last else _MOST_ATTEMPTS))
     }
+
+
+def _job_names_of_gone(job: StreamJob, uid: str) -> set[str]:
+    """Those of one that was deleted, and the Job that has deleted its outputs."""
+    attempts = range(1, 1 + _MOST_ATTEMPTS)
+    made = {names.child_name(job.name, uid, 1, attempt) for attempt in attempts}
+    return made | {names.clean_up_name(job.name, uid)}
+
+
+def _check_gone(job: StreamJob, body: Body | None, state: FinalState) -> Iterator[Problem]:
+    """It ended well, then it went and took its outputs along."""
+    if body is not None:
+        yield Problem("what is deleted goes", job.name, f"{body['metadata'].get('finalizers')}")
+    phases = list(state.phases_seen.get(job.name, ()))
+    if phases[-1:] != [Phase.SUCCEEDED]:
+        yield Problem("the one right phase", job.name, " → ".join(phases) or "never seen")
+    for key in state.objects:
+        if key.startswith(job.spec["output"]["prefix"]):
+            yield Problem("outputs go with it", job.name, key)
+
+
+def _check_letters(job: StreamJob, body: Body, state: FinalState) -> Iterator[Problem]:
+    """Whoever wanted to be told was, under one id however often; and nobody else."""
+    ids, wanted = state.letters.get(job.name, ()), int(job.sort is Sort.TOLD)
+    if len(ids) != wanted:
+        yield Problem("who wants to be told is", job.name, f"{sorted(ids)}, not {wanted}")
+    told = {one["id"]: one["state"] for one in body.get("status", {}).get("notifications", [])}
+    if told != dict.fromkeys(ids, NotificationState.DELIVERED):
+        yield Problem("status tells who was told", job.name, f"{told}, not {sorted(ids)}")
 
 
 def _check_end(job: StreamJob, body: Body) -> Iterator[Problem]:

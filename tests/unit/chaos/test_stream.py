@@ -19,7 +19,7 @@ def test_a_seed_gives_the_same_stream_again_and_another_seed_another() -> None:
 def test_of_two_hundred_jobs_most_are_plain_and_every_sort_has_its_share() -> None:
     sorts = Counter(job.sort for job in build_stream(7, 200, 300))
     assert {sort: sorts[sort] for sort in SHARES} == {s: 2 * n for s, n in SHARES.items()}
-    assert sorts[Sort.PLAIN] > 100
+    assert sorts[Sort.PLAIN] > 90
 
 
 @pytest.mark.parametrize("jobs", [1, 5, 10, 20, 199])
@@ -38,4 +38,5 @@ def test_every_job_is_one_that_the_api_takes_and_writes_to_a_folder_of_its_own(j
     assert spec.output.prefix == f"results/{job.name}/"
     assert all(phase.is_terminal for phase in job.phases)
     bad = {Film.NO_FILM, Film.MISSING} & set(job.films)
+    assert bool(spec.steps) != bool(spec.template_ref)
     assert bool(bad) == (Phase.SUCCEEDED not in job.phases or job.sort is Sort.TOLERANT)

@@ -22,6 +22,7 @@ def the_one(sort: Sort) -> StreamJob:
 
 
 PLAIN, SEVERAL = the_one(Sort.PLAIN), the_one(Sort.SEVERAL)
+DELETED, TOLD = the_one(Sort.DELETED), the_one(Sort.TOLD)
 
 
 def ended(job: StreamJob) -> dict[str, Any]:
@@ -48,8 +49,15 @@ def ended(job: StreamJob) -> dict[str, Any]:
             "outputCount": len(outputs),
             "outputBytes": sum(output["bytes"] for output in outputs),
             "finishedAt": "2026-03-01T12:00:00Z",
+            "notifications": [
+                {"id": letter, "state": "Delivered"} for letter in letters_about(job)
+            ],
         },
     }
+
+
+def letters_about(job: StreamJob) -> set[str]:
+    return {f"letter-{job.name}"} if job.sort is Sort.TOLD else set()
 
 
 def an_output(job: StreamJob, index: int) -> dict[str, Any]:
@@ -61,16 +69,25 @@ def clean() -> FinalState:
     """All as it must be."""
     videojobs = [ended(job) for job in STREAM]
     objects, manifests, created = {}, {}, []
+    gone = {job.name: f"0000-{job.name}" for job in STREAM if not job.stays}
     for job, body in zip(STREAM, videojobs, strict=True):
         uid = body["metadata"]["uid"]
         created += [names.child_name(job.name, uid, run, 1) for run in range(1, job.runs + 1)]
-        for output in body["status"]["outputs"]:
+        for output in body["status"]["outputs"] if job.stays else ():
             folder = output["key"].rsplit("/", 2)[0]
             objects[output["key"]] = Stored(output["bytes"], output["sha256"])
             objects[f"{folder}/.steps/poster.json"] = Stored(1, "")
             objects[f"{folder}/manifest.json"] = Stored(2, "")
             manifests[f"{folder}/manifest.json"] = {"job": {"uid": uid}, "outputs": [dict(output)]}
-    return FinalState(videojobs, (), created, (), objects, manifests, {})
+    return FinalState(
+        [body for job, body in zip(STREAM, videojobs, strict=True) if job.stays],
+        created_jobs=[*created, *(names.clean_up_name(name, uid) for name, uid in gone.items())],
+        objects=objects,
+        manifests=manifests,
+        phases_seen={name: ["Running", "Succeeded"] for name in gone},
+        uids_seen=gone,
+        letters={job.name: letters for job in STREAM if (letters := letters_about(job))},
+    )
 
 
 def found(state: FinalState) -> set[tuple[str, str]]:
@@ -198,6 +215,20 @@ def without(mapping: Any, key: str) -> dict[str, Any]:
             "nothing else is there",
         ),
         (
+            lambda s: {"videojobs": [*s.videojobs, ended(DELETED)]},
+            "what is deleted goes",
+        ),
+        (lambda s: {"phases_seen": {DELETED.name: ["Running"]}}, "the one right phase"),
+        (lambda s: {"uids_seen": {}}, "one Job for one attempt"),
+        (
+            lambda s: {"objects": {**s.objects, f"results/{DELETED.name}/a": Stored(1, "")}},
+            "outputs go with it",
+        ),
+        (lambda s: {"letters": {}}, "who wants to be told is"),
+        (lambda s: {"letters": {TOLD.name: {"a", "b"}}}, "who wants to be told is"),
+        (lambda s: {"letters": {**s.letters, PLAIN.name: {"a"}}}, "who wants to be told is"),
+        (lambda s: {"letters": {TOLD.name: {"a"}}}, "status tells who was told"),
+        (
             lambda s: {"phases_seen": {PLAIN.name: ["Running", "Failed", "Succeeded"]}},
             "an end is an end",
         ),
@@ -223,4 +254,5 @@ def test_whatever_else_is_wrong_is_found(
 def test_a_second_run_may_follow_the_first() -> None:
     job = the_one(Sort.AGAIN)
     seen = ["Pending", "Running", "Succeeded", "Pending", "Running", "Succeeded"]
-    assert not found(replace(clean(), phases_seen={job.name: seen}))
+    state = clean()
+    assert not found(replace(state, phases_seen={**state.phases_seen, job.name: seen}))
