@@ -15,7 +15,7 @@ import places
 import processes
 import pytest
 from minio import Minio
-from on_cluster import TERMINAL, Kubectl, a_videojob
+from on_cluster import TERMINAL, Kubectl, a_videojob, eventually
 
 pytestmark = pytest.mark.alone
 
@@ -45,13 +45,13 @@ def leader() -> str:
 
 def wait_for_leader(other_than: str, seconds: float = 60) -> str:
     """The pod that leads, once it is another one and lives."""
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit:
+
+    def other_leader() -> str:
         name = leader()
-        if name and name != other_than and process_of(name):
-            return name
-        time.sleep(0.2)
-    pytest.fail(f"after {seconds} s nobody but {other_than!r} leads")
+        return name if name and name != other_than and process_of(name) else ""
+
+    found: str = eventually(other_leader, seconds=seconds)
+    return found
 
 
 def process_of(pod: str) -> processes.Process | None:
@@ -116,9 +116,7 @@ def test_a_leader_that_was_frozen_beyond_its_lease_changes_nothing(
     assert process is not None
     names = [f"job-{number}" for number in range(12)]
     kube.apply(*(a_videojob(name, clip) for name in names))
-    limit = time.monotonic() + 30
-    while not kube.items("jobs"):
-        assert time.monotonic() < limit, "no Job was made"
+    eventually(lambda: kube.items("jobs"), seconds=30)
     os.kill(process.pid, signal.SIGSTOP)  # with work in flight: Jobs, pods and reports
     ended = [name for name in names if kube.status(name).get("phase") in TERMINAL]
     assert len(ended) < len(names), "there was nothing left to do"
@@ -130,10 +128,7 @@ def test_a_leader_that_was_frozen_beyond_its_lease_changes_nothing(
         continued = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     finally:
         os.kill(process.pid, signal.SIGCONT)
-    limit = time.monotonic() + 30
-    while processes.is_alive(process):
-        assert time.monotonic() < limit, "a former leader must end"
-        time.sleep(0.2)
+    eventually(lambda: not processes.is_alive(process), seconds=30)  # a former leader ends
     time.sleep(2)  # what would be written late
     assert writes_of(first, since=continued) == []
     made = jobs_made(kube.namespace)
