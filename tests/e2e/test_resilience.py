@@ -6,14 +6,16 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import deploy
 import processes
 import pytest
 from minio import Minio
-from on_cluster import Kubectl, a_store, a_videojob
+from on_cluster import Kubectl, a_store, a_videojob, upload
 
 STEPS = [
     {"name": "web", "transcode": {"packaging": "HLS", "renditions": [{"height": 360}]}},
@@ -114,6 +116,22 @@ def test_an_evicted_worker_is_made_again_without_counting(
     assert status["phase"] == "Succeeded", status
     assert meta["name"] not in {p["metadata"]["name"] for p in kube.items("pods")}
     assert status["attempt"] == 1, "the Job itself makes good for it"
+
+
+@pytest.mark.long
+def test_an_output_that_its_scratch_space_can_not_hold_says_what_to_raise(
+    kube: Kubectl, media: Minio, tmp_path: Path
+) -> None:
+    """Two hours of silence are a small film and 1.4 GB of WAV."""
+    film = tmp_path / "silence.flac"
+    silence = "-f lavfi -i anullsrc=r=48000:cl=stereo -t 7200 -c:a flac"
+    subprocess.run(["ffmpeg", "-v", "error", *silence.split(), str(film)], check=True)
+    steps = [{"name": "sound", "extractAudio": {"format": "WAV"}}]
+    kube.apply(a_videojob("long", upload(media, film), steps=steps, limits={"maxBytes": "10M"}))
+    status = kube.wait_end("long", seconds=300)
+    assert (status["phase"], status["attempt"]) == ("Failed", 1), status
+    assert status["failure"]["reason"] == "ScratchFull"
+    assert "limits.maxBytes" in status["message"]
 
 
 def test_a_namespace_goes_though_a_worker_waits(kube: Kubectl, media: Minio, clip: str) -> None:

@@ -77,6 +77,38 @@ def hold(kube: Kubectl, clip: str, *names: str, **spec: Any) -> None:
         kube.wait(name, lambda s: "nobody-makes-it" in s.get("message", ""), seconds=60)
 
 
+@pytest.fixture
+def urgent(kube: Kubectl) -> Iterator[str]:
+    """A PriorityClass above that of all others' pods."""
+    name = f"{kube.namespace}-urgent"
+    kube.apply(
+        {
+            "apiVersion": "scheduling.k8s.io/v1",
+            "kind": "PriorityClass",
+            "metadata": {"name": name},
+            "value": 1000,
+        }
+    )
+    yield name
+    kube.ok("delete", "priorityclass", name)
+
+
+@pytest.mark.alone
+def test_an_urgent_one_takes_the_gpus_of_another_which_begins_again_uncounted(
+    kube: Kubectl, media: Minio, clip: str, urgent: str
+) -> None:
+    gpus = {"mode": "Required", "count": 2}
+    hold(kube, clip, "patient", accelerator=gpus, retry={"limit": 0})
+    scheduling = {"priorityClassName": urgent}
+    kube.apply(a_videojob("urgent", clip, steps=TRANSCODE, accelerator=gpus, scheduling=scheduling))
+    assert kube.wait_end("urgent")["phase"] == "Succeeded"
+    lost = [e for e in kube.items("events") if e["reason"] == "Preempted"]
+    assert len(lost) == 1, "nobody had to give way"
+    kube.apply(a_secret("nobody-makes-it"))
+    status = kube.wait_end("patient")
+    assert (status["phase"], status["attempt"]) == ("Succeeded", 1), status
+
+
 @pytest.mark.alone
 def test_when_all_gpus_are_taken_the_cpu_is_used_after_a_while_and_said_so(
     kube: Kubectl, media: Minio, clip: str, prefix: str
