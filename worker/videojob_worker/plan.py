@@ -196,7 +196,9 @@ def build_plan(
         )
         if estimated_bytes <= (budget.scratch_limit_bytes or 0):
             raise NodeDiskFull(f"{found} on this node; give nodes more ephemeral storage.")
-        raise NotDoable(f"{found}; give the worker more, or ask for fewer or smaller renditions.")
+        limited = budget.scratch_limit_bytes is not None
+        more = "raise limits.maxBytes, which that follows" if limited else "make room there"
+        raise NotDoable(f"{found}; {more}, or ask for fewer or smaller renditions.")
     build = partial(
         _build_pass, scratch=scratch, budget=budget, device=device, limits=limits or Limits()
     )

@@ -115,8 +115,10 @@ def test_a_stretch_is_what_is_expected_and_what_is_read() -> None:
 def test_a_short_disk_is_the_nodes_and_not_the_orders() -> None:
     with pytest.raises(NodeDiskFull, match=r"free on this node; give nodes more ephemeral storage"):
         planned(mp4("web", 1080), budget=Budget(2, None, 1 << 20, scratch_limit_bytes=1 << 34))
-    with pytest.raises(NotDoable, match="give the worker more"):
+    with pytest.raises(NotDoable, match=r"free; raise limits.maxBytes, which that follows, or"):
         planned(mp4("web", 1080), budget=Budget(2, None, 1 << 20, scratch_limit_bytes=2 << 20))
+    with pytest.raises(NotDoable, match="free; make room there, or ask for fewer"):
+        planned(mp4("web", 1080), budget=Budget(2, None, 1 << 20))
 
 
 def test_threads_give_way_to_memory() -> None:
