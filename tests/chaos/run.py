@@ -35,7 +35,7 @@ from chaos.injections import Missed, Target, inject
 from chaos.mailbox import Mailbox, receiving
 from chaos.schedule import Injection, Kind, build_schedule
 from chaos.store import BUCKET, ENDPOINT, Store, serving
-from chaos.stream import PICTURE, TEMPLATE, Change, Film, Sort, StreamJob, build_stream
+from chaos.stream import PICTURE, TEMPLATE, Film, Sort, StreamJob, build_stream
 from chaos.verification import FinalState, Problem, verify
 from container_engine import docker_answers
 from kubernetes import client, config
@@ -135,29 +135,27 @@ def apply_stream(run: Run) -> None:
                     "videojobs",
                     body,
                 )
-            applied = run.now()
-            changes += [
-                changing.submit(change_job, run, job, change, applied) for change in job.changes
-            ]
+            changes.append(changing.submit(change_job, run, job, run.now()))
         for change in changes:
             change.result()
 
 
-def change_job(run: Run, job: StreamJob, change: Change, applied: float) -> None:
-    """Change a job at its moment, or once it has ended."""
-    run.wait_until(applied + change.after_seconds)
-    while change.once_ended and not run.over.is_set():
-        seen = run.phases.get(job.name, [])
-        if seen and Phase(seen[-1]).is_terminal:
-            break
-        time.sleep(_LOOK_SECONDS)
+def change_job(run: Run, job: StreamJob, applied: float) -> None:
+    """Change a job at its moments, or once it has ended; one after the other, however late the first is."""
     custom = client.CustomObjectsApi()
     where = (*VIDEOJOBS, run.namespace, "videojobs", job.name)
-    if change.patch is not None:
-        patiently(custom.patch_namespaced_custom_object, *where, change.patch)
-        return
-    with passing_over(404):  # it is gone already, and the answer was lost
-        patiently(custom.delete_namespaced_custom_object, *where)
+    for change in job.changes:
+        run.wait_until(applied + change.after_seconds)
+        while change.once_ended and not run.over.is_set():
+            seen = run.phases.get(job.name, [])
+            if seen and Phase(seen[-1]).is_terminal:
+                break
+            time.sleep(_LOOK_SECONDS)
+        if change.patch is not None:
+            patiently(custom.patch_namespaced_custom_object, *where, change.patch)
+            continue
+        with passing_over(404):  # it is gone already, and the answer was lost
+            patiently(custom.delete_namespaced_custom_object, *where)
 
 
 @contextmanager
