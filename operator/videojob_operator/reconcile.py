@@ -40,6 +40,8 @@ async def reconcile(key: Key, world: World) -> float | None:
         stand_in_line(observed, decision, world)
         await act(observed, decision.actions, world)
     metrics.DECISIONS.labels(policy=decision.policy).inc()
+    done = [type(action).__name__ for action in decision.actions]
+    log.debug("looked at", policy=decision.policy, done=done, again=decision.requeue_seconds)
     if decision.status is not None and not decision.is_news and not world.pace.take(world.now()):
         return _PAUSE_SECONDS
     if decision.status is None:

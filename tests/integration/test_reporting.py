@@ -75,13 +75,20 @@ def test_only_the_latest_is_sent_and_not_too_often(endpoint):
     assert percents == sorted(percents)
 
 
-def test_a_replica_that_does_not_lead_is_left_for_another(endpoint):
+def not_taken(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Why, for each time that it is said of a report."""
+    return [one.facts["why"] for one in caplog.records if one.message == "report not taken"]
+
+
+def test_a_replica_that_does_not_lead_is_left_for_another(endpoint, caplog):
+    caplog.set_level("INFO")
     server, target = endpoint
     server.statuses = [503, 503]
     report = open_reporter(target)
     report.finish(RESULT)
     assert len(server.reports) == 1
     assert server.connections == 3
+    assert not_taken(caplog) == ["HTTP 503"], "once, and why"
 
 
 def test_the_token_is_read_again_when_it_was_rotated(endpoint):
@@ -107,7 +114,10 @@ def test_a_long_list_of_outputs_is_cut_to_what_is_taken(endpoint):
 
 
 @pytest.mark.parametrize("how", ["closed", "silent", "untrusted", "other host", "no token"])
-def test_an_endpoint_in_trouble_costs_two_seconds_and_no_error(endpoint, tmp_path: Path, how: str):
+def test_an_endpoint_in_trouble_costs_two_seconds_and_no_error(
+    endpoint, tmp_path: Path, how: str, caplog
+):
+    caplog.set_level("INFO")
     server, target = endpoint
     listener = socket.create_server(("127.0.0.1", 0))
     silent = f"https://127.0.0.1:{listener.getsockname()[1]}/"
@@ -126,4 +136,5 @@ def test_an_endpoint_in_trouble_costs_two_seconds_and_no_error(endpoint, tmp_pat
     report.finish(RESULT)
     assert time.monotonic() - begun < 4
     assert server.reports == []
+    assert len(not_taken(caplog)) == 1
     listener.close()

@@ -22,6 +22,7 @@ from videojob_api.report import MAX_REPORT_BYTES, ProgressReport, Report, Result
 from videojob_api.status import Stage
 from videojob_api.work_order import ReportsTarget
 
+from .log import say
 from .meter import Meter
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class _Post:
         self._target = target
         self._url = urlsplit(target.url)
         self._connection: HTTPSConnection | None = None
+        self._is_taken = True
 
     def send(self, body: dict[str, Any]) -> bool:
         """Whether the endpoint took it. Never raises."""
@@ -152,9 +154,14 @@ class _Post:
             response = self._connection.getresponse()
             response.read()
             if response.status < 300:
+                self._is_taken = True
                 return True
-        except Exception:  # noqa: S110 (a lost report is nothing; the next one tries again)
-            pass
+            why = f"HTTP {response.status}"
+        except Exception as error:  # a lost report is nothing; the next one tries again
+            why = repr(error)
+        if self._is_taken:  # once, until one is taken again
+            say("report not taken", why=why)
+            self._is_taken = False
         # A replica that does not lead says 503: a new connection may reach the one that does.
         self.close()
         return False

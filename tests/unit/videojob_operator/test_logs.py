@@ -62,6 +62,19 @@ async def test_every_line_of_a_reconcile_says_what_it_is_about(
     assert written[0]["level"] == "info"
 
 
+async def test_to_whom_asks_for_it_each_look_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("debug")
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    await reconcile(key, world)
+    looks = [line for line in lines(capsys) if line["event"] == "looked at"]
+    assert [(look["policy"], look["done"]) for look in looks] == [
+        ("decide_admit", ["CreateJob"]),
+        ("explain_wait", []),
+    ]
+    assert looks[1]["again"] > 0
+
+
 async def test_a_failure_is_about_its_own_job_and_not_the_one_before(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
