@@ -15,7 +15,7 @@ from videojob_api.clean_up import CleanUpOrder, CleanUpResult
 from videojob_api.work_order import FolderTarget, S3Target
 from videojob_worker.clean_up import clean_up
 from videojob_worker.errors import Interrupted, StorageRefused
-from videojob_worker.objects import Storage
+from videojob_worker.objects import NotThere, ObjectInfo, Storage
 from videojob_worker.stop import Stop
 from videojob_worker.storage import open_storage
 
@@ -186,6 +186,39 @@ def test_the_manifest_stays_until_all_else_is_gone(s3: S3Target, stop: Stop):
     with pytest.raises(StorageRefused):
         clean_up(order, Refusing(), stop)
     assert calls == ["results/job/a/web/1.mp4"]
+
+
+class Unlisting:
+    """A bucket in which one may not list: S3 refuses then what it would else say is missing."""
+
+    def __init__(self, store: Storage) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def stat(self, key: str) -> ObjectInfo:
+        try:
+            return self._store.stat(key)
+        except NotThere:
+            raise StorageRefused("may not list") from None
+
+    def list_keys(self, prefix: str) -> list[str]:
+        raise StorageRefused("may not list")
+
+
+def test_what_can_not_be_listed_keeps_nobody_elses_outputs(
+    order: CleanUpOrder, store: Storage, stop: Stop
+):
+    publish(store, "a", "web/1.mp4")
+    put(store, "results/job/a/.logs/fused.log")
+    result = clean_up(order, Unlisting(store), stop)
+    assert (result.deleted, result.complete) == (2, False)
+    assert "The logs of a were left alone: may not list" in result.message
+    assert "b was left alone: may not list" in result.message
+    assert left(store) == {"results/job/a/.logs/fused.log"}
+    with pytest.raises(StorageRefused):  # and is tried again
+        clean_up(order, Unlisting(store), stop)
 
 
 def run(tmp_path: Path, order: str, **environment: str) -> tuple[int, CleanUpResult]:

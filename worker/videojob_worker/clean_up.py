@@ -42,6 +42,8 @@ class Listing:
     has_manifest: bool = False
     kept: tuple[str, ...] = ()
     """Sentences about what is left alone, and why."""
+    refused: StorageRefused | None = None
+    """Where the store would not say whether there is a manifest."""
 
 
 def main(environment: Mapping[str, str], stop: Stop) -> int:
@@ -67,6 +69,9 @@ def clean_up(order: CleanUpOrder, store: Storage, stop: Stop) -> CleanUpResult:
         WorkerError: if the store refuses or does not answer; some objects may be gone by then.
     """
     listings = _at_once(lambda name: read_listing(order, name, store), order.inputs, stop)
+    refusals = [listing.refused for listing in listings if listing.refused]
+    if refusals and len(refusals) == len(listings):
+        raise refusals[0]
     keys = sorted({key for listing in listings for key in listing.keys})
     manifests = [f"{x.folder}{names.MANIFEST_FILE}" for x in listings if x.has_manifest]
     for group in (keys, manifests):
@@ -89,6 +94,8 @@ def read_listing(order: CleanUpOrder, name: str, store: Storage) -> Listing:
         manifest = None  # it was not published, or has been deleted by an earlier try
     except ValueError as error:
         return Listing(folder, kept=(f"{name} was left alone: {error}.",))
+    except StorageRefused as error:  # so S3 speaks of what is missing, to who may not list
+        return Listing(folder, kept=(f"{name} was left alone: {error}",), refused=error)
     kept = []
     if manifest is not None:
         if (whose := manifest.job.get("uid")) != order.uid:
