@@ -49,7 +49,7 @@ class Input(Model):
         default=None,
         description="Where the workers fetch it from, instead of the store; http or https. Addresses "
         "that are not public are refused unless the chart's worker.allowCidrs has them. What is "
-        "behind a question mark, such as a signature, is shown in its Jobs and Pods alone.",
+        "behind a question mark, such as a signature, is shown in its Jobs, Pods or ConfigMap alone.",
     )
     sha256: Sha256 | None = Field(
         default=None, description="Expected checksum; another one is Rejected ChecksumMismatch."
