@@ -16,10 +16,9 @@ from videojob_api.status import Phase
 
 from .cluster import Body
 from .facts import parse_attempt
-from .manifests import pods_at_once
 from .observe import read
-from .observed import Key, Ticket
-from .policies.queueing import patience_in_line
+from .observed import Key
+from .policies.queueing import build_ticket, patience_in_line
 from .served import look_into_each
 from .world import World
 
@@ -43,9 +42,10 @@ async def look_at_unfinished(world: World) -> None:
     """
     at_work = set() if world.line.is_open else await _count_places(world)
     for key, known in world.cache.videojobs():
-        waits = known.phase == Phase.QUEUED and known.uid not in at_work
-        goes = "deletionTimestamp" in known.body["metadata"]
-        if not waits or goes or world.line.is_open or not _stand_again(key, known.body, world):
+        body = known.body
+        waits = known.phase == Phase.QUEUED and not world.line.is_open and known.uid not in at_work
+        stays = "deletionTimestamp" not in body["metadata"]
+        if not (waits and stays and _stand_again(key, body, world)):
             world.queue.add(key, urgent=False)
         await asyncio.sleep(0)  # ten thousand take seconds: the lease and the probes go on
 
@@ -81,16 +81,14 @@ def _stand_again(key: Key, body: Body, world: World) -> bool:
     """
     try:
         observed = read(key, body, world)
+        ticket = build_ticket(observed)
         seconds = patience_in_line(observed, world.now())
     except Exception as error:  # whatever its status says holds up nobody else; its own look tells
         log.warning("not understood", videojob=f"{key.namespace}/{key.name}", error=str(error))
         return False
+    if ticket is None:  # Kueue's, or held meanwhile
+        return False
+    world.line.settle(key, observed.uid, 0, ticket)
     if seconds is not None:
         world.queue.add_after(key, seconds)
-    spec = observed.spec
-    if spec is not None and not spec.scheduling.queue_name:
-        pods = pods_at_once(spec, world.settings, len(spec.inputs))
-        priority, since = spec.scheduling.priority, observed.created_at
-        ticket = Ticket(key, observed.uid, priority, since, pods)
-        world.line.settle(key, observed.uid, 0, ticket)
     return seconds is not None

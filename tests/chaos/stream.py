@@ -61,9 +61,9 @@ SHARES: dict[Sort, int] = {
     Sort.CANCELLED: 6,
     Sort.SUSPENDED: 4,
     Sort.AGAIN: 3,
-    Sort.TEMPLATED: 3,
-    Sort.TOLD: 4,
-    Sort.DELETED: 4,
+    Sort.TEMPLATED: 2,
+    Sort.TOLD: 3,
+    Sort.DELETED: 3,
 }
 """How many of a hundred jobs; the rest is plain."""
 _INPUTS: dict[Sort, tuple[Film, ...]] = {

@@ -72,7 +72,7 @@ def patience_in_line(observed: Observed, now: datetime) -> float | None:
     status = observed.status
     if status.queue is None or status.attempt or status.notifications:
         return None
-    if status.observed_generation != observed.generation or build_ticket(observed) is None:
+    if status.observed_generation != observed.generation:
         return None
     seconds = _patience(observed, status.queue.position, now)
     return seconds if seconds > 0 else None
