@@ -37,7 +37,7 @@ def build_pod_placement(
         "schedulerName": asked.scheduler_name or defaults.scheduler_name,
         "runtimeClassName": asked.runtime_class_name or gpu_class or defaults.runtime_class_name,
         "nodeSelector": node_selector(asked, defaults),
-        "tolerations": _tolerations(asked, defaults, placement),
+        "tolerations": tolerations(asked, defaults, placement.resource),
         "affinity": affinity.wire() if affinity else None,
         "resourceClaims": [claim.wire() for claim in placement.claims],
     }
@@ -49,13 +49,16 @@ def node_selector(asked: Scheduling, defaults: PodDefaults) -> dict[str, str]:
     return {**(defaults.node_selector or {}), **(asked.node_selector or {})}
 
 
-def _tolerations(
-    asked: Scheduling, defaults: PodDefaults, placement: Placement
+def tolerations(
+    asked: Scheduling, defaults: PodDefaults, resource: str | None
 ) -> list[dict[str, Any]]:
-    """GPU nodes are commonly tainted by their resource's name, so that only its users go there."""
+    """Taints that these workers put up with.
+
+    GPU nodes are commonly tainted by their resource's name, so that only its users go there.
+    """
     told = [t.wire() for t in (*(asked.tolerations or ()), *(defaults.tolerations or ()))]
-    if placement.resource:
-        told.append({"key": placement.resource, "operator": "Exists", "effect": "NoSchedule"})
+    if resource:
+        told.append({"key": resource, "operator": "Exists", "effect": "NoSchedule"})
     return told
 
 

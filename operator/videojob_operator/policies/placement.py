@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ from videojob_api.steps import Step
 from videojob_api.videojob import Accelerator, AcceleratorMode, ResourceClaim
 
 from ..attempt import Attempt, name_claims
-from ..nodes import Nodes
+from ..nodes import Body, Nodes
 
 CPU = "CPU"
 """What is used where no device is."""
@@ -21,7 +21,7 @@ class PlacementReason(StrEnum):
     """Why it is a GPU or the CPU. Stable words: users and dashboards match on them."""
 
     OFFERED = "Offered"
-    """A node has as many as a worker needs."""
+    """A node that workers may run on has as many as one needs."""
     REQUIRED = "Required"
     ASSUMED = "Assumed"
     """No node was asked: an autoscaler will bring one."""
@@ -81,6 +81,7 @@ def decide_placement(
     *,
     assume: bool,
     selector: Mapping[str, str] | None = None,
+    tolerations: Sequence[Body] = (),
 ) -> Placement:
     """GPU or CPU.
 
@@ -90,6 +91,7 @@ def decide_placement(
         nodes: what the nodes offer; None when that may not be read.
         assume: take it that nodes with GPUs will come (an autoscaler).
         selector: labels that a node must have for these workers.
+        tolerations: which taints of nodes those with a GPU put up with.
     """
     if wanted.mode is AcceleratorMode.OFF:
         return on_cpu(wanted, PlacementReason.SWITCHED_OFF)
@@ -103,7 +105,7 @@ def decide_placement(
         return _on_gpu(wanted, PlacementReason.ASSUMED)
     if nodes is None:
         return on_cpu(wanted, PlacementReason.NODES_UNKNOWN)
-    if nodes.most(wanted.resource_name, selector or {}) >= wanted.count:
+    if nodes.have(wanted.resource_name, wanted.count, selector=selector, tolerations=tolerations):
         return _on_gpu(wanted, PlacementReason.OFFERED)
     return on_cpu(wanted, PlacementReason.NO_GPU_NODES)
 

@@ -33,6 +33,7 @@ from videojob_operator.facts import (
     parse_waiting_pod,
 )
 from videojob_operator.manifests import ANNOTATION_KILLS, ANNOTATION_WAITS
+from videojob_operator.nodes import Nodes
 
 # ---- Jobs
 
@@ -278,7 +279,12 @@ def a_node(
     }
 
 
-def test_the_most_that_one_ready_node_has() -> None:
+def most(nodes: Nodes, resource: str) -> int:
+    """The largest number that one node has."""
+    return max(count for count in range(9) if count == 0 or nodes.have(resource, count))
+
+
+def test_one_ready_node_must_have_all_that_is_needed() -> None:
     nodes = nodes_of(
         a_node({"cpu": "8", "memory": "32Gi", "nvidia.com/gpu": "2"}),
         a_node({"nvidia.com/gpu": "4", "amd.com/gpu": "1"}),
@@ -286,15 +292,56 @@ def test_the_most_that_one_ready_node_has() -> None:
         a_node({"nvidia.com/gpu": "8"}, ready="Unknown"),
         a_node({"nvidia.com/gpu": "8"}, cordoned=True),
     )
-    assert nodes.allocatable == {"nvidia.com/gpu": 4, "amd.com/gpu": 1}
+    assert most(nodes, "nvidia.com/gpu") == 4
+    assert most(nodes, "amd.com/gpu") == 1
+    assert most(nodes, "cpu") == 0
 
 
 @pytest.mark.parametrize("amount", ["1k", "1500m", "", "-1", "two"])
 def test_an_amount_that_is_no_whole_number_is_passed_over(amount: str) -> None:
     nodes = nodes_of(a_node({"odd.com/gpu": amount, "nvidia.com/gpu": "1"}))
-    assert nodes.allocatable == {"nvidia.com/gpu": 1}
+    assert most(nodes, "odd.com/gpu") == 0
+    assert most(nodes, "nvidia.com/gpu") == 1
 
 
 def test_a_node_that_has_just_come_offers_nothing_yet() -> None:
-    assert nodes_of({"status": {}}).allocatable == {}
-    assert nodes_of().allocatable == {}
+    assert nodes_of({"status": {}}) == nodes_of() == Nodes()
+    assert most(Nodes(), "nvidia.com/gpu") == 0
+
+
+DEDICATED = {"key": "dedicated", "value": "video", "effect": "NoSchedule"}
+
+
+@pytest.mark.parametrize(
+    ("taint", "toleration", "taken"),
+    [
+        (DEDICATED, None, False),
+        (DEDICATED, {"key": "dedicated", "operator": "Exists"}, True),
+        (DEDICATED, {"key": "dedicated", "value": "video"}, True),
+        (DEDICATED, {"key": "dedicated", "operator": "Equal", "value": "other"}, False),
+        (DEDICATED, {"key": "dedicated"}, False),
+        (DEDICATED, {"operator": "Exists"}, True),
+        (DEDICATED, {"operator": "Exists", "effect": "NoSchedule"}, True),
+        (DEDICATED, {"operator": "Exists", "effect": "NoExecute"}, False),
+        (DEDICATED, {"key": "other", "operator": "Exists"}, False),
+        (DEDICATED | {"effect": "NoExecute"}, None, False),
+        (DEDICATED | {"effect": "PreferNoSchedule"}, None, True),
+        ({"key": "bare", "effect": "NoSchedule"}, {"key": "bare"}, True),
+    ],
+)
+def test_a_node_is_of_no_use_to_pods_that_its_taints_keep_off(
+    taint: dict[str, str], toleration: dict[str, str] | None, taken: bool
+) -> None:
+    node = a_node({"nvidia.com/gpu": "1"})
+    node["spec"]["taints"] = [taint]
+    asked = [{"key": "unrelated", "operator": "Exists"}, *([toleration] if toleration else [])]
+    assert nodes_of(node).have("nvidia.com/gpu", 1, tolerations=asked) is taken
+
+
+def test_each_taint_of_a_node_is_put_up_with_or_none() -> None:
+    node = a_node({"nvidia.com/gpu": "1"})
+    node["spec"]["taints"] = [DEDICATED, {"key": "nvidia.com/gpu", "effect": "NoSchedule"}]
+    own = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    dedicated = {"key": "dedicated", "operator": "Exists"}
+    assert not nodes_of(node).have("nvidia.com/gpu", 1, tolerations=[own])
+    assert nodes_of(node).have("nvidia.com/gpu", 1, tolerations=[own, dedicated])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from builders import NOW, Situation, a_videojob
 
 from videojob_operator.decide import decide
 from videojob_operator.facts import parse_attempt
+from videojob_operator.nodes import Nodes, Offer
 from videojob_operator.observed import CreateJob
 from videojob_operator.policies.placement import recall_placement
 from videojob_operator.settings import PodDefaults
@@ -103,6 +105,26 @@ def test_the_taint_that_keeps_others_off_gpu_nodes_is_put_up_with() -> None:
     pod = template_of(a_job())["spec"]
     toleration = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
     assert pod["tolerations"] == [toleration]
+
+
+@pytest.mark.parametrize(
+    ("taints", "asked", "on_gpu"),
+    [
+        (["nvidia.com/gpu"], {}, True),
+        (["batch"], {}, True),
+        (["nvidia.com/gpu", "batch", "video"], {}, False),
+        (["nvidia.com/gpu", "batch", "video"], {"key": "video", "operator": "Exists"}, True),
+    ],
+    ids=["gpu's own", "chart's", "another", "another put up with"],
+)
+def test_auto_asks_for_no_gpu_that_taints_keep_its_workers_off(
+    taints: list[str], asked: dict[str, Any], on_gpu: bool
+) -> None:
+    kept = tuple({"key": taint, "effect": "NoSchedule"} for taint in taints)
+    nodes = Nodes((Offer({"pool": "batch", "disk": "ssd"}, {"nvidia.com/gpu": 2}, kept),))
+    situation = a_job(defaults=DEFAULTS, scheduling={"tolerations": [asked]} if asked else {})
+    pod = template_of(replace(situation, nodes=nodes))["spec"]
+    assert ("nvidia.com/gpu" in pod["containers"][0]["resources"]["limits"]) is on_gpu
 
 
 def test_devices_by_claim_are_asked_for_instead_of_an_extended_resource() -> None:
