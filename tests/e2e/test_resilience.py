@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import deploy
 import processes
@@ -84,9 +85,9 @@ def test_what_pods_published_is_known_though_they_are_gone(
     assert status["outputCount"] == len(status["outputs"])
 
 
-def a_pod_at_work(kube: Kubectl, name: str, clip: str) -> str:
+def a_pod_at_work(kube: Kubectl, name: str, clip: str, **spec: Any) -> str:
     """The name of the only pod of a VideoJob that would not be tried again after a counted failure."""
-    kube.apply(a_videojob(name, clip, steps=STEPS, retry={"limit": 0}))
+    kube.apply(a_videojob(name, clip, steps=STEPS, retry={"limit": 0}, **spec))
     kube.wait(name, lambda s: s.get("phase") == "Running")
     (pod,) = kube.items("pods")
     found: str = pod["metadata"]["name"]
@@ -131,6 +132,23 @@ def test_what_its_scratch_space_can_not_hold_is_not_begun_and_says_what_to_raise
     assert (status["phase"], status["attempt"]) == ("Failed", 1), status
     assert status["failure"]["reason"] == "NotDoable"
     assert "scratch space" in status["message"]
+    assert "limits.maxBytes" in status["message"]
+
+
+def test_a_worker_that_fills_its_scratch_space_is_told_so(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    """The kubelet measures volumes once a minute, so the worker is held up until it has."""
+    pod = a_pod_at_work(kube, "full", clip, limits={"maxBytes": "10M"})
+    for process in processes.with_environment("videojob_worker", f"VIDEOJOB_POD_NAME={pod}"):
+        os.kill(process.pid, signal.SIGSTOP)
+    fill = (
+        "import os; os.posix_fallocate(os.open('/scratch/x', os.O_CREAT | os.O_WRONLY), 0, 2 << 30)"
+    )
+    kube.ok("exec", pod, "--", "python", "-c", fill)
+    status = kube.wait_end("full", seconds=180)
+    assert (status["phase"], status["attempt"]) == ("Failed", 1), status
+    assert status["failure"]["reason"] == "ScratchFull"
     assert "limits.maxBytes" in status["message"]
 
 

@@ -15,21 +15,30 @@ from videojob_operator.census import Census
 from videojob_operator.metrics import PREFIX
 
 ROOT = Path(__file__).parents[2]
-PAGES = ROOT / "docs" / "reference"
+DOCS = ROOT / "docs"
 SUFFIXES = {"counter": "_total", "info": "_info"}
 
 
-def listed(page: str, heading: str = "") -> set[str]:
-    """The words in the first column of a page's tables, below a heading or on all of it."""
-    text = (PAGES / page).read_text()
+def listed(page: str, heading: str = "", column: int = 0) -> set[str]:
+    """The words in one column of a page's tables, below a heading or on all of it."""
+    text = (DOCS / page).read_text()
     _, _, below = text.partition(f"\n## {heading}\n") if heading else ("", "", text)
-    rows = re.findall(r"^\| (`[^|]*) \|", below.partition("\n## ")[0] if heading else below, re.M)
-    return {word for row in rows for word in re.findall(r"`(\w+)`", row)}
+    rows = re.findall(r"^\| (.*) \|$", below.partition("\n## ")[0] if heading else below, re.M)
+    return {word for row in rows for word in re.findall(r"`(\w+)`", row.split(" | ")[column])}
 
 
 def test_every_reason_of_an_input_is_explained() -> None:
-    assert listed("reasons.md", "Rejected") == set(RejectReason)
-    assert listed("reasons.md", "Failed") == set(FailReason)
+    assert listed("reference/reasons.md", "Rejected") == set(RejectReason)
+    assert listed("reference/reasons.md", "Failed") == set(FailReason)
+
+
+def test_every_reason_why_it_waits_is_one_that_the_operator_gives() -> None:
+    explained = listed("guide/scheduling.md", "Why it waits", column=2)
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "operator").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    said = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    assert "WaitingInLine" in explained
+    assert explained <= said
 
 
 def test_every_warning_is_explained() -> None:
@@ -37,7 +46,7 @@ def test_every_warning_is_explained() -> None:
     constants = dict(pair for tree in trees for pair in named_texts(tree))
     said = {reason for tree in trees for reason in warned(tree, constants)}
     assert {"StepFailed", "DecoderErrors", "ToneMapped"} <= said
-    assert listed("reasons.md", "Warnings") == said
+    assert listed("reference/reasons.md", "Warnings") == said
 
 
 def named_texts(tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -68,4 +77,4 @@ def warned(tree: ast.Module, constants: dict[str, str]) -> Iterator[str]:
 def test_every_metric_is_explained() -> None:
     families = [*REGISTRY.collect(), *Census(a_world()).collect()]
     ours = {f.name + SUFFIXES.get(f.type, "") for f in families if f.name.startswith(PREFIX)}
-    assert listed("metrics.md") == {name.removeprefix(f"{PREFIX}_") for name in ours}
+    assert listed("reference/metrics.md") == {name.removeprefix(f"{PREFIX}_") for name in ours}
