@@ -113,6 +113,13 @@ def test_every_bound_of_a_parameter_is_held_and_told(kube: Kubectl) -> None:
     assert kube.items("jobs") == []
 
 
+def resources_of(kube: Kubectl, name: str) -> dict[str, Any]:
+    """What the workers of a VideoJob ask for."""
+    (job,) = (j for j in kube.items("jobs") if name in j["metadata"]["name"])
+    found: dict[str, Any] = job["spec"]["template"]["spec"]["containers"][0]["resources"]
+    return found
+
+
 def test_what_a_template_brings_besides_steps_is_what_workers_get(
     kube: Kubectl, media: Minio, clip: str
 ) -> None:
@@ -121,12 +128,13 @@ def test_what_a_template_brings_besides_steps_is_what_workers_get(
         "requests": {"cpu": "150m", "memory": "300Mi"},
         "limits": {"cpu": "1500m", "memory": "1Gi"},
     }
-    claim = {"name": "gpu", "resourceClaimTemplateName": "nobody-has-it"}
+    claim = {"name": "slice", "resourceClaimTemplateName": "nobody-has-it"}
     by_claim = {"mode": "Auto", "resourceClaims": [claim], "fallbackAfterSeconds": 2}
     small = [{"name": "web", "transcode": {"renditions": [{"height": 90}], "preset": "ultrafast"}}]
     templates = {
         "whole": {"accelerator": gpu, "resources": asked, "steps": small},
         "claimed": {"accelerator": by_claim, "steps": small},
+        "held": {"accelerator": {"mode": "Required", "resourceClaims": [claim]}, "steps": small},
         "bytes": {"limits": {"maxBytes": "1Ki"}},
         "seconds": {"limits": {"maxDurationSeconds": 1}},
         "pixels": {"limits": {"maxPixels": 4096}},
@@ -139,8 +147,7 @@ def test_what_a_template_brings_besides_steps_is_what_workers_get(
     status = kube.wait("whole", lambda s: "example.com/mig-1g" in s.get("message", ""), seconds=30)
     assert status["template"]["accelerator"] | gpu == status["template"]["accelerator"]
     assert status["template"]["resources"]["requests"] == asked["requests"]
-    (job,) = (j for j in kube.items("jobs") if "whole" in j["metadata"]["name"])
-    resources = job["spec"]["template"]["spec"]["containers"][0]["resources"]
+    resources = resources_of(kube, "whole")
     assert resources["limits"]["example.com/mig-1g"] == "3"
     for kind, amounts in asked.items():
         assert amounts.items() <= resources[kind].items()
@@ -156,6 +163,8 @@ def test_what_a_template_brings_besides_steps_is_what_workers_get(
             status["template"]["limits"] | templates[name]["limits"]
             == (status["template"]["limits"])
         )
+    kube.wait("held", lambda s: "No device" in s.get("message", ""), seconds=30)
+    assert resources_of(kube, "held")["claims"] == [{"name": "slice"}]
     status = kube.wait_end("claimed")
     assert status["phase"] == "Succeeded", status
     assert status["accelerator"] == {
@@ -172,10 +181,11 @@ def test_a_preset_of_the_chart_is_there_for_every_namespace(
     kube.apply(a_job_from(ref, clip, bitrateKbps="64"))
     status = kube.wait_end("templated")
     assert status["phase"] == "Succeeded", status
+    assert status["template"]["kind"] == "ClusterVideoTemplate"
+    assert status["template"]["limits"]["maxDurationSeconds"] == 43200
     assert status["template"]["steps"][0]["extractAudio"]["bitrateKbps"] == 64
     assert [output["name"] for output in status["outputs"]] == ["audio.m4a"]
-    (job,) = kube.items("jobs")
-    limits = job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+    limits = resources_of(kube, "templated")["limits"]
     assert limits == {"cpu": "2", "memory": "1Gi"}
 
 

@@ -31,11 +31,11 @@ def an_example(name: str, key: str) -> tuple[dict[str, Any], str]:
 
 
 def a_film(folder: Path) -> Path:
-    """Three seconds of 720p with sound: short, since three encoders work on it."""
+    """Four seconds of 720p with sound: short, since three encoders work on it."""
     path = folder / "film.mp4"
     command = (
-        "ffmpeg -v error -f lavfi -i testsrc2=size=1280x720:rate=25:duration=3 -f lavfi -i "
-        f"sine=d=3 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac {path}"
+        "ffmpeg -v error -f lavfi -i testsrc2=size=1280x720:rate=25:duration=4 -f lavfi -i "
+        f"sine=d=4 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac {path}"
     )
     subprocess.run(shlex.split(command), check=True)
     return path
@@ -62,12 +62,12 @@ def left_of_frame(path: Path, number: int) -> Any:
 H264 = ("h264", "yuv420p")
 MADE: dict[str, dict[str, tuple[tuple[str, str], float]]] = {
     "31-codecs": {
-        "web/720p.mp4": (H264, 3),
-        "web/720p-hevc.mp4": (("hevc", "yuv420p10le"), 3),
-        "web/720p-av1.mp4": (("av1", "yuv420p"), 3),
-        "web/360p.mp4": (H264, 3),
+        "web/720p.mp4": (H264, 4),
+        "web/720p-hevc.mp4": (("hevc", "yuv420p10le"), 4),
+        "web/720p-av1.mp4": (("av1", "yuv420p"), 4),
+        "web/360p.mp4": (H264, 4),
     },
-    "32-edits": {"teaser/360p.mp4": (H264, 2), "whole/720p.mp4": (H264, 3)},
+    "32-edits": {"teaser/360p.mp4": (H264, 2), "whole/720p.mp4": (H264, 4)},
 }
 """Of each film: codec, pixel format and seconds."""
 
