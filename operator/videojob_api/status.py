@@ -8,9 +8,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, JsonValue, WithJsonSchema
+from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema
 
-from .base import Tolerant
+from .base import Tolerant, parse_quantity
+from .indexes import parse_indexes
 
 MAX_RUN_TOKEN = 128
 MAX_STATUS_INPUTS = 100
@@ -26,7 +27,19 @@ Percent = Annotated[int, Field(ge=0, le=100)]
 MAX_COUNT = 2**53
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 ExitStatus = Annotated[int, Field(ge=0, le=255)]
-Ranges = Annotated[str, Field(max_length=4096)]
+
+
+def _check_ranges(text: str) -> str:
+    parse_indexes(text)
+    return text
+
+
+def _check_quantity(text: str) -> str:
+    parse_quantity(text)
+    return text
+
+
+Ranges = Annotated[str, Field(max_length=4096), AfterValidator(_check_ranges)]
 
 
 _OPAQUE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -145,7 +158,8 @@ class InputStatus(MediaFacts):
         description="How many attempts (Jobs) had it; what one of them tries again is not counted.",
     )
     reason: Word | None = Field(
-        default=None, description="Why it is Failed or Rejected, in one stable word."
+        default=None,
+        description="Why it is Failed or Rejected, or is tried again, in one stable word.",
     )
     message: Text | None = Field(default=None, description="The same in a sentence.")
     manifest_key: Key | None = Field(
@@ -194,7 +208,9 @@ class RaisedMemory(Tolerant):
     """Inputs that ran out of memory and get more than the manifest asks for."""
 
     indexes: Ranges = Field(description="Which inputs, as ranges.")
-    memory: Word = Field(description="Their workers' memory limit.")
+    memory: Annotated[Word, AfterValidator(_check_quantity)] = Field(
+        description="Their workers' memory limit."
+    )
 
 
 class AcceleratorStatus(Tolerant):

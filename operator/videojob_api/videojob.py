@@ -170,10 +170,14 @@ class Retry(Model):
 
 _IMMUTABLE = ("storeRef", "inputs", "steps", "templateRef", "params", "limits", "output.prefix")
 _OPTIONAL = ("steps", "templateRef", "params", "limits")
+_ORDERED = ("inputs",)
+"""Indexes mean places in it: those of Jobs, and those in the status."""
 
 
 def _unchanged(field: str) -> dict[str, str]:
     same = f"self.{field} == oldSelf.{field}"
+    if field in _ORDERED:  # lists whose items have names are equal in any order
+        same += f" && self.{field}.map(i, i.name) == oldSelf.{field}.map(i, i.name)"
     if field in _OPTIONAL:
         same = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || {same})"
     return {

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+EVICTED = "Evicted"
+"""The kubelet's reason of a pod that it stopped for want of room, its own or the node's."""
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -20,6 +23,19 @@ class Ending:
     message: str = ""
     """Termination message as it stands, when it is no Result."""
     pod: str = ""
+
+    @property
+    def outgrew_scratch(self) -> bool:
+        """Whether it was evicted for what it had written itself; a node's full disk is another matter."""
+        limits = ("exceeds the limit", "exceeds the total limit", "exceeded its local ephemeral")
+        return self.reason == EVICTED and any(words in self.message for words in limits)
+
+    @property
+    def last_words(self) -> str:
+        """What a worker that could not say more left behind: its exit code and its last line."""
+        lines = [line.strip() for line in self.message.splitlines() if line.strip()]
+        said = f": {lines[-1]}" if lines else ""
+        return f"the worker ended with exit code {self.exit_code}{said}"
 
 
 def name_claims(templates: Iterable[str]) -> str | None:
@@ -117,6 +133,20 @@ class WaitingPod:
     message: str
     since: datetime
     """When it was made."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """An input whose worker has failed, and whose next one its Job does not start at once."""
+
+    index: int
+    tries: int
+    """Those that count, so far."""
+    reason: str
+    """How the last one ended, in one word."""
+    message: str
+    until: datetime
+    """When the next one begins."""
 
 
 @dataclass(frozen=True)

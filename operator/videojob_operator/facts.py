@@ -20,7 +20,7 @@ from videojob_api.report import Result, clean_text
 from videojob_api.status import Phase, Usage
 from videojob_api.videojob import VideoJobSpec
 
-from .attempt import Attempt, Ending, HangingPod, WaitingPod
+from .attempt import EVICTED, Attempt, Ending, HangingPod, WaitingPod
 from .manifests import ANNOTATION_KILLS, ANNOTATION_WAITS, CONTAINER
 
 Body = dict[str, Any]
@@ -30,13 +30,22 @@ UNSCHEDULABLE = "Unschedulable"
 CREATING = "ContainerCreating"
 """The kubelet's word while it brings volumes and network, and while it pulls the image."""
 CLAIM_MISSING = "ResourceClaimMissing"
-EVICTED = "Evicted"
-"""The kubelet's reason of a pod that it stopped for want of room on the node."""
+UNNOTICED = "NoScheduler"
+"""No scheduler has looked at the pod."""
+UNTOUCHED = "NodeSilent"
+"""Its node has not begun with it."""
+PULLING = "PullingImage"
+"""It has all but its image: that is told apart from the rest by nothing but this."""
+STARTING = frozenset({"", CREATING, "PodInitializing", UNNOTICED, UNTOUCHED, PULLING})
+"""What a pod goes through on its way, in seconds as a rule."""
 _OVER = frozenset(str(phase) for phase in Phase if phase.is_terminal)
 _MAX_ATTEMPTS = 1_000_000
+_EPOCH_YEAR = 1970
+_FAILED_ANNOTATION = "batch.kubernetes.io/job-index-failure-count"
 _IGNORED_ANNOTATION = "batch.kubernetes.io/job-index-ignored-failure-count"
 _MOST_CORES = 1024
 """Of a node. What a worker says beyond would drown what all others say, in the metric of all."""
+_MOST_DIGITS = 10
 _INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 
 
@@ -56,6 +65,8 @@ def parse_attempt(job: Body) -> Attempt:
     meta, status = job["metadata"], job.get("status", {})
     notes = meta.get("annotations", {})
     indexes = tuple(sorted(parse_indexes(notes.get(names.ANNOTATION_INDEXES))))
+    if not indexes:
+        raise ValueError("it is over no input")
     number = int(meta["labels"][names.LABEL_ATTEMPT])
     if not 0 < number < _MAX_ATTEMPTS:
         raise ValueError(f"no attempt of ours has the number {number}")
@@ -78,12 +89,12 @@ def parse_attempt(job: Body) -> Attempt:
         number=number,
         run_id=meta["labels"][names.LABEL_RUN],
         indexes=indexes,
-        created_at=_time(meta["creationTimestamp"]),
+        created_at=to_time(meta["creationTimestamp"]),
         active=status.get("active", 0),
         ready=status.get("ready", 0),
         completed=completed,
         failed=bad,
-        ended_at=_time(ended) if ended else None,
+        ended_at=to_time(ended) if ended else None,
         pods_failed=status.get("failed", 0),
         kills=int(notes.get(ANNOTATION_KILLS, 0)),
         waits=int(notes.get(ANNOTATION_WAITS, 0)),
@@ -105,7 +116,8 @@ def parse_attempt(job: Body) -> Attempt:
     )
 
 
-def _time(text: str) -> datetime:
+def to_time(text: str) -> datetime:
+    """A time as Kubernetes writes it."""
     return datetime.fromisoformat(text)
 
 
@@ -132,8 +144,9 @@ def is_same_pod(before: Body, after: Body) -> bool:
 
 def _pod_facts(pod: Body) -> tuple[object, ...]:
     waiting = parse_waiting_pod(pod) if pod.get("status", {}).get("phase") == "Pending" else None
+    on_its_way = waiting is not None and waiting.reason in STARTING
     return (
-        waiting,
+        (waiting.reason == CREATING) if waiting and on_its_way else waiting,
         is_at_work(pod),
         has_ended(pod),
         pod["metadata"].get("deletionTimestamp"),
@@ -152,14 +165,16 @@ def is_at_work(pod: Body) -> bool:
 def parse_waiting_pod(pod: Body) -> WaitingPod:
     """Why a pod that is Pending waits: the scheduler's words, or the kubelet's."""
     status, name = pod.get("status", {}), pod["metadata"]["name"]
-    since = _time(pod["metadata"]["creationTimestamp"])
+    since = to_time(pod["metadata"]["creationTimestamp"])
     for container in status.get("containerStatuses", []):
         waiting = container.get("state", {}).get("waiting")
         if waiting:
             reason = waiting.get("reason", "")
             if reason == CREATING:
-                since = _time_of(pod, "PodScheduled") or since
-                reason = "" if _is_prepared(pod) else reason  # only its image is not there yet
+                since = time_of(pod, "PodScheduled") or since
+                if _is_prepared(pod):
+                    why = f"most likely node {pod['spec'].get('nodeName')} still pulls its image"
+                    return WaitingPod(name, PULLING, why, since)
             return WaitingPod(name, reason, waiting.get("message", ""), since)
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
@@ -171,19 +186,23 @@ def parse_waiting_pod(pod: Body) -> WaitingPod:
             f"no ResourceClaim has been made from {missing}; is there such a ResourceClaimTemplate?"
         )
         return WaitingPod(name, CLAIM_MISSING, why, since)
-    return WaitingPod(name, "", "", since)
+    if scheduled := time_of(pod, "PodScheduled"):
+        why = f"node {pod['spec'].get('nodeName')} has not begun with it"
+        return WaitingPod(name, UNTOUCHED, why, scheduled)
+    why = f"no scheduler has looked at it; is {pod['spec'].get('schedulerName', 'one')} there?"
+    return WaitingPod(name, UNNOTICED, why, since)
 
 
 def _is_prepared(pod: Body) -> bool:
     """Whether its volumes and its network are there."""
-    return _time_of(pod, "PodReadyToStartContainers") is not None
+    return time_of(pod, "PodReadyToStartContainers") is not None
 
 
-def _time_of(pod: Body, condition: str) -> datetime | None:
+def time_of(pod: Body, condition: str) -> datetime | None:
     """Since when a condition of a pod is True."""
     for one in pod.get("status", {}).get("conditions", []):
         if one["type"] == condition and one["status"] == "True":
-            return _time(one.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
+            return to_time(one.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
     return None
 
 
@@ -210,13 +229,23 @@ def parse_hanging_pod(pod: Body) -> HangingPod | None:
     until = meta.get("deletionTimestamp")
     if until is None or has_ended(pod):
         return None
-    return HangingPod(meta["name"], meta["uid"], _time(until))  # the grace period is in that time
+    return HangingPod(meta["name"], meta["uid"], to_time(until))  # the grace period is in that time
 
 
 def count_ignored_failures(pod: Body) -> int:
     """How many pods of this one's index failed before it without counting as tries."""
-    text = pod["metadata"].get("annotations", {}).get(_IGNORED_ANNOTATION, "0")
-    return int(text) if text.isdigit() else 0
+    return _count(pod, _IGNORED_ANNOTATION)
+
+
+def count_failures(pod: Body) -> int:
+    """How many pods of this one's index failed before it and counted as tries."""
+    return _count(pod, _FAILED_ANNOTATION)
+
+
+def _count(pod: Body, annotation: str, other: int = 0) -> int:
+    """A number that the Job controller has written, and anybody may have changed."""
+    text = pod["metadata"].get("annotations", {}).get(annotation, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _MOST_DIGITS else other
 
 
 def count_evictions(pods: Iterable[Body]) -> Counter[int]:
@@ -230,14 +259,18 @@ def count_evictions(pods: Iterable[Body]) -> Counter[int]:
 
 def parse_endings(pods: Iterable[Body]) -> dict[int, tuple[Ending, Result | None]]:
     """Job index → how its last ended pod ended, and what the worker said in its termination message."""
-    last: dict[int, tuple[str, Ending, Result | None]] = {}
+    last: dict[int, tuple[tuple[str, str], Ending, Result | None]] = {}
     for pod in pods:
         if not has_ended(pod):
             continue
         index = parse_job_index(pod)
-        when, ending, result = _pod_ending(pod)
-        if index >= 0 and (index not in last or when >= last[index][0]):
-            last[index] = (when, ending, result)
+        when, ending, result = parse_ending(pod)
+        age = (
+            pod["metadata"]["creationTimestamp"],
+            when,
+        )  # nodes' clocks differ, that one is the same
+        if index >= 0 and (index not in last or age >= last[index][0]):
+            last[index] = (age, ending, result)
     return {index: (ending, result) for index, (_, ending, result) in last.items()}
 
 
@@ -253,8 +286,10 @@ def parse_costs(pods: Iterable[Body], gpus: int) -> dict[str, Usage]:
             told = (result.usage if result else None) or Usage()
             seconds = 0.0
             if ended.get("startedAt") and ended.get("finishedAt"):
-                span = _time(ended["finishedAt"]) - _time(ended["startedAt"])
-                seconds = max(0.0, span.total_seconds())
+                started, finished = to_time(ended["startedAt"]), to_time(ended["finishedAt"])
+                # One that could not be started is said to have been since 1970.
+                if started.year > _EPOCH_YEAR:
+                    seconds = max(0.0, (finished - started).total_seconds())
             cpu_seconds = min(told.cpu_seconds, (seconds + 1) * _MOST_CORES)  # to the second
             held = {"gpu_seconds": seconds * gpus, "cpu_seconds": cpu_seconds}
             costs[pod["metadata"]["name"]] = told.model_copy(update=held)
@@ -276,10 +311,11 @@ def has_ended(pod: Body) -> bool:
 
 def parse_job_index(pod: Body) -> int:
     """The pod's place in its Indexed Job; -1 for a pod of no such Job."""
-    return int(pod["metadata"].get("annotations", {}).get(_INDEX_ANNOTATION, -1))
+    return _count(pod, _INDEX_ANNOTATION, -1)
 
 
-def _pod_ending(pod: Body) -> tuple[str, Ending, Result | None]:
+def parse_ending(pod: Body) -> tuple[str, Ending, Result | None]:
+    """When and how a pod ended, and what its worker said."""
     meta, status = pod["metadata"], pod["status"]
     for container in status.get("containerStatuses", []):
         ended = container.get("state", {}).get("terminated")

@@ -84,7 +84,7 @@ def _stand_again(key: Key, body: Body, world: World) -> bool:
         ticket = build_ticket(observed)
         seconds = patience_in_line(observed, world.now())
     except Exception as error:  # whatever its status says holds up nobody else; its own look tells
-        log.warning("not understood", videojob=f"{key.namespace}/{key.name}", error=str(error))
+        log.warning("not understood", namespace=key.namespace, job=key.name, error=str(error))
         return False
     if ticket is None:  # Kueue's, or held meanwhile
         return False

@@ -117,6 +117,12 @@ class Line:
             self._leave(uid)
             self._call_next()
 
+    def stand_aside(self, uid: str) -> None:
+        """Its wish is gone until it is said again, and those behind it go on. Its places it keeps."""
+        if uid in self._tickets:
+            self._leave(uid)
+            self._call_next()
+
     def keep_only(self, uids: Collection[str]) -> None:
         """Forget all others: VideoJobs that went while nobody watched."""
         for uid in {*self._holdings, *self._tickets} - set(uids):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram, Info
 
-from videojob_api.status import NotificationState, Phase, VideoJobStatus
+from videojob_api.status import NotificationState, Phase, Usage, VideoJobStatus
 
 from . import __version__
 from .clock import parse_time
@@ -78,8 +78,8 @@ PLACEMENTS = Counter(
     "Jobs made, by where their workers run and why there",
     ["device", "reason"],
 )
-GPU_SECONDS = Counter(f"{PREFIX}_gpu_seconds", "GPU seconds used by inputs that ended")
-CPU_SECONDS = Counter(f"{PREFIX}_cpu_seconds", "CPU seconds used by inputs that ended")
+GPU_SECONDS = Counter(f"{PREFIX}_gpu_seconds", "GPU seconds used by workers that ended")
+CPU_SECONDS = Counter(f"{PREFIX}_cpu_seconds", "CPU seconds used by workers that ended")
 
 NOTIFICATIONS = Counter(
     f"{PREFIX}_notifications",
@@ -101,6 +101,10 @@ def observe_transition(observed: Observed, status: VideoJobStatus) -> None:
         known = status.accelerator.reason in set(PlacementReason)
         reason = status.accelerator.reason if known else "Other"
         PLACEMENTS.labels(device="CPU" if on_cpu else "GPU", reason=reason).inc()
+    if status.usage:
+        was = before.usage if before.usage and before.run_id == status.run_id else Usage()
+        GPU_SECONDS.inc(max(0.0, status.usage.gpu_seconds - was.gpu_seconds))
+        CPU_SECONDS.inc(max(0.0, status.usage.cpu_seconds - was.cpu_seconds))
     given_up = {n.id for n in before.notifications if n.state is NotificationState.FAILED}
     for one in status.notifications:
         if one.state is NotificationState.FAILED and one.id not in given_up:
@@ -115,6 +119,3 @@ def observe_transition(observed: Observed, status: VideoJobStatus) -> None:
         finished = parse_time(status.finished_at)
         if started and finished:
             EXECUTION_TIME.labels(phase=status.phase).observe((finished - started).total_seconds())
-        if status.usage:
-            GPU_SECONDS.inc(status.usage.gpu_seconds)
-            CPU_SECONDS.inc(status.usage.cpu_seconds)

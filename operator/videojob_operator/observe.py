@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,26 +17,20 @@ import structlog
 from pydantic import ValidationError
 
 from videojob_api import names
-from videojob_api.indexes import parse_indexes
-from videojob_api.reasons import ExitCode
+from videojob_api.indexes import MAX_INDEXES
 from videojob_api.report import Result
-from videojob_api.status import Usage, VideoJobStatus
+from videojob_api.status import VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 
-from .attempt import Attempt
-from .errors import ClusterError, Gone
+from .attempt import Attempt, Pause
+from .endings import read_endings
+from .errors import Gone
 from .events import ask_events
 from .facts import (
-    count_evictions,
-    count_ignored_failures,
     has_ended,
-    is_at_work,
     is_owned_by,
     keep_own_outputs,
-    parse_costs,
-    parse_endings,
     parse_hanging_pod,
-    parse_job_index,
     parse_waiting_pod,
 )
 from .logs import log_of_run
@@ -43,6 +38,7 @@ from .namespaces import has_lost_pods, is_going
 from .nodes import Nodes, parse_node
 from .observe_removal import begin_removal, observe_removal
 from .observed import Key, Observed, Place, StoreMissing
+from .pauses import parse_pauses
 from .policies.admission import needs_job
 from .policies.placement import depends_on_nodes
 from .policies.queueing import build_ticket
@@ -50,7 +46,6 @@ from .policies.removal import is_over
 from .policies.waiting import find_silence
 from .stores import find_store
 from .templates import find_template, use_template
-from .verdicts import MAX_KILLS
 from .world import World
 
 Body = dict[str, Any]
@@ -68,10 +63,10 @@ async def observe(key: Key, world: World) -> Observed | None:
     observed = read(key, body, world)
     try:
         return await _look_around(observed, world)
-    except ClusterError as error:
+    except Exception as error:
         if observed.removal is None or not is_over(observed.removal, world.now()):
             raise
-        # Nothing may hold a VideoJob for ever.
+        # Nothing may hold a VideoJob for ever, nonsense in what is read least of all.
         log.warning("letting go without a look", error=str(error))
         return observed
 
@@ -106,15 +101,11 @@ async def _look_around(observed: Observed, world: World) -> Observed:
     template = await find_template(key, observed.spec, status, world)
     spec, template = use_template(observed.spec, template)
     await _recall_jobs(observed, world)
-    jobs = await _jobs(key, uid, status, world)
+    jobs = await _jobs(key, uid, status, len(spec.inputs) if spec else MAX_INDEXES, world)
     attempts = tuple(job for job in jobs if job.run_id == current)
     world.book.fold(uid, current, attempts)
     if not status.phase.is_terminal:
-        await _take_over(key, uid, current, status, attempts, world)
-        attempts = tuple(_with_pods(uid, attempt, world) for attempt in attempts)
-        attempts = tuple([await _without_evicted(key, uid, a, world) for a in attempts])
-        for attempt in attempts:
-            await _read_endings(key, uid, attempt, world)
+        attempts = await read_endings(key, uid, current, status, attempts, world)
     newest = attempts[-1] if attempts else None
     if newest and newest.ready and world.settings.reports_url:
         world.book.expect(uid)
@@ -139,6 +130,7 @@ async def _look_around(observed: Observed, world: World) -> Observed:
             # The kubelet tells that the worker has ended before the pod's own phase says so.
             if pod.get("status", {}).get("phase") == "Pending" and not has_ended(pod)
         ),
+        pauses=_pauses(uid, newest, spec, world),
         hanging=tuple(
             hanging
             for job in jobs
@@ -229,8 +221,13 @@ async def _recall_jobs(observed: Observed, world: World) -> None:
         world.cache.put_job(job)
 
 
-async def _jobs(key: Key, uid: str, status: VideoJobStatus, world: World) -> list[Attempt]:
-    """Our Jobs of all runs, oldest first. One that should be there and is not known is asked for."""
+async def _jobs(
+    key: Key, uid: str, status: VideoJobStatus, inputs: int, world: World
+) -> list[Attempt]:
+    """Our Jobs of all runs, oldest first. One that should be there and is not known is asked for.
+
+    One over an input that there is not is none of ours, whoever has made it or changed it.
+    """
     bodies = world.cache.own_jobs_of(key, uid)
     jobs = {a.name: a for a in map(world.attempt_of, bodies) if a is not None}
     if status.attempt and not status.phase.is_terminal:
@@ -238,7 +235,9 @@ async def _jobs(key: Key, uid: str, status: VideoJobStatus, world: World) -> lis
         name = names.child_name(key.name, uid, run=run, attempt=status.attempt)
         if name not in jobs and (job := await _ask_for(key, uid, name, world)) is not None:
             jobs[name] = job
-    return sorted(jobs.values(), key=lambda job: (names.run_number(job.run_id), job.number))
+    known = range(inputs)
+    ours = (job for job in jobs.values() if max(job.indexes) in known)
+    return sorted(ours, key=lambda job: (names.run_number(job.run_id), job.number))
 
 
 async def _ask_for(key: Key, uid: str, name: str, world: World) -> Attempt | None:
@@ -250,27 +249,6 @@ async def _ask_for(key: Key, uid: str, name: str, world: World) -> Attempt | Non
         return None
     world.cache.put_job(body)
     return job
-
-
-def _with_pods(uid: str, attempt: Attempt, world: World) -> Attempt:
-    """The attempt as its pods show it, which is a second or two ahead of the Job's own status.
-
-    Only success is taken from pods: what follows a failure is the Job's to decide.
-    """
-    pods = world.cache.pods_of_job(uid, attempt.uid)
-    done = set()
-    world.book.record_costs(uid, attempt, parse_costs(pods, attempt.gpus))
-    for job_index, (ending, result) in parse_endings(pods).items():
-        if ending.exit_code == ExitCode.DONE and job_index < len(attempt.indexes):
-            index = attempt.indexes[job_index]
-            world.book.record_ending(uid, attempt, index, ending, result)
-            done.add(index)
-    at_work = sum(1 for pod in pods if is_at_work(pod))
-    return replace(
-        attempt,
-        completed=attempt.completed | done,
-        ready=max(attempt.ready, at_work),
-    )
 
 
 def _idle_since(uid: str, newest: Attempt | None, world: World) -> datetime | None:
@@ -285,90 +263,20 @@ def _idle_since(uid: str, newest: Attempt | None, world: World) -> datetime | No
     return None
 
 
+def _pauses(
+    uid: str, newest: Attempt | None, spec: VideoJobSpec | None, world: World
+) -> Mapping[int, Pause]:
+    if newest is None or spec is None or newest.is_over or newest.suspended or newest.deleted:
+        return {}
+    return parse_pauses(world.cache.pods_of_job(uid, newest.uid), newest, spec.retry.limit)
+
+
 def _quiet_since(uid: str, newest: Attempt | None, world: World) -> datetime | None:
     """Since when no worker of it has been seen at work; it need not be the first time."""
     if newest is not None and not newest.ready:
         return world.quiet.setdefault(uid, world.now())
     world.quiet.pop(uid, None)
     return None
-
-
-async def _without_evicted(key: Key, uid: str, attempt: Attempt, world: World) -> Attempt:
-    """The attempt, with inputs failed that one node after the other evicts.
-
-    Their pods carry ``DisruptionTarget``, so the Job would start them again for ever. How often it has
-    is told by the pod that it started last; by what, only by all of them.
-    """
-    ignored = {
-        attempt.indexes[job_index]: count
-        for pod in world.cache.pods_of_job(uid, attempt.uid)
-        if (count := count_ignored_failures(pod)) > MAX_KILLS
-        if 0 <= (job_index := parse_job_index(pod)) < len(attempt.indexes)
-    }
-    if world.book.is_disruption_news(uid, attempt, ignored):
-        pods = await _list_pods(key, attempt, world)
-        evictions, endings = count_evictions(pods), parse_endings(pods)
-        for job_index, index in enumerate(attempt.indexes):
-            if evictions[job_index] > MAX_KILLS:
-                ending, _ = endings[job_index]
-                world.book.give_up(uid, attempt, index, ending)
-    given_up = world.book.given_up(uid, attempt) & attempt.open
-    return replace(attempt, failed=attempt.failed | given_up, given_up=given_up)
-
-
-async def _read_endings(key: Key, uid: str, attempt: Attempt, world: World) -> None:
-    """Look at the pods of inputs that have ended and about which nothing is known yet."""
-    unread = world.book.unread(uid, attempt)
-    if not unread:
-        return
-    pods = await _list_pods(key, attempt, world)
-    world.book.record_costs(uid, attempt, parse_costs(pods, attempt.gpus))
-    for job_index, (ending, result) in parse_endings(pods).items():
-        if job_index < len(attempt.indexes) and attempt.indexes[job_index] in unread:
-            index = attempt.indexes[job_index]
-            world.book.record_ending(uid, attempt, index, ending, result)
-    world.book.mark_looked(uid, attempt, unread)
-
-
-async def _list_pods(key: Key, attempt: Attempt, world: World) -> list[Body]:
-    """All pods that an attempt's Job still has, ended ones too."""
-    found = await world.cluster.list_pods_of_job(key.namespace, attempt.name)
-    return [pod for pod in found if is_owned_by(pod, attempt.uid)]
-
-
-async def _take_over(
-    key: Key,
-    uid: str,
-    run_id: str,
-    status: VideoJobStatus,
-    attempts: tuple[Attempt, ...],
-    world: World,
-) -> None:
-    """Once for each run: what an operator before has counted of pods that are gone.
-
-    Of those that are still there it has counted all but the successes that its status does not know.
-    """
-    if world.book.has_taken_over(uid, run_id):
-        return
-    succeeded = parse_indexes(status.indexes.succeeded) if status.indexes else []
-    counted: list[Usage] = []
-    for attempt in attempts if status.usage else ():
-        pods = await _list_pods(key, attempt, world)
-        known = [
-            pod
-            for pod in pods
-            if pod.get("status", {}).get("phase") != "Succeeded"
-            or _index_of(pod, attempt) in succeeded
-        ]
-        counted += parse_costs(known, attempt.gpus).values()
-        world.book.record_costs(uid, attempt, parse_costs(pods, attempt.gpus))
-    world.book.take_over(uid, run_id, status.usage, counted)
-
-
-def _index_of(pod: Body, attempt: Attempt) -> int:
-    """The input that a pod works on; -1 where it does not say."""
-    job_index = parse_job_index(pod)
-    return attempt.indexes[job_index] if 0 <= job_index < len(attempt.indexes) else -1
 
 
 async def _nodes(spec: VideoJobSpec, world: World) -> Nodes | None:

@@ -19,7 +19,7 @@ from videojob_api.status import Phase, TemplateStatus, Usage, VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
 from videojob_api.videostore import VideoStoreSpec
 
-from .attempt import Attempt, Ending, HangingPod, Silence, WaitingPod
+from .attempt import Attempt, Ending, HangingPod, Pause, Silence, WaitingPod
 from .nodes import Nodes
 from .settings import Settings
 
@@ -56,11 +56,13 @@ class Place:
 
 @dataclass(frozen=True)
 class StoreMissing:
-    """There is no VideoStore of that name, or none that is understood."""
+    """There is no VideoStore of that name, or none that may be read and is understood."""
 
     name: str
     invalid: str = ""
     """Why it is not understood."""
+    forbidden: str = ""
+    """Why it may not be read."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,8 @@ class Observed:
     usage: Usage | None = None
     """What all pods that ended have cost, as far as it is known."""
     waiting: tuple[WaitingPod, ...] = ()
+    pauses: Mapping[int, Pause] = field(default_factory=dict)
+    """Inputs of the newest attempt that will be tried again, and have no pod."""
     hanging: tuple[HangingPod, ...] = ()
     idle_since: datetime | None = None
     """Since when the newest attempt has been seen without a pod that lives, though it may have one."""

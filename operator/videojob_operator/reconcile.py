@@ -11,7 +11,7 @@ import structlog
 from . import metrics
 from .act import act
 from .decide import decide
-from .errors import JobRefusedError
+from .errors import ClusterError, JobRefusedError
 from .observe import observe
 from .observed import CreateJob, Decision, Key, Observed
 from .policies.acceptance import explain_refusal
@@ -26,12 +26,16 @@ _PAUSE_SECONDS = 1.0
 
 async def reconcile(key: Key, world: World) -> float | None:
     """Bring one VideoJob a step further; in how many seconds to look again, or None for never."""
-    observed = await observe(key, world)
-    if observed is None:
-        return None  # gone: owner references clean up
+    try:
+        observed = await observe(key, world)
+        if observed is None:
+            return None  # gone: owner references clean up
+        decision = decide(observed, world.now())
+    except Exception as error:
+        stand_aside(key, error, world)
+        raise
     if observed.status.phase.is_terminal:
         world.forget(observed.uid)  # what a late pod or report has left
-    decision = decide(observed, world.now())
     stand_in_line(observed, decision, world)
     try:
         await act(observed, decision.actions, world)
@@ -66,3 +70,10 @@ def stand_in_line(observed: Observed, decision: Decision, world: World) -> None:
     world.line.settle(observed.key, observed.uid, held, decision.ticket)
     metrics.LINE_LENGTH.set(world.line.length)
     metrics.LINE_PODS.set(world.line.pods)
+
+
+def stand_aside(key: Key, error: Exception, world: World) -> None:
+    """Have those go on that stand behind what can't be looked at, unless nothing can: that passes."""
+    body = world.cache.videojob(key)
+    if body is not None and not (isinstance(error, ClusterError) and error.may_pass):
+        world.line.stand_aside(body["metadata"]["uid"])

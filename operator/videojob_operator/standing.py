@@ -182,6 +182,13 @@ def _input(
         )
     if phase is Phase.CANCELLED:
         return InputStatus(name=name, state=InputState.CANCELLED)
+    if pause := observed.pauses.get(index):
+        return InputStatus(
+            name=name,
+            attempts=_attempts_of(observed, index),
+            reason=pause.reason,
+            message=pause.message[:MAX_MESSAGE] or None,
+        )
     if phase not in (Phase.RUNNING, Phase.CANCELLING):
         return InputStatus(name=name)
     report = observed.progress.get(index)

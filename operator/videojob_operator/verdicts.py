@@ -178,17 +178,19 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
     failed = InputState.FAILED
 
     if code == ExitCode.REJECTED:
-        message = said or _last_words(code, ending.message)
+        message = said or ending.last_words
         return Verdict(index, InputState.REJECTED, reason or "Rejected", message)
     if code == ExitCode.NOT_DOABLE:
-        message = said or _last_words(code, ending.message)
+        message = said or ending.last_words
         return Verdict(index, failed, reason or FailReason.NOT_DOABLE, message)
     if code == ExitCode.STORAGE_REFUSED:
         return Verdict(
             index, failed, FailReason.STORAGE_REFUSED, said, True, again=Again.STORE_REFUSED
         )
+    if ending.outgrew_scratch:
+        return _scratch_full(index, said)
     if index in attempt.given_up:
-        full = _is_evicted_for_space(ending)
+        full = "ephemeral" in ending.message
         reason = FailReason.NODE_DISK_FULL if full else FailReason.EVICTED
         message = f"nodes evicted its worker {MAX_KILLS + 1} times: {ending.message}"
         return Verdict(index, failed, reason, message, True)
@@ -197,17 +199,14 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
     if reason == FailReason.NODE_DISK_FULL:  # another node may have more room
         again = Again.KILLED if attempt.kills < MAX_KILLS else None
         return Verdict(index, failed, reason, said, True, again=again)
-    if code == ExitCode.SCRATCH_FULL or _is_evicted_for_space(ending):
-        hint = "raise limits.maxBytes (it follows that) or make fewer renditions at once"
-        return Verdict(
-            index, failed, FailReason.SCRATCH_FULL, said or f"scratch space full; {hint}", True
-        )
+    if code == ExitCode.SCRATCH_FULL:
+        return _scratch_full(index, said)
     if code in (ExitCode.OOM_KILLED, None):
         again = Again.KILLED if attempt.kills < MAX_KILLS else None
         message = f"its worker was killed from outside {attempt.kills + 1} times"
         return Verdict(index, failed, FailReason.WORKER_CRASHED, message, True, again=again)
     tries = (observed.spec.retry.limit if observed.spec else 0) + 1
-    message = said or _last_words(code, ending.message)
+    message = said or ending.last_words
     return Verdict(
         index,
         failed,
@@ -215,6 +214,12 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
         f"{message} (after {tries} tries)" if tries > 1 else message,
         True,
     )
+
+
+def _scratch_full(index: int, said: str) -> Verdict:
+    hint = "raise limits.maxBytes (it follows that) or make fewer renditions at once"
+    message = said or f"scratch space full; {hint}"
+    return Verdict(index, InputState.FAILED, FailReason.SCRATCH_FULL, message, True)
 
 
 def _out_of_memory(index: int, attempt: Attempt, observed: Observed, said: str) -> Verdict:
@@ -229,16 +234,3 @@ def _out_of_memory(index: int, attempt: Attempt, observed: Observed, said: str) 
     hint = "raise resources.limits.memory (and retry.outOfMemory.max, where trying with more ends)"
     message = f"out of memory with {format_memory(had)}; {hint}, or ask for smaller renditions"
     return Verdict(index, InputState.FAILED, reason, message, True)
-
-
-def _is_evicted_for_space(ending: Ending) -> bool:
-    """The kubelet's words for a full scratch volume, and for a node's full disk."""
-    return ending.reason == "Evicted" and any(
-        words in ending.message for words in ("EmptyDir", "ephemeral")
-    )
-
-
-def _last_words(code: int | None, log: str) -> str:
-    """What a worker that could not say more left behind: its exit code and its last line."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return f"the worker ended with exit code {code}" + (f": {lines[-1]}" if lines else "")

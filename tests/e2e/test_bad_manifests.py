@@ -210,6 +210,17 @@ def test_the_work_itself_cannot_be_changed_during_a_run(kube: Kubectl, field: st
     assert "set cancel: false in the same update" in done.stderr
 
 
+def test_inputs_stay_in_their_order_during_a_run(kube: Kubectl) -> None:
+    """Their places are what status and Jobs count by; a list of named items is equal in any order."""
+    body = a_videojob("sorted", "uploads/a.mp4", "uploads/b.mp4")
+    kube.apply(body)
+    body["spec"]["inputs"].reverse()
+    done = kube.run("apply", "-f", "-", stdin=yaml.safe_dump(body))
+    assert "inputs can't be changed during a run; change runToken" in done.stderr
+    body["spec"]["runToken"] = "2"
+    kube.ok("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(body))
+
+
 def test_a_new_object_is_never_taken_for_a_finished_one(kube_readonly: Kubectl) -> None:
     body = a_videojob("new", "uploads/a.mp4")
     done = kube_readonly.ok(

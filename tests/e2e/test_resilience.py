@@ -10,13 +10,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import deploy
 import processes
 import pytest
 from minio import Minio
-from on_cluster import Kubectl, a_store, a_videojob, upload
+from on_cluster import Kubectl, a_store, a_videojob, eventually, upload
 
 STEPS = [
     {"name": "web", "transcode": {"packaging": "HLS", "renditions": [{"height": 360}]}},
@@ -85,9 +84,9 @@ def test_what_pods_published_is_known_though_they_are_gone(
     assert status["outputCount"] == len(status["outputs"])
 
 
-def a_pod_at_work(kube: Kubectl, name: str, clip: str, **spec: Any) -> str:
+def a_pod_at_work(kube: Kubectl, name: str, clip: str) -> str:
     """The name of the only pod of a VideoJob that would not be tried again after a counted failure."""
-    kube.apply(a_videojob(name, clip, steps=STEPS, retry={"limit": 0}, **spec))
+    kube.apply(a_videojob(name, clip, steps=STEPS, retry={"limit": 0}))
     kube.wait(name, lambda s: s.get("phase") == "Running")
     (pod,) = kube.items("pods")
     found: str = pod["metadata"]["name"]
@@ -103,6 +102,37 @@ def test_a_killed_worker_is_tried_again_without_counting(
     status = kube.wait_end("hit")
     assert status["phase"] == "Succeeded", status
     assert status["attempt"] == 2
+
+
+SLOW = [{"name": "web", "transcode": {"renditions": [{"height": 720}], "preset": "slow"}}]
+
+
+def the_encoder(pod: str) -> int:
+    """The pid of the ffmpeg that encodes in a worker's pod, once there is one."""
+    (worker,) = processes.with_environment("videojob_worker", f"VIDEOJOB_POD_NAME={pod}")
+
+    def children() -> list[int]:
+        pids = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+        return [int(pid) for pid in pids if b"libx264" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    return int(eventually(children, seconds=20)[0])
+
+
+def test_between_two_tries_it_says_what_failed_and_when_it_goes_on(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    kube.apply(a_videojob("again", clip, steps=SLOW, retry={"limit": 1}))
+    kube.wait("again", lambda s: s.get("phase") == "Running")
+    (pod,) = kube.items("pods")
+    os.kill(the_encoder(pod["metadata"]["name"]), signal.SIGSEGV)
+    begins = "Try 2 of 2 of in0 begins at about "
+    status = kube.wait("again", lambda s: s.get("message", "").startswith(begins))
+    assert status["phase"] == "Running"
+    assert "; the last ended with FFmpegFailed: " in status["message"]
+    (one,) = status["inputs"]
+    assert (one["state"], one["reason"]) == ("Pending", "FFmpegFailed")
+    status = kube.wait_end("again")
+    assert (status["phase"], status["attempt"]) == ("Succeeded", 1), status
 
 
 def test_an_evicted_worker_is_made_again_without_counting(
@@ -138,10 +168,11 @@ def test_what_its_scratch_space_can_not_hold_is_not_begun_and_says_what_to_raise
 def test_a_worker_that_fills_its_scratch_space_is_told_so(
     kube: Kubectl, media: Minio, clip: str
 ) -> None:
-    """The kubelet measures volumes once a minute, so the worker is held up until it has."""
-    pod = a_pod_at_work(kube, "full", clip, limits={"maxBytes": "10M"})
-    for process in processes.with_environment("videojob_worker", f"VIDEOJOB_POD_NAME={pod}"):
-        os.kill(process.pid, signal.SIGSTOP)
+    """The kubelet measures volumes once a minute, so the worker's child is held up until it has."""
+    kube.apply(a_videojob("full", clip, steps=SLOW, limits={"maxBytes": "10M"}))
+    kube.wait("full", lambda s: s.get("phase") == "Running")
+    (pod,) = (pod["metadata"]["name"] for pod in kube.items("pods"))
+    os.kill(the_encoder(pod), signal.SIGSTOP)
     fill = (
         "import os; os.posix_fallocate(os.open('/scratch/x', os.O_CREAT | os.O_WRONLY), 0, 2 << 30)"
     )

@@ -134,23 +134,35 @@ def _counters(attempt: Attempt | None, verdicts: Verdicts) -> tuple[int, int]:
 
 def _without_store(observed: Observed, now: datetime, verdicts: Verdicts) -> Decision:
     missing = observed.store if isinstance(observed.store, StoreMissing) else StoreMissing("")
-    name = missing.name
-    message = (
-        f"The VideoStore {name!r} is not understood: {missing.invalid}; mend it."
-        if missing.invalid
-        else f"There is no VideoStore {name!r} in namespace {observed.key.namespace!r}; create it, or name "
-        "another one in a new VideoJob. It is looked for once a minute at least."
-    )
+    reason, message = _explain_store(missing, observed.key.namespace)
     return Decision(
         status=describe(
             observed,
             now,
             phase=Phase.PENDING,
-            reason="StoreInvalid" if missing.invalid else "StoreNotFound",
+            reason=reason,
             message=message,
             verdicts=verdicts,
             stalled=True,
         ),
         requeue_seconds=patient_seconds(observed, now),
         is_settled=True,
+    )
+
+
+def _explain_store(missing: StoreMissing, namespace: str) -> tuple[str, str]:
+    name = missing.name
+    if missing.forbidden:
+        remedy = "look at the RBAC of the operator's chart"
+        return "StoreForbidden", (
+            f"The operator may not read the VideoStore {name!r}: {remedy}. ({missing.forbidden})"
+        )
+    if missing.invalid:
+        return (
+            "StoreInvalid",
+            f"The VideoStore {name!r} is not understood: {missing.invalid}; mend it.",
+        )
+    return "StoreNotFound", (
+        f"There is no VideoStore {name!r} in namespace {namespace!r}; create it, or name another one in a "
+        "new VideoJob. It is looked for once a minute at least."
     )

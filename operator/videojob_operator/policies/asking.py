@@ -28,7 +28,7 @@ def decide_asking(observed: Observed, now: datetime) -> Decision | None:
     if observed.told_reason != FailReason.STORAGE_REFUSED:
         return None  # something else was told since: a place in the line, a suspension
     answered = any(report.stage is not Stage.FETCHING for report in observed.progress.values())
-    if answered or attempt.completed or has_news(attempt, observed):
+    if answered or attempt.completed or has_news(attempt, observed, now):
         return None
     if attempt.ready and now >= _let_in(attempt):
         return None

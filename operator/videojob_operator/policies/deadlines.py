@@ -8,9 +8,12 @@ from videojob_api.reasons import FailReason
 from videojob_api.status import Failure, Phase
 
 from ..clock import parse_time
-from ..observed import Decision, DeleteJob, EmitEvent, Observed
+from ..observed import Decision, EmitEvent, Observed
 from ..standing import describe
 from ..verdicts import judge
+from .suspension import stop_workers
+
+_STOPPING = "; its workers are stopping"
 
 
 def deadline(observed: Observed) -> datetime | None:
@@ -43,27 +46,39 @@ def patient_seconds(
 
 
 def decide_deadline(observed: Observed, now: datetime) -> Decision | None:
-    """Stop the workers and end Failed once the deadline is past and work is left."""
-    due = deadline(observed)
-    if due is None or now < due or judge(observed).cover(observed.input_count):
+    """Once the deadline is past and work is left, stop the workers, wait until they have, and end Failed.
+
+    What they still publish, and what they cost, is known by then.
+    """
+    due, verdicts = deadline(observed), judge(observed)
+    if due is None or now < due or verdicts.cover(observed.input_count):
         return None
+    at_work, stop = stop_workers(observed)
     seconds = observed.spec.active_deadline_seconds if observed.spec else 0
+    reason = FailReason.DEADLINE_EXCEEDED
     last = f" Last: {observed.status.message}" if observed.status.message else ""
-    message = f"Not done within activeDeadlineSeconds ({seconds}).{last}"
+    if observed.told_reason == reason:  # its workers were stopping
+        last = (observed.status.message or "").partition(f"{_STOPPING}.")[2]
+    message = (
+        f"Not done within activeDeadlineSeconds ({seconds}){_STOPPING if at_work else ''}.{last}"
+    )
+    if at_work:
+        phase = observed.status.phase
+        status = describe(
+            observed, now, phase=phase, reason=reason, message=message, verdicts=verdicts
+        )
+        return Decision(actions=stop, status=status)
     return Decision(
-        actions=(
-            *(DeleteJob.of(a) for a in observed.attempts if a.may_work),
-            EmitEvent("Warning", FailReason.DEADLINE_EXCEEDED, message),
-        ),
+        actions=(EmitEvent("Warning", reason, message),),
         status=describe(
             observed,
             now,
             phase=Phase.FAILED,
-            reason=FailReason.DEADLINE_EXCEEDED,
+            reason=reason,
             message=message,
-            verdicts=judge(observed).fail_rest(
-                observed.input_count, FailReason.DEADLINE_EXCEEDED, f"not done within {seconds} s"
+            verdicts=verdicts.fail_rest(
+                observed.input_count, reason, f"not done within {seconds} s"
             ),
-            failure=Failure(reason=FailReason.DEADLINE_EXCEEDED, retryable=True),
+            failure=Failure(reason=reason, retryable=True),
         ),
     )

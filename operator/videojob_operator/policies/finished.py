@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from videojob_api.reasons import FailReason
 from videojob_api.status import Phase, VideoJobStatus
 
 from ..clock import parse_time
@@ -28,9 +29,10 @@ def decide_finished(observed: Observed, now: datetime) -> Decision | None:
     moments = {expires} if expires is not None and expires > now else set()
     if jobs and now < due:
         moments.add(due)
-        # What is at work after a cancellation was made by an operator that did not live to say so.
-        cancelled = observed.status.phase is Phase.CANCELLED
-        jobs = tuple(a for a in jobs if cancelled and not a.is_over)
+        # What is at work after such an end was made by an operator that did not live to say so.
+        late = observed.told_reason == FailReason.DEADLINE_EXCEEDED
+        stopped = late or observed.status.phase is Phase.CANCELLED
+        jobs = tuple(a for a in jobs if stopped and not a.is_over)
     return Decision(
         actions=tuple(map(DeleteJob.of, jobs)),
         status=_with_generation(observed),

@@ -32,7 +32,9 @@ def decide_rerun(observed: Observed, now: datetime) -> Decision | None:
         results={},
         endings={},
         progress={},
+        usage=None,
         waiting=(),
+        pauses={},
     )
     message = f"Accepted to run again; this is run {number}."
     return Decision(

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from videojob_api.status import Phase
 
 from ..attempt import Attempt, Silence, Warned
-from ..facts import CLAIM_MISSING, CREATING, UNSCHEDULABLE
-from ..observed import Decision, Observed
+from ..clock import format_time
+from ..facts import CLAIM_MISSING, CREATING, STARTING, UNNOTICED, UNSCHEDULABLE
+from ..observed import Decision, EmitEvent, Observed
 from ..standing import describe
 from ..verdicts import judge
 from .admission import WAITING_FOR_WORKER, phase_reached
@@ -20,9 +21,13 @@ _IMAGE_PULL_FAILED = "ImagePullFailed"
 _IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff"})
 """The kubelet alternates between these two for as long as the image is missing; that is no news."""
 _NO_POD = "NoPodMade"
+_RETRY = "WaitingForRetry"
 _PATIENCE = timedelta(seconds=30)
+_LONG_PATIENCE = timedelta(minutes=2)
+"""What a pod goes through on its way is told after that: on a busy cluster it takes its time."""
 _WHAT = {
     UNSCHEDULABLE: "No node for a worker yet",
+    UNNOTICED: "No node for a worker yet",
     _NO_POD: "No pod has been made for a worker yet",
     CLAIM_MISSING: "No device for a worker yet",
 }
@@ -30,6 +35,8 @@ _PERSON_NEEDED = frozenset(
     {
         _NO_POD,
         CLAIM_MISSING,
+        UNNOTICED,
+        "SchedulingGated",
         "CreateContainerConfigError",
         _IMAGE_PULL_FAILED,
         "ErrImageNeverPull",
@@ -50,21 +57,28 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     again = look_again_seconds(attempt, observed, now)
     if observed.silence is not None and not observed.silence.is_asked:
         return Decision(requeue_seconds=again)  # what was told stands until it is its turn
-    why = _find_why(observed)
+    why = _find_why(observed, now)
     if why and why.reason == CLAIM_MISSING and now - attempt.created_at < _PATIENCE:
         why = None  # claims are made a moment after their pod
     begun = observed.progress or observed.status.phase is Phase.RUNNING
     if why is None and begun and not _lacks_pods(attempt, observed):
         return None
+    reason = "WaitingForWorker" if why is None else why.reason
+    message = WAITING_FOR_WORKER if why is None else _sentence(why, observed)
+    # Between two tries a job that has begun is at work still; what waits for a node is not.
+    goes_on = reason == _RETRY and observed.status.phase is Phase.RUNNING
+    is_news = reason == _RETRY != observed.told_reason
+    scheduled = {UNSCHEDULABLE: False, _RETRY: goes_on or None}
     return Decision(
+        actions=(EmitEvent("Warning", reason, message),) if is_news else (),
         status=describe(
             observed,
             now,
-            phase=phase_reached(observed, attempt.number),
-            reason="WaitingForWorker" if why is None else why.reason,
-            message=WAITING_FOR_WORKER if why is None else _sentence(why, observed),
+            phase=Phase.RUNNING if goes_on else phase_reached(observed, attempt.number),
+            reason=reason,
+            message=message,
             verdicts=judge(observed),
-            scheduled=False if why is not None and why.reason == UNSCHEDULABLE else None,
+            scheduled=scheduled.get(reason),
             stalled=why is not None and why.reason in _PERSON_NEEDED,
         ),
         requeue_seconds=again,
@@ -93,8 +107,12 @@ def find_silence(observed: Observed, now: datetime) -> Silence | None:
 
 
 def due_times(observed: Observed) -> tuple[datetime, ...]:
-    """When pods whose volumes do not come are silent for too long."""
-    return tuple(pod.since + _PATIENCE for pod in observed.waiting if pod.reason == CREATING)
+    """When pods that are on their way are silent for too long."""
+    on_their_way = (pod for pod in observed.waiting if pod.reason in STARTING)
+    return tuple(
+        pod.since + (_PATIENCE if pod.reason == CREATING else _LONG_PATIENCE)
+        for pod in on_their_way
+    )
 
 
 def look_again_seconds(
@@ -115,17 +133,22 @@ def _patience_over(attempt: Attempt) -> datetime:
     return attempt.created_at + _PATIENCE
 
 
-def has_news(attempt: Attempt, observed: Observed) -> bool:
+def has_news(attempt: Attempt, observed: Observed, now: datetime) -> bool:
     """Whether a worker that should run is stuck, or may not start. Starting up is no news."""
-    return attempt.suspended or _find_why(observed) is not None
+    return attempt.suspended or _find_why(observed, now) is not None
 
 
-def _find_why(observed: Observed) -> Warned | None:
+def _find_why(observed: Observed, now: datetime) -> Warned | None:
     """Why a worker that should run does not; None where it is but starting."""
     for pod in observed.waiting:
-        reason = _IMAGE_PULL_FAILED if pod.reason in _IMAGE_REASONS else pod.reason
-        if reason == UNSCHEDULABLE or reason in _PERSON_NEEDED:
+        if pod.reason not in STARTING:
+            reason = _IMAGE_PULL_FAILED if pod.reason in _IMAGE_REASONS else pod.reason
             return Warned(reason, pod.message)
+    for pod in observed.waiting:
+        if pod.message and pod.reason in STARTING and now >= pod.since + _LONG_PATIENCE:
+            return Warned(pod.reason, pod.message)
+    if observed.pauses and not observed.waiting:
+        return _explain_pause(observed)
     silence = observed.silence
     if silence is None:
         return None
@@ -135,7 +158,23 @@ def _find_why(observed: Observed) -> Warned | None:
     return Warned(_NO_POD, silence.warned.message if silence.warned else command)
 
 
+def _explain_pause(observed: Observed) -> Warned:
+    """Which try comes next and when, and how the last one ended; of several inputs, the first to go on."""
+    next_ = min(observed.pauses.values(), key=lambda pause: pause.until)
+    spec = observed.spec
+    name, limit = (spec.inputs[next_.index].name, spec.retry.limit) if spec else ("", 0)
+    more = len(observed.pauses) - 1
+    others = f", and {more} more inputs later" if more else ""
+    return Warned(
+        _RETRY,
+        f"Try {next_.tries + 1} of {limit + 1} of {name} begins at about {format_time(next_.until)}"
+        f"{others}; the last ended with {next_.reason}: {next_.message}",
+    )
+
+
 def _sentence(why: Warned, observed: Observed) -> str:
+    if why.reason == _RETRY:
+        return why.message
     if observed.told_reason == why.reason == _IMAGE_PULL_FAILED:
         return observed.status.message or ""
     what = _WHAT.get(why.reason, "A worker can't start")

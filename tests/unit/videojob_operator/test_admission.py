@@ -243,3 +243,13 @@ def test_an_order_of_five_hundred_inputs_travels_in_a_config_map() -> None:
 
 def test_the_same_situation_makes_the_same_job() -> None:
     assert decide(a_killed_one(), NOW) == decide(a_killed_one(), NOW)
+
+
+def test_a_store_that_may_not_be_read_is_explained() -> None:
+    forbidden = StoreMissing("media", forbidden="videostores is forbidden")
+    status = decide(a_videojob().with_store(forbidden), NOW).status
+    assert status is not None
+    told = next(c for c in status.conditions if c.type == "Stalled")
+    assert (told.status, told.reason) == ("True", "StoreForbidden")
+    assert "may not read the VideoStore 'media'" in (status.message or "")
+    assert "(videostores is forbidden)" in (status.message or "")

@@ -48,9 +48,20 @@ def test_a_second_before_nothing_is_said(name: str) -> None:
     assert decide_deadline(SITUATIONS[name], NOW - seconds(1)) is None
 
 
+def stopped(late: Situation) -> Situation:
+    """What is there once its workers have done as they were told."""
+    decision = decide(late, NOW)
+    over = tuple(attempt for attempt in late.attempts if not attempt.may_work)
+    if over == late.attempts:
+        return late
+    told = [action.uid for action in decision.actions if isinstance(action, DeleteJob)]
+    assert told == [attempt.uid for attempt in late.attempts if attempt.may_work]
+    return replace(late.written(decision), attempts=over)
+
+
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_at_the_deadline_whatever_waits_or_works_fails(name: str) -> None:
-    decision = decide(SITUATIONS[name], NOW)
+    decision = decide(stopped(SITUATIONS[name]), NOW)
     assert decision.policy == "decide_deadline"
     status = decision.status
     assert status is not None
@@ -75,10 +86,30 @@ def test_workers_are_stopped_and_what_they_finished_still_counts() -> None:
     assert decision.status.indexes.succeeded == "0"
 
 
-def test_what_it_waited_for_is_said() -> None:
-    decision = decide(SITUATIONS["no store"].with_status(message="No store."), NOW)
+@pytest.mark.parametrize("name", ["no store", "no node"])
+def test_what_it_waited_for_is_said(name: str) -> None:
+    late = stopped(SITUATIONS[name].with_status(message="None yet."))
+    status = decide(late, NOW).status
+    assert status is not None
+    assert status.message == "Not done within activeDeadlineSeconds (100). Last: None yet."
+
+
+def test_it_ends_once_its_workers_have_stopped_and_with_what_they_have_done_by_then() -> None:
+    late = SITUATIONS["running"].with_status(message="Working on 3 inputs on the CPU.")
+    decision = decide(late, NOW)
     assert decision.status is not None
-    assert (decision.status.message or "").endswith("Last: No store.")
+    assert (decision.status.phase, decision.status.failure) == (Phase.RUNNING, None)
+    said = "Not done within activeDeadlineSeconds (100); its workers are stopping. Last: Working on"
+    assert (decision.status.message or "").startswith(said)
+    assert not [action for action in decision.actions if isinstance(action, EmitEvent)]
+    stopping = late.written(decision).with_newest(deleted=True)
+    again = decide(stopping, NOW)
+    assert (again.actions, again.status) == ((), None), "it is told to stop once"
+    more = decide(stopping.with_succeeded(1), NOW).status
+    assert more is None or (more.indexes and more.indexes.succeeded == "0-1")
+    done = decide(stopping.with_succeeded(1).with_succeeded(2), NOW)
+    assert done.status is not None
+    assert done.status.phase is Phase.SUCCEEDED, "all was done in time to stop"
 
 
 def test_work_that_ended_in_time_is_judged_by_its_outcome() -> None:
@@ -113,7 +144,7 @@ def test_a_job_whose_jobs_are_gone_can_still_run_out_of_time() -> None:
 def test_what_is_not_done_then_has_failed_and_all_sets_are_exact() -> None:
     late = a_videojob(4, activeDeadlineSeconds=100).running(ago=100)
     late = late.with_succeeded(0).with_index(1, exit_code=42)
-    status = decide(late, NOW).status
+    status = decide(stopped(late), NOW).status
     assert status is not None
     assert status.indexes is not None
     told = (status.indexes.succeeded, status.indexes.failed, status.indexes.rejected)

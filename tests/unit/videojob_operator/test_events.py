@@ -67,7 +67,7 @@ def test_an_image_that_is_being_pulled_is_no_silence() -> None:
     assert (waiting.reason, waiting.since) == ("ContainerCreating", NOW - seconds(5))
     ready["status"] = "True"
     pod = a_pod_body(phase="Pending", containerStatuses=[state], conditions=[placed, ready])
-    assert parse_waiting_pod(pod).reason == ""
+    assert parse_waiting_pod(pod).reason == "PullingImage"
 
 
 async def a_job_without_pods() -> StillWorld:

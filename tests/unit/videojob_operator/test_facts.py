@@ -25,6 +25,7 @@ from videojob_operator.facts import (
     has_ended,
     is_at_work,
     is_owned_by,
+    is_same_pod,
     keep_own_outputs,
     parse_attempt,
     parse_endings,
@@ -152,9 +153,26 @@ def test_the_kubelets_words_come_before_the_schedulers() -> None:
     assert (pod.reason, pod.message) == ("CreateContainerConfigError", 'secret "x" not found')
 
 
-def test_a_pod_that_nobody_has_looked_at_says_nothing() -> None:
-    pod = parse_waiting_pod(a_pod_body())
-    assert (pod.reason, pod.message) == ("", "")
+def test_a_pod_on_its_way_says_where_it_is() -> None:
+    body = a_pod_body()
+    body["spec"] |= {"schedulerName": "second", "nodeName": "n1"}
+    pod = parse_waiting_pod(body)
+    told = "no scheduler has looked at it; is second there?"
+    assert (pod.reason, pod.message) == ("NoScheduler", told)
+    placed = {"type": "PodScheduled", "status": "True", "lastTransitionTime": a_time(5)}
+    body["status"]["conditions"] = [placed]
+    pod = parse_waiting_pod(body)
+    assert (pod.reason, pod.message) == ("NodeSilent", "node n1 has not begun with it")
+    assert pod.since == NOW - timedelta(seconds=5)
+
+
+def test_the_stations_on_its_way_are_no_news() -> None:
+    made = a_pod_body(phase="Pending")
+    placed = a_pod_body(phase="Pending", conditions=[{"type": "PodScheduled", "status": "True"}])
+    lost = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    stuck = a_pod_body(phase="Pending", conditions=[lost])
+    assert is_same_pod(made, placed)
+    assert not is_same_pod(made, stuck)
 
 
 # ---- pods that ended
@@ -261,6 +279,22 @@ def test_outputs_outside_the_inputs_own_folder_are_dropped() -> None:
 @pytest.mark.parametrize("text", ["", "panic", "{", "{}", '{"index": "many"}', "[1]", "null"])
 def test_what_is_no_result_is_none(text: str) -> None:
     assert parse_result(text) is None
+
+
+def test_the_last_pod_is_the_one_that_was_made_last_whatever_its_nodes_clock_says() -> None:
+    first, second = an_ended_pod(1, ago=-60), an_ended_pod(42, name="pod-1", ago=10)
+    first["metadata"]["creationTimestamp"] = a_time(50)
+    second["metadata"]["creationTimestamp"] = a_time(30)
+    for pods in ([first, second], [second, first]):
+        assert parse_endings(pods)[0][0].exit_code == 42
+
+
+@pytest.mark.parametrize("text", ["zero", "", "²", "-1", "9" * 5000])
+def test_a_pod_whose_index_somebody_has_changed_is_of_no_job_of_ours(text: str) -> None:
+    pod = an_ended_pod(0)
+    pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] = text
+    assert parse_job_index(pod) == -1
+    assert parse_endings([pod]) == {}
 
 
 # ---- nodes

@@ -240,7 +240,7 @@ def test_a_pod_whose_claim_was_not_made_says_so() -> None:
     assert (pod.reason, pod.since) == (CLAIM_MISSING, parse_waiting_pod(a_pod_body()).since)
     assert "from small; is there such a ResourceClaimTemplate?" in pod.message
     made = [{"name": "gpu", "resourceClaimName": "x"}]
-    assert parse_waiting_pod(a_claiming_pod(resourceClaimStatuses=made)).reason == ""
+    assert parse_waiting_pod(a_claiming_pod(resourceClaimStatuses=made)).reason == "NoScheduler"
 
 
 @pytest.mark.parametrize(("ago", "stalled"), [(29, "False"), (30, "True")])

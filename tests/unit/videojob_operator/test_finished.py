@@ -49,6 +49,15 @@ def test_a_worker_that_is_found_after_a_cancellation_is_stopped_at_once() -> Non
     assert decide_finished(found.with_newest(deleted=True), NOW) == Decision(requeue_seconds=3595)
 
 
+def test_so_is_one_that_is_found_after_the_deadline() -> None:
+    late = a_videojob(activeDeadlineSeconds=10).running(ago=100)
+    over = replace(late, attempts=()).written(decide(replace(late, attempts=()), NOW))
+    found = replace(over, attempts=late.attempts)
+    decision = decide_finished(found, NOW)
+    assert decision is not None
+    assert decision.actions == (DeleteJob.of(late.attempts[0]),)
+
+
 def test_every_attempt_goes_except_those_on_their_way() -> None:
     situation = ended(ago=4000).with_newest(deleted=True).with_attempt()
     decision = decide_finished(situation, NOW)

@@ -34,6 +34,9 @@ from videojob_operator.reconcile import reconcile
     [
         (names.ANNOTATION_INDEXES, "0-999999999999"),
         (names.ANNOTATION_INDEXES, "all of them"),
+        (names.ANNOTATION_INDEXES, ""),
+        (names.ANNOTATION_INDEXES, "1"),
+        (names.ANNOTATION_INDEXES, "0-7"),
         ("videojob.dev/kills", "many"),
         (names.LABEL_ATTEMPT, "9" * 30),
         (names.LABEL_ATTEMPT, "-1"),

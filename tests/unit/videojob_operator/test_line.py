@@ -52,6 +52,19 @@ def test_without_limits_everybody_starts() -> None:
     assert [played.comes(a_ticket(str(i), pods=500)) for i in range(3)] == [0, 0, 0]
 
 
+def test_who_can_not_be_looked_at_stands_aside() -> None:
+    played = Played(limit=1)
+    first, second, third = (a_ticket(name) for name in ("1", "2", "3"))
+    assert [played.comes(t) for t in (first, second, third)] == [0, 1, 2]
+    played.ends(first)
+    assert played.called == [second.key]
+    played.line.stand_aside(second.uid)
+    assert played.called == [second.key, third.key]
+    assert played.comes(third) == 0
+    played.ends(third)
+    assert played.comes(second) == 0, "it may say its wish again"
+
+
 def test_who_does_not_fit_waits_and_is_called_as_soon_as_it_does() -> None:
     played = Played(limit=2)
     first, second, third = (a_ticket(name) for name in ("1", "2", "3"))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import pytest
 from builders import RUN_ID, UID, a_report, a_result, a_time, a_videojob, an_ended_pod
 from fake_cluster import a_world_with_a_videojob, fake
 from prometheus_client import REGISTRY
 
+from videojob_api import names
 from videojob_api.report import Report
 from videojob_api.status import Phase, VideoJobStatus
 from videojob_operator.errors import Conflict
@@ -44,10 +48,24 @@ def test_an_end_is_counted_by_its_phase_with_its_time_and_cost(phase: Phase) -> 
     took = value("execution_time_seconds_sum", phase=phase)
     gpu, cpu = value("gpu_seconds_total"), value("cpu_seconds_total")
     observe_transition(a_videojob().running(), ended)
-    observe_transition(a_videojob().running().with_status(phase=phase), ended)
+    observe_transition(a_videojob().with_status(**ended.model_dump()), ended)
     assert value("finished_total", phase=phase) - count == 1
     assert value("execution_time_seconds_sum", phase=phase) - took == 70
     assert (value("gpu_seconds_total") - gpu, value("cpu_seconds_total") - cpu) == (5, 7)
+
+
+def test_what_a_run_costs_is_counted_as_it_becomes_known() -> None:
+    """A run that is begun anew midway, or deleted, never ends."""
+    gpu = value("gpu_seconds_total")
+
+    def told(seconds: float, run: int = 1) -> dict[str, Any]:
+        return {"run_id": names.run_id(UID, run), "usage": {"gpu_seconds": seconds}}
+
+    steps = [told(0), told(5), told(5), told(8), told(2, run=2)]
+    for before, after in pairwise(steps):
+        status = a_status(Phase.RUNNING, **after)
+        observe_transition(a_videojob().running().with_status(**before), status)
+    assert value("gpu_seconds_total") - gpu == 8 + 2
 
 
 async def test_a_life_is_counted_and_its_reports_are_forgotten_at_the_end() -> None:

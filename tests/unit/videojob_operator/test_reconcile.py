@@ -21,7 +21,7 @@ from fake_cluster import (
 
 from videojob_api import names
 from videojob_api.status import Phase
-from videojob_operator.errors import ClusterError, Conflict, Forbidden
+from videojob_operator.errors import ClusterError, Conflict, Invalid
 from videojob_operator.line import Line
 from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
@@ -161,7 +161,7 @@ async def test_an_object_deleted_meanwhile_is_no_error() -> None:
     assert fake(world).all("videojobs") == []
 
 
-@pytest.mark.parametrize("error", [ClusterError("down", 500), Forbidden("no", 403)])
+@pytest.mark.parametrize("error", [ClusterError("down", 500), Invalid("no", 422)])
 async def test_an_error_of_the_api_server_is_raised_on_and_the_next_try_goes_on(
     error: ClusterError,
 ) -> None:

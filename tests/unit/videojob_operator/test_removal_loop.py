@@ -153,13 +153,13 @@ async def test_no_error_holds_it_once_the_time_is_up() -> None:
     change(world, deletionTimestamp=a_time())
 
     async def refused(*_: object) -> dict[str, Any]:
-        raise Forbidden("no rights to VideoStores", 403)
+        raise ClusterError("down", 503)
 
     world.cluster.get_store = refused  # type: ignore[method-assign]
-    with pytest.raises(Forbidden):
+    with pytest.raises(ClusterError):
         await reconcile(KEY, world)
     world.moment += timedelta(seconds=299)
-    with pytest.raises(Forbidden):
+    with pytest.raises(ClusterError):
         await reconcile(KEY, world)
     world.moment += timedelta(seconds=1)
     await reconcile(KEY, world)
@@ -232,3 +232,13 @@ async def test_a_status_of_a_later_version_is_left_alone_otherwise() -> None:
     change(world, status={"phase": "Archived"})
     with pytest.raises(ValidationError, match="Archived"):
         await reconcile(KEY, world)
+
+
+async def test_nonsense_in_the_status_holds_it_no_longer() -> None:
+    world = await a_held_world()
+    nonsense = {"runID": names.run_id(UID, 1), "indexes": {"succeeded": "all"}}
+    change(world, deletionTimestamp=a_time(), status=nonsense)
+    await reconcile(KEY, world)
+    world.moment += timedelta(seconds=300)
+    await reconcile(KEY, world)
+    assert fake(world).all("videojobs") == []

@@ -8,7 +8,7 @@ import pytest
 from builders import NOW, UID, Situation, a_result, a_videojob
 
 from videojob_api import names
-from videojob_api.status import Phase, VideoJobStatus
+from videojob_api.status import Phase, Usage, VideoJobStatus
 from videojob_operator.decide import decide
 from videojob_operator.observed import CreateJob, Decision, DeleteJob, EmitEvent
 from videojob_operator.policies.admission import needs_job
@@ -47,6 +47,12 @@ def test_the_status_begins_anew_from_every_phase(phase: Phase) -> None:
     assert isinstance(delete, DeleteJob)
     assert event == EmitEvent("Normal", "RunAgain", "Accepted to run again; this is run 2.")
     assert decision.requeue_seconds == 0
+
+
+def test_what_the_run_before_has_cost_is_not_this_ones() -> None:
+    at_work = a_videojob(2).running().with_status(run_id=names.run_id(UID, 1))
+    situation = replace(at_work, usage=Usage(cpu_seconds=100))
+    assert decided(again(situation))[1].usage is None
 
 
 def test_the_same_token_changes_nothing() -> None:

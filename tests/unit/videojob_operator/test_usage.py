@@ -48,6 +48,14 @@ def test_a_pod_that_has_not_run_cost_nothing(pod: dict[str, Any]) -> None:
     assert parse_costs([pod], 1) == {}
 
 
+def test_a_worker_that_could_not_be_started_cost_nothing() -> None:
+    """The runtime says that it began in 1970, and that it has ended now."""
+    pod = a_finished_pod()
+    (state,) = pod["status"]["containerStatuses"]
+    state["state"]["terminated"] |= {"startedAt": "1970-01-01T00:00:00Z", "reason": "StartError"}
+    assert parse_costs([pod], 2)["pod-0"].gpu_seconds == 0
+
+
 def test_on_the_cpu_there_are_no_gpu_seconds_whatever_a_worker_claims() -> None:
     (cost,) = parse_costs([a_finished_pod(usage={**TOLD, "gpuSeconds": 99})], 0).values()
     assert cost.gpu_seconds == 0

@@ -103,16 +103,29 @@ def test_one_that_node_after_node_evicted_is_given_up(message: str, reason: str)
     assert verdict.message == f"nodes evicted its worker 6 times: {message}"
 
 
-def test_an_eviction_for_a_full_scratch_is_not_a_kill() -> None:
-    for message in (
-        "Pod ephemeral local storage usage exceeds the total limit of containers 5Gi.",
-        'Usage of EmptyDir volume "scratch" exceeds the limit "3Gi".',
-        "The node was low on resource: ephemeral-storage.",
-    ):
-        for code in (137, None):
-            ending = {"reason": "Evicted", "message": message}
-            situation = a_videojob().running().with_index(0, exit_code=code, **ending)
-            assert the_verdict(situation).reason == "ScratchFull"
+FULL = (
+    "Pod ephemeral local storage usage exceeds the total limit of containers 5Gi.",
+    'Usage of EmptyDir volume "scratch" exceeds the limit "3Gi".',
+    'Container worker exceeded its local ephemeral storage limit "3Gi".',
+)
+
+
+@pytest.mark.parametrize("message", FULL)
+@pytest.mark.parametrize("code", [137, 143, None])
+@pytest.mark.parametrize("given_up", [frozenset(), frozenset({0})])
+def test_an_eviction_for_a_full_scratch_is_not_a_kill(
+    message: str, code: int | None, given_up: frozenset[int]
+) -> None:
+    ending = {"reason": "Evicted", "message": message}
+    situation = a_videojob().running().with_index(0, exit_code=code, **ending)
+    verdict = the_verdict(situation.with_newest(given_up=given_up))
+    assert (verdict.reason, verdict.again) == ("ScratchFull", None)
+
+
+def test_an_eviction_for_a_full_node_is_a_kill() -> None:
+    ending = {"reason": "Evicted", "message": "The node was low on resource: ephemeral-storage."}
+    situation = a_videojob().running().with_index(0, exit_code=137, **ending)
+    assert the_verdict(situation).again is Again.KILLED
 
 
 def test_a_word_in_a_log_is_no_eviction() -> None:

@@ -1,0 +1,200 @@
+"""Pauses: between two tries no pod is there, and the user wants to know what failed and what comes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from builders import KEY, NOW, a_pod_body, a_result, a_time, a_videojob, an_ended_pod, seconds
+from fake_cluster import (
+    StillWorld,
+    a_world_with_a_videojob,
+    fake,
+    job_becomes,
+    settled,
+    status_of,
+    the_job,
+)
+
+from videojob_api.status import InputState, Phase
+from videojob_operator.attempt import Attempt, Pause
+from videojob_operator.decide import decide
+from videojob_operator.pauses import parse_pauses
+from videojob_operator.reconcile import reconcile
+
+DISRUPTED = {"type": "DisruptionTarget", "status": "True", "lastTransitionTime": a_time(5)}
+
+
+def an_attempt(*indexes: int) -> Attempt:
+    return replace(a_videojob(9).with_attempt().attempts[0], indexes=indexes or (0,))
+
+
+def a_failed_pod(
+    exit_code: int, *, failed: int = 0, ignored: int = 0, **pod: Any
+) -> dict[str, Any]:
+    """A pod before which so many of its index had failed."""
+    body = an_ended_pod(exit_code, **pod)
+    body["metadata"]["annotations"] |= {
+        "batch.kubernetes.io/job-index-failure-count": str(failed),
+        "batch.kubernetes.io/job-index-ignored-failure-count": str(ignored),
+    }
+    return body
+
+
+@pytest.mark.parametrize(
+    ("failed", "ignored", "wait"),
+    [(0, 0, 10), (1, 0, 20), (2, 0, 40), (1, 2, 80), (6, 0, 600), (9, 999_999, 600)],
+)
+def test_it_goes_on_when_the_job_controller_does(failed: int, ignored: int, wait: int) -> None:
+    pod = a_failed_pod(48, failed=failed, ignored=ignored, ago=5)
+    (pause,) = parse_pauses([pod], an_attempt(), 10).values()
+    assert (pause.tries, pause.until) == (failed + 1, NOW + seconds(wait - 5))
+
+
+@pytest.mark.parametrize("exit_code", [0, 42, 43, 45, 46, 137])
+def test_an_end_that_the_job_does_not_make_good_for_is_no_pause(exit_code: int) -> None:
+    assert parse_pauses([an_ended_pod(exit_code)], an_attempt(), 3) == {}
+
+
+def test_the_last_try_is_no_pause() -> None:
+    assert parse_pauses([a_failed_pod(48, failed=3)], an_attempt(), 3) == {}
+    assert parse_pauses([a_failed_pod(48, failed=2)], an_attempt(), 3)[0].tries == 3
+
+
+def test_what_does_not_count_as_a_try_is_made_good_for_all_the_same() -> None:
+    stopped = a_failed_pod(143, failed=3)
+    assert parse_pauses([stopped], an_attempt(), 3)[0].tries == 3
+    evicted = a_failed_pod(137, reason="Error")
+    evicted["status"] |= {
+        "conditions": [DISRUPTED],
+        "reason": "Evicted",
+        "message": "The node was low on resource: memory.",
+    }
+    (pause,) = parse_pauses([evicted], an_attempt(), 0).values()
+    assert (pause.tries, pause.reason) == (0, "Evicted")
+    assert pause.message == "The node was low on resource: memory."
+
+
+def test_the_worker_says_why_or_its_last_words_do() -> None:
+    told = a_result(state="Failed", reason="StorageUnreachable", message="no answer", exitCode=48)
+    pods = [
+        a_failed_pod(48, message=told.to_termination_message()),
+        a_failed_pod(1, message="Traceback\nKeyError: 'x'", index=1, name="pod-1"),
+    ]
+    first, second = parse_pauses(pods, an_attempt(3, 5), 3).values()
+    assert (first.index, first.reason, first.message) == (3, "StorageUnreachable", "no answer")
+    assert (second.index, second.reason) == (5, "WorkerCrashed")
+    assert second.message == "the worker ended with exit code 1: KeyError: 'x'"
+
+
+def test_the_next_pod_ends_the_pause() -> None:
+    first = a_failed_pod(48)
+    second = a_pod_body(name="pod-1", phase="Pending")
+    second["metadata"]["creationTimestamp"] = a_time(1)
+    assert parse_pauses([second, first], an_attempt(), 3) == {}
+
+
+def test_what_has_ended_or_was_given_up_or_is_nobodys_has_no_pause() -> None:
+    pods = [a_failed_pod(48), a_failed_pod(48, index=7, name="pod-7")]
+    assert parse_pauses(pods, replace(an_attempt(), failed=frozenset({0})), 3) == {}
+    assert parse_pauses(pods, replace(an_attempt(), given_up=frozenset({0})), 3) == {}
+
+
+A_PAUSE = Pause(0, 1, "StorageUnreachable", "no answer", NOW + seconds(10))
+SENTENCE = (
+    "Try 2 of 4 of in-0 begins at about 2026-03-01T12:00:10Z; "
+    "the last ended with StorageUnreachable: no answer"
+)
+
+
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.RUNNING])
+def test_it_is_said_with_the_next_try_and_its_time(phase: Phase) -> None:
+    """What has begun goes on; what was never seen at work waits still."""
+    situation = (
+        a_videojob().running() if phase is Phase.RUNNING else a_videojob().waiting_for_worker()
+    )
+    situation = replace(situation.with_newest(ready=0, pods_failed=1), pauses={0: A_PAUSE})
+    decision = decide(situation.with_progress(), NOW)
+    status = decision.status
+    assert status is not None
+    assert (decision.policy, status.phase, status.message) == ("explain_wait", phase, SENTENCE)
+    ready = next(c for c in status.conditions if c.type == "Ready")
+    assert ready.reason == "WaitingForRetry"
+    assert [action.reason for action in decision.actions] == ["WaitingForRetry"]  # type: ignore[union-attr]
+    (one,) = status.inputs
+    assert (one.state, one.reason, one.message) == (
+        InputState.PENDING,
+        "StorageUnreachable",
+        "no answer",
+    )
+    again = decide(situation.with_progress().written(decision), NOW)
+    assert (again.actions, again.status) == ((), None), "it is said once"
+
+
+def test_of_several_the_first_to_go_on_is_told_of() -> None:
+    later = replace(A_PAUSE, index=1, until=NOW + seconds(40))
+    situation = replace(a_videojob(3).running().with_newest(ready=0), pauses={1: later, 0: A_PAUSE})
+    status = decide(situation, NOW).status
+    assert status is not None
+    assert "12:00:10Z, and 1 more inputs later; the last" in (status.message or "")
+
+
+def test_while_others_work_each_input_says_its_own() -> None:
+    situation = replace(a_videojob(2).running().with_newest(ready=1), pauses={0: A_PAUSE})
+    decision = decide(situation, NOW)
+    assert decision.policy == "describe_running"
+    assert decision.status is not None
+    assert {i.name: i.reason for i in decision.status.inputs} == {
+        "in-0": "StorageUnreachable",
+        "in-1": None,
+    }
+
+
+async def a_failed_try() -> StillWorld:
+    """A worker has failed, and its Job pauses."""
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    job_becomes(world, active=1, ready=1)
+    await reconcile(key, world)
+    assert status_of(world).phase is Phase.RUNNING
+    told = a_result(state="Failed", reason="StorageUnreachable", message="no answer", exitCode=48)
+    pod = a_failed_pod(
+        48, message=told.to_termination_message(), job_uid=the_job(world)["metadata"]["uid"], ago=5
+    )
+    world.cache.put_pod(fake(world).put("pods", pod))
+    job_becomes(world, failed=1)
+    await reconcile(key, world)
+    return world
+
+
+async def test_a_try_that_failed_is_told_and_then_the_next_one_is() -> None:
+    world = await a_failed_try()
+    status = status_of(world)
+    assert (status.phase, status.progress and status.progress.eta_seconds) == (Phase.RUNNING, None)
+    assert (status.message or "").startswith("Try 2 of 4 of in-0 begins at about")
+    await settled(world)
+    pod = a_pod_body(name="pod-1", phase="Running", job_uid=the_job(world)["metadata"]["uid"])
+    pod["metadata"]["creationTimestamp"] = a_time(0)
+    pod["status"]["containerStatuses"] = [{"name": "worker", "state": {"running": {}}}]
+    world.cache.put_pod(fake(world).put("pods", pod))
+    job_becomes(world, failed=1, active=1, ready=1)
+    await reconcile(KEY, world)
+    assert status_of(world).message == "Working on the input on the CPU."
+    events = [event["reason"] for event in fake(world).all("events")]
+    assert events.count("Running") == 1, "it has not begun anew"
+    assert events.count("WaitingForRetry") == 1
+
+
+async def test_a_worker_that_fills_its_scratch_space_is_not_started_again() -> None:
+    """Evicted for that it ends as one that was told to stop, which does not count as a try."""
+    world, key = a_world_with_a_videojob()
+    await reconcile(key, world)
+    pod = a_failed_pod(143, job_uid=the_job(world)["metadata"]["uid"])
+    full = 'Usage of EmptyDir volume "scratch" exceeds the limit "3Gi".'
+    pod["status"] |= {"reason": "Evicted", "message": full}
+    world.cache.put_pod(fake(world).put("pods", pod))
+    await reconcile(key, world)
+    status = status_of(world)
+    assert (status.phase, status.failure and status.failure.reason) == (Phase.FAILED, "ScratchFull")
+    assert "deletionTimestamp" in the_job(world)["metadata"], "it would go on with it"
