@@ -265,10 +265,7 @@ def parse_endings(pods: Iterable[Body]) -> dict[int, tuple[Ending, Result | None
             continue
         index = parse_job_index(pod)
         when, ending, result = parse_ending(pod)
-        age = (
-            pod["metadata"]["creationTimestamp"],
-            when,
-        )  # nodes' clocks differ, that one is the same
+        age = (pod["metadata"]["creationTimestamp"], when)  # the nodes' clocks differ
         if index >= 0 and (index not in last or age >= last[index][0]):
             last[index] = (age, ending, result)
     return {index: (ending, result) for index, (_, ending, result) in last.items()}

@@ -17,7 +17,6 @@ import structlog
 from pydantic import ValidationError
 
 from videojob_api import names
-from videojob_api.indexes import MAX_INDEXES
 from videojob_api.report import Result
 from videojob_api.status import VideoJobStatus
 from videojob_api.videojob import VideoJobSpec
@@ -101,8 +100,8 @@ async def _look_around(observed: Observed, world: World) -> Observed:
     template = await find_template(key, observed.spec, status, world)
     spec, template = use_template(observed.spec, template)
     await _recall_jobs(observed, world)
-    jobs = await _jobs(key, uid, status, len(spec.inputs) if spec else MAX_INDEXES, world)
-    attempts = tuple(job for job in jobs if job.run_id == current)
+    jobs = await _jobs(key, uid, status, world)
+    attempts = tuple(job for job in jobs if job.run_id == current and _fits(job, observed))
     world.book.fold(uid, current, attempts)
     if not status.phase.is_terminal:
         attempts = await read_endings(key, uid, current, status, attempts, world)
@@ -221,13 +220,17 @@ async def _recall_jobs(observed: Observed, world: World) -> None:
         world.cache.put_job(job)
 
 
-async def _jobs(
-    key: Key, uid: str, status: VideoJobStatus, inputs: int, world: World
-) -> list[Attempt]:
-    """Our Jobs of all runs, oldest first. One that should be there and is not known is asked for.
+def _fits(job: Attempt, observed: Observed) -> bool:
+    """Whether a Job is over inputs that there are; another is none of ours, whoever has made or changed it.
 
-    One over an input that there is not is none of ours, whoever has made it or changed it.
+    A run that is to end by another ``runToken`` was over other inputs, perhaps.
     """
+    known = observed.spec is not None and not observed.is_due_to_rerun
+    return not known or max(job.indexes) < observed.input_count
+
+
+async def _jobs(key: Key, uid: str, status: VideoJobStatus, world: World) -> list[Attempt]:
+    """Our Jobs of all runs, oldest first. One that should be there and is not known is asked for."""
     bodies = world.cache.own_jobs_of(key, uid)
     jobs = {a.name: a for a in map(world.attempt_of, bodies) if a is not None}
     if status.attempt and not status.phase.is_terminal:
@@ -235,9 +238,7 @@ async def _jobs(
         name = names.child_name(key.name, uid, run=run, attempt=status.attempt)
         if name not in jobs and (job := await _ask_for(key, uid, name, world)) is not None:
             jobs[name] = job
-    known = range(inputs)
-    ours = (job for job in jobs.values() if max(job.indexes) in known)
-    return sorted(ours, key=lambda job: (names.run_number(job.run_id), job.number))
+    return sorted(jobs.values(), key=lambda job: (names.run_number(job.run_id), job.number))
 
 
 async def _ask_for(key: Key, uid: str, name: str, world: World) -> Attempt | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from builders import UID, a_pod_body, a_result
 from fake_cluster import (
     StillWorld,
@@ -125,9 +126,19 @@ async def test_what_is_published_while_the_workers_stop_is_not_done_again() -> N
     assert the_job(world)["metadata"]["annotations"][names.ANNOTATION_INDEXES] == "0"
 
 
-async def test_another_token_runs_again_with_other_steps_after_the_workers_have_stopped() -> None:
-    world, key = await running()
-    apply(world, runToken="2", steps=[{"name": "sound", "extractAudio": {}}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"steps": [{"name": "sound", "extractAudio": {}}]},
+        {"inputs": [{"name": "the-only-one", "key": "a.mp4"}]},
+    ],
+    ids=["steps", "fewer inputs"],
+)
+async def test_another_token_runs_again_with_other_work_after_the_workers_have_stopped(
+    changed: dict[str, Any],
+) -> None:
+    world, key = await running(3)
+    apply(world, runToken="2", **changed)
     assert await reconcile(key, world) == 0
     see_jobs(world)
     status = status_of(world)
