@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import re
 from collections.abc import Iterator
@@ -98,6 +99,18 @@ def test_the_test_speaks_of_the_field(test: str) -> None:
         said = source if part == "status" else f"{source}\n{manifests}"
         silent = [word for word in path if not re.search(rf"\b{word}\b", said)]
         assert not silent, f"{test} says nothing of {silent} in {field}"
+
+
+def test_what_make_test_leaves_out_shows_just_the_field_that_needs_torch() -> None:
+    left_out = set()
+    for test, field in shown():
+        file, _, function = test.partition("::")
+        for node in ast.parse((E2E / file).read_text()).body:
+            if isinstance(node, ast.FunctionDef) and node.name == function:
+                marks = {ast.unparse(mark) for mark in node.decorator_list}
+                if marks & {"pytest.mark.large", "pytest.mark.long"}:
+                    left_out.add(field)
+    assert left_out == {"VideoJob.spec.steps[].cloak.report"}
 
 
 def test_what_a_test_does_not_use_says_nothing_for_it() -> None:
