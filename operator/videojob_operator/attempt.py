@@ -142,6 +142,8 @@ class Pause:
     index: int
     tries: int
     """Those that count, so far."""
+    counts: bool
+    """Whether the last one does."""
     reason: str
     """How the last one ended, in one word."""
     message: str

@@ -16,6 +16,7 @@ from .cluster import Body
 from .facts import (
     count_evictions,
     count_ignored_failures,
+    has_ended,
     is_at_work,
     is_owned_by,
     parse_costs,
@@ -126,6 +127,8 @@ async def _take_over(
     counted: list[Usage] = []
     for attempt in attempts if status.usage else ():
         pods = await _list_pods(key, attempt, world)
+        for pod in filter(has_ended, pods):
+            world.cache.put_pod(pod)  # the watch is of those that live
         known = [
             pod
             for pod in pods

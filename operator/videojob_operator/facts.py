@@ -29,6 +29,7 @@ UNSCHEDULABLE = "Unschedulable"
 """The scheduler's word for a pod that it finds no node for."""
 CREATING = "ContainerCreating"
 """The kubelet's word while it brings volumes and network, and while it pulls the image."""
+GATED = "SchedulingGated"
 CLAIM_MISSING = "ResourceClaimMissing"
 UNNOTICED = "NoScheduler"
 """No scheduler has looked at the pod."""
@@ -172,9 +173,9 @@ def parse_waiting_pod(pod: Body) -> WaitingPod:
             reason = waiting.get("reason", "")
             if reason == CREATING:
                 since = time_of(pod, "PodScheduled") or since
-                if _is_prepared(pod):
+                if prepared := time_of(pod, "PodReadyToStartContainers"):  # volumes and network
                     why = f"most likely node {pod['spec'].get('nodeName')} still pulls its image"
-                    return WaitingPod(name, PULLING, why, since)
+                    return WaitingPod(name, PULLING, why, prepared)
             return WaitingPod(name, reason, waiting.get("message", ""), since)
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
@@ -191,11 +192,6 @@ def parse_waiting_pod(pod: Body) -> WaitingPod:
         return WaitingPod(name, UNTOUCHED, why, scheduled)
     why = f"no scheduler has looked at it; is {pod['spec'].get('schedulerName', 'one')} there?"
     return WaitingPod(name, UNNOTICED, why, since)
-
-
-def _is_prepared(pod: Body) -> bool:
-    """Whether its volumes and its network are there."""
-    return time_of(pod, "PodReadyToStartContainers") is not None
 
 
 def time_of(pod: Body, condition: str) -> datetime | None:
@@ -318,23 +314,19 @@ def parse_ending(pod: Body) -> tuple[str, Ending, Result | None]:
         ended = container.get("state", {}).get("terminated")
         if container["name"] == CONTAINER and ended:
             text = ended.get("message", "")
+            result = parse_result(text)
             # An evicted pod says why of itself; its container was only killed.
+            words = status.get("message") or ("" if result else text)
             ending = Ending(
                 exit_code=ended.get("exitCode"),
                 reason=status.get("reason") or ended.get("reason", ""),
-                message=clean_text(status.get("message") or text),
+                message=clean_text(words),
                 pod=meta["name"],
             )
-            result = parse_result(text)
-            when = ended.get("finishedAt") or meta["creationTimestamp"]
-            return when, (ending if result is None else _without_message(ending)), result
+            return ended.get("finishedAt") or meta["creationTimestamp"], ending, result
     said = clean_text(status.get("message", ""))
     ending = Ending(None, status.get("reason", ""), said, meta["name"])
-    return meta["creationTimestamp"], ending, None
-
-
-def _without_message(ending: Ending) -> Ending:
-    return Ending(ending.exit_code, ending.reason, "", ending.pod)
+    return meta.get("deletionTimestamp") or meta["creationTimestamp"], ending, None
 
 
 def keep_own_outputs(spec: VideoJobSpec, index: int, result: Result) -> Result:

@@ -23,7 +23,7 @@ from videojob_api.videojob import VideoJobSpec
 
 from .attempt import Attempt, Pause
 from .endings import read_endings
-from .errors import Gone
+from .errors import Forbidden, Gone
 from .events import ask_events
 from .facts import (
     has_ended,
@@ -154,7 +154,10 @@ async def _look_around(observed: Observed, world: World) -> Observed:
         return replace(observed, silence=silence)
     if (place := _place(observed, world)) and place.position:
         return replace(observed, place=place)
-    store = await find_store(key, spec.store_ref.name, world)
+    try:
+        store = await find_store(key, spec.store_ref.name, world)
+    except Forbidden as error:
+        store = StoreMissing(spec.store_ref.name, forbidden=str(error))
     nodes = None if isinstance(store, StoreMissing) else await _nodes(spec, world)
     # Asked again and last: who was let in meanwhile has taken places.
     return replace(observed, store=store, nodes=nodes, place=_place(observed, world))

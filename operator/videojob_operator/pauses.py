@@ -37,7 +37,7 @@ def parse_pauses(pods: Iterable[Body], attempt: Attempt, retry_limit: int) -> Ma
     last: dict[int, Body] = {}
     for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"])):
         last[parse_job_index(pod)] = pod
-    left = attempt.open - attempt.given_up
+    left = attempt.open
     pauses = {}
     for job_index, index in enumerate(attempt.indexes):
         newest = last.get(job_index)
@@ -60,12 +60,12 @@ def _parse_pause(index: int, pod: Body) -> Pause | None:
     seconds = min(_FIRST_SECONDS * 2 ** min(failed + ignored, 10), _LONGEST_SECONDS)
     reason, message = _describe(ending, result)
     until = to_time(when) + timedelta(seconds=seconds)
-    return Pause(index, failed + counts, reason, message, until)
+    return Pause(index, failed + counts, counts, reason, message, until)
 
 
 def _describe(ending: Ending, result: Result | None) -> tuple[str, str]:
+    if ending.reason == EVICTED or ending.exit_code is None:
+        return ending.reason or FailReason.WORKER_CRASHED, ending.message
     if result is not None and result.reason:
         return result.reason, result.message or ""
-    if ending.reason == EVICTED:
-        return EVICTED, ending.message
     return FailReason.WORKER_CRASHED, ending.last_words

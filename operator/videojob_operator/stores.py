@@ -9,19 +9,21 @@ from pydantic import ValidationError
 
 from videojob_api.videostore import VideoStoreSpec
 
-from .errors import Forbidden, Gone
+from .errors import Gone
 from .observed import Key, StoreMissing
 from .world import World
 
 
 async def find_store(key: Key, name: str, world: World) -> VideoStoreSpec | StoreMissing:
-    """The store, or that it is missing, may not be read or is not understood."""
+    """The store, or that it is missing or not understood.
+
+    Raises:
+        Forbidden: if it may not be read, for now or for good.
+    """
     try:
         body = await world.cluster.get_store(key.namespace, name)
     except Gone:
         return StoreMissing(name)
-    except Forbidden as error:
-        return StoreMissing(name, forbidden=str(error))
     try:
         return VideoStoreSpec.model_validate(body["spec"])
     except ValidationError as error:

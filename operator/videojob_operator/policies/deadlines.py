@@ -14,6 +14,8 @@ from ..verdicts import judge
 from .suspension import stop_workers
 
 _STOPPING = "; its workers are stopping"
+_LATEST = timedelta(minutes=10)
+"""So long workers are waited for: a minute of grace, and five until a dead node's are released."""
 
 
 def deadline(observed: Observed) -> datetime | None:
@@ -54,6 +56,7 @@ def decide_deadline(observed: Observed, now: datetime) -> Decision | None:
     if due is None or now < due or verdicts.cover(observed.input_count):
         return None
     at_work, stop = stop_workers(observed)
+    at_work = at_work and now < due + _LATEST
     seconds = observed.spec.active_deadline_seconds if observed.spec else 0
     reason = FailReason.DEADLINE_EXCEEDED
     last = f" Last: {observed.status.message}" if observed.status.message else ""
@@ -67,9 +70,10 @@ def decide_deadline(observed: Observed, now: datetime) -> Decision | None:
         status = describe(
             observed, now, phase=phase, reason=reason, message=message, verdicts=verdicts
         )
-        return Decision(actions=stop, status=status)
+        seconds_left = (due + _LATEST - now).total_seconds()
+        return Decision(actions=stop, status=status, requeue_seconds=seconds_left)
     return Decision(
-        actions=(EmitEvent("Warning", reason, message),),
+        actions=(*stop, EmitEvent("Warning", reason, message)),
         status=describe(
             observed,
             now,

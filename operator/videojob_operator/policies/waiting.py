@@ -8,7 +8,7 @@ from videojob_api.status import Phase
 
 from ..attempt import Attempt, Silence, Warned
 from ..clock import format_time
-from ..facts import CLAIM_MISSING, CREATING, STARTING, UNNOTICED, UNSCHEDULABLE
+from ..facts import CLAIM_MISSING, CREATING, GATED, STARTING, UNNOTICED, UNSCHEDULABLE
 from ..observed import Decision, EmitEvent, Observed
 from ..standing import describe
 from ..verdicts import judge
@@ -31,12 +31,14 @@ _WHAT = {
     _NO_POD: "No pod has been made for a worker yet",
     CLAIM_MISSING: "No device for a worker yet",
 }
+_PASSING = frozenset({CLAIM_MISSING, GATED})
+"""Most often for a moment: claims are made, and gates lifted, just after their pod is made."""
 _PERSON_NEEDED = frozenset(
     {
         _NO_POD,
         CLAIM_MISSING,
         UNNOTICED,
-        "SchedulingGated",
+        GATED,
         "CreateContainerConfigError",
         _IMAGE_PULL_FAILED,
         "ErrImageNeverPull",
@@ -57,9 +59,9 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     again = look_again_seconds(attempt, observed, now)
     if observed.silence is not None and not observed.silence.is_asked:
         return Decision(requeue_seconds=again)  # what was told stands until it is its turn
-    why = _find_why(observed, now)
-    if why and why.reason == CLAIM_MISSING and now - attempt.created_at < _PATIENCE:
-        why = None  # claims are made a moment after their pod
+    why = _find_why(attempt, observed, now)
+    if why and why.reason in _PASSING and now - attempt.created_at < _PATIENCE:
+        why = None
     begun = observed.progress or observed.status.phase is Phase.RUNNING
     if why is None and begun and not _lacks_pods(attempt, observed):
         return None
@@ -67,7 +69,8 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     message = WAITING_FOR_WORKER if why is None else _sentence(why, observed)
     # Between two tries a job that has begun is at work still; what waits for a node is not.
     goes_on = reason == _RETRY and observed.status.phase is Phase.RUNNING
-    is_news = reason == _RETRY != observed.told_reason
+    failed = any(pause.counts for pause in observed.pauses.values())
+    is_news = failed and reason == _RETRY != observed.told_reason
     scheduled = {UNSCHEDULABLE: False, _RETRY: goes_on or None}
     return Decision(
         actions=(EmitEvent("Warning", reason, message),) if is_news else (),
@@ -97,6 +100,8 @@ def find_silence(observed: Observed, now: datetime) -> Silence | None:
     attempt = observed.attempt
     if observed.is_held or attempt is None or attempt.ready or attempt.is_over:
         return None
+    if observed.pauses:
+        return None
     if attempt.deleted or attempt.suspended:
         return None
     if _lacks_pods(attempt, observed):
@@ -121,7 +126,8 @@ def look_again_seconds(
     """Until what can be said changes though nothing happens; ``more``: other such times."""
     times = [_patience_over(attempt), fallback_at(observed), deadline(observed), *more]
     times += due_times(observed)
-    if observed.silence is not None:
+    on_their_way = any(pod.reason in STARTING for pod in observed.waiting)
+    if observed.silence is not None or (on_their_way and observed.told_reason in STARTING):
         patience = patient_seconds(observed, now, soonest=60, latest=600)
         times.append(now + timedelta(seconds=patience))
     due = min((time for time in times if time and time > now), default=None)
@@ -135,10 +141,10 @@ def _patience_over(attempt: Attempt) -> datetime:
 
 def has_news(attempt: Attempt, observed: Observed, now: datetime) -> bool:
     """Whether a worker that should run is stuck, or may not start. Starting up is no news."""
-    return attempt.suspended or _find_why(observed, now) is not None
+    return attempt.suspended or _find_why(attempt, observed, now) is not None
 
 
-def _find_why(observed: Observed, now: datetime) -> Warned | None:
+def _find_why(attempt: Attempt, observed: Observed, now: datetime) -> Warned | None:
     """Why a worker that should run does not; None where it is but starting."""
     for pod in observed.waiting:
         if pod.reason not in STARTING:
@@ -147,7 +153,7 @@ def _find_why(observed: Observed, now: datetime) -> Warned | None:
     for pod in observed.waiting:
         if pod.message and pod.reason in STARTING and now >= pod.since + _LONG_PATIENCE:
             return Warned(pod.reason, pod.message)
-    if observed.pauses and not observed.waiting:
+    if observed.pauses and not observed.waiting and not attempt.active:
         return _explain_pause(observed)
     silence = observed.silence
     if silence is None:

@@ -86,6 +86,18 @@ def test_workers_are_stopped_and_what_they_finished_still_counts() -> None:
     assert decision.status.indexes.succeeded == "0"
 
 
+def test_workers_that_do_not_stop_hold_off_the_end_for_ten_minutes() -> None:
+    """A node is dead and its pod not released, a foreign finalizer, a queue that is gone."""
+    late = SITUATIONS["running"]
+    stopping = late.written(decide(late, NOW)).with_newest(deleted=True)
+    assert decide(stopping, NOW).requeue_seconds == 600
+    assert decide(stopping, NOW + seconds(599)).status is None
+    status = decide(stopping, NOW + seconds(600)).status
+    assert status is not None
+    assert status.phase is Phase.FAILED
+    assert (status.message or "").startswith("Not done within activeDeadlineSeconds (100).")
+
+
 @pytest.mark.parametrize("name", ["no store", "no node"])
 def test_what_it_waited_for_is_said(name: str) -> None:
     late = stopped(SITUATIONS[name].with_status(message="None yet."))
@@ -105,8 +117,10 @@ def test_it_ends_once_its_workers_have_stopped_and_with_what_they_have_done_by_t
     stopping = late.written(decision).with_newest(deleted=True)
     again = decide(stopping, NOW)
     assert (again.actions, again.status) == ((), None), "it is told to stop once"
-    more = decide(stopping.with_succeeded(1), NOW).status
-    assert more is None or (more.indexes and more.indexes.succeeded == "0-1")
+    more = decide(stopping.with_succeeded(1), NOW + seconds(31)).status
+    assert more is not None
+    assert more.indexes is not None
+    assert more.indexes.succeeded == "0-1"
     done = decide(stopping.with_succeeded(1).with_succeeded(2), NOW)
     assert done.status is not None
     assert done.status.phase is Phase.SUCCEEDED, "all was done in time to stop"

@@ -6,24 +6,44 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import KEY, NOW, a_pod_body, a_result, a_time, a_videojob, an_ended_pod, seconds
+from builders import (
+    KEY,
+    NOW,
+    Situation,
+    a_pod_body,
+    a_result,
+    a_time,
+    a_videojob,
+    an_ended_pod,
+    seconds,
+)
 from fake_cluster import (
     StillWorld,
     a_world_with_a_videojob,
     fake,
     job_becomes,
+    restarted,
     settled,
     status_of,
+    take_up,
     the_job,
 )
 
 from videojob_api.status import InputState, Phase
 from videojob_operator.attempt import Attempt, Pause
 from videojob_operator.decide import decide
+from videojob_operator.observed import CreateJob
 from videojob_operator.pauses import parse_pauses
+from videojob_operator.policies.waiting import find_silence
 from videojob_operator.reconcile import reconcile
 
 DISRUPTED = {"type": "DisruptionTarget", "status": "True", "lastTransitionTime": a_time(5)}
+
+
+def job_of(situation: Situation) -> dict[str, Any]:
+    """The Job that is made."""
+    made = (a for a in decide(situation, NOW).actions if isinstance(a, CreateJob))
+    return next(made).manifest
 
 
 def an_attempt(*indexes: int) -> Attempt:
@@ -62,6 +82,35 @@ def test_the_last_try_is_no_pause() -> None:
     assert parse_pauses([a_failed_pod(48, failed=2)], an_attempt(), 3)[0].tries == 3
 
 
+def follows(exit_code: int, *, disrupted: bool) -> str:
+    """What the Job does, by the first of its rules that fits."""
+    for rule in job_of(a_videojob().with_store())["spec"]["podFailurePolicy"]["rules"]:
+        codes = rule.get("onExitCodes")
+        if (exit_code in codes["values"]) if codes else disrupted:
+            return str(rule["action"])
+    return "Count"
+
+
+@pytest.mark.parametrize("disrupted", [False, True])
+def test_a_pause_is_what_the_jobs_own_rules_say(disrupted: bool) -> None:
+    for exit_code in range(1, 256):
+        pod = a_failed_pod(exit_code)
+        pod["status"]["conditions"] = [DISRUPTED] if disrupted else []
+        pauses = parse_pauses([pod], an_attempt(), 3)
+        expected = {"FailIndex": None, "Ignore": False, "Count": True}
+        counts = pauses[0].counts if pauses else None
+        assert counts is expected[follows(exit_code, disrupted=disrupted)], exit_code
+
+
+def test_a_pod_that_never_ran_says_why_of_itself() -> None:
+    """On a node that does not answer it is declared failed long after it was made."""
+    pod = a_pod_body(phase="Failed", reason="OutOfcpu", message="Pod was rejected")
+    pod["metadata"]["deletionTimestamp"] = a_time(5)
+    (pause,) = parse_pauses([pod], an_attempt(), 3).values()
+    assert (pause.reason, pause.message) == ("OutOfcpu", "Pod was rejected")
+    assert pause.until == NOW + seconds(5)
+
+
 def test_what_does_not_count_as_a_try_is_made_good_for_all_the_same() -> None:
     stopped = a_failed_pod(143, failed=3)
     assert parse_pauses([stopped], an_attempt(), 3)[0].tries == 3
@@ -95,13 +144,12 @@ def test_the_next_pod_ends_the_pause() -> None:
     assert parse_pauses([second, first], an_attempt(), 3) == {}
 
 
-def test_what_has_ended_or_was_given_up_or_is_nobodys_has_no_pause() -> None:
+def test_what_has_ended_or_is_nobodys_has_no_pause() -> None:
     pods = [a_failed_pod(48), a_failed_pod(48, index=7, name="pod-7")]
     assert parse_pauses(pods, replace(an_attempt(), failed=frozenset({0})), 3) == {}
-    assert parse_pauses(pods, replace(an_attempt(), given_up=frozenset({0})), 3) == {}
 
 
-A_PAUSE = Pause(0, 1, "StorageUnreachable", "no answer", NOW + seconds(10))
+A_PAUSE = Pause(0, 1, True, "StorageUnreachable", "no answer", NOW + seconds(10))
 SENTENCE = (
     "Try 2 of 4 of in-0 begins at about 2026-03-01T12:00:10Z; "
     "the last ended with StorageUnreachable: no answer"
@@ -114,7 +162,9 @@ def test_it_is_said_with_the_next_try_and_its_time(phase: Phase) -> None:
     situation = (
         a_videojob().running() if phase is Phase.RUNNING else a_videojob().waiting_for_worker()
     )
-    situation = replace(situation.with_newest(ready=0, pods_failed=1), pauses={0: A_PAUSE})
+    situation = replace(
+        situation.with_newest(ready=0, active=0, pods_failed=1), pauses={0: A_PAUSE}
+    )
     decision = decide(situation.with_progress(), NOW)
     status = decision.status
     assert status is not None
@@ -132,9 +182,29 @@ def test_it_is_said_with_the_next_try_and_its_time(phase: Phase) -> None:
     assert (again.actions, again.status) == ((), None), "it is said once"
 
 
+def test_one_that_does_not_count_as_a_try_needs_no_event() -> None:
+    """A drain is nobody's failure, and a node has many pods."""
+    idle = a_videojob().running().with_newest(ready=0, active=0)
+    decision = decide(replace(idle, pauses={0: replace(A_PAUSE, counts=False)}), NOW)
+    assert (decision.policy, decision.actions) == ("explain_wait", ())
+
+
+def test_while_the_next_input_starts_nothing_pauses() -> None:
+    """The Job has made a pod, and its watch has not told yet."""
+    between = replace(a_videojob(3).running().with_newest(ready=0, active=1), pauses={0: A_PAUSE})
+    assert decide(between, NOW).policy == "describe_running"
+
+
+def test_a_job_that_pauses_is_not_taken_for_one_that_gets_no_pod() -> None:
+    idle = a_videojob().running(ago=600).with_newest(ready=0, active=0, pods_failed=0)
+    assert find_silence(idle, NOW) is not None
+    assert find_silence(replace(idle, pauses={0: A_PAUSE}), NOW) is None
+
+
 def test_of_several_the_first_to_go_on_is_told_of() -> None:
     later = replace(A_PAUSE, index=1, until=NOW + seconds(40))
-    situation = replace(a_videojob(3).running().with_newest(ready=0), pauses={1: later, 0: A_PAUSE})
+    idle = a_videojob(3).running().with_newest(ready=0, active=0)
+    situation = replace(idle, pauses={1: later, 0: A_PAUSE})
     status = decide(situation, NOW).status
     assert status is not None
     assert "12:00:10Z, and 1 more inputs later; the last" in (status.message or "")
@@ -159,9 +229,9 @@ async def a_failed_try() -> StillWorld:
     await reconcile(key, world)
     assert status_of(world).phase is Phase.RUNNING
     told = a_result(state="Failed", reason="StorageUnreachable", message="no answer", exitCode=48)
-    pod = a_failed_pod(
-        48, message=told.to_termination_message(), job_uid=the_job(world)["metadata"]["uid"], ago=5
-    )
+    job = the_job(world)["metadata"]
+    pod = a_failed_pod(48, message=told.to_termination_message(), job_uid=job["uid"], ago=5)
+    pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = job["name"]
     world.cache.put_pod(fake(world).put("pods", pod))
     job_becomes(world, failed=1)
     await reconcile(key, world)
@@ -186,11 +256,28 @@ async def test_a_try_that_failed_is_told_and_then_the_next_one_is() -> None:
     assert events.count("WaitingForRetry") == 1
 
 
-async def test_a_worker_that_fills_its_scratch_space_is_not_started_again() -> None:
+async def test_an_operator_that_starts_in_a_pause_tells_of_it_still() -> None:
+    world = await a_failed_try()
+    before = status_of(world).message
+    fresh = restarted(world)
+    fresh.moment += seconds(1)
+    await take_up(fresh)
+    await reconcile(KEY, fresh)
+    assert status_of(fresh).message == before
+    await settled(fresh)
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+async def test_a_worker_that_fills_its_scratch_space_is_not_started_again(says_so: bool) -> None:
     """Evicted for that it ends as one that was told to stop, which does not count as a try."""
     world, key = a_world_with_a_videojob()
     await reconcile(key, world)
-    pod = a_failed_pod(143, job_uid=the_job(world)["metadata"]["uid"])
+    told = a_result(state="Failed", reason="Interrupted", message="told to stop", exitCode=143)
+    pod = a_failed_pod(
+        143,
+        message=told.to_termination_message() if says_so else "",
+        job_uid=the_job(world)["metadata"]["uid"],
+    )
     full = 'Usage of EmptyDir volume "scratch" exceeds the limit "3Gi".'
     pod["status"] |= {"reason": "Evicted", "message": full}
     world.cache.put_pod(fake(world).put("pods", pod))

@@ -148,12 +148,13 @@ async def test_an_operator_that_may_not_read_the_namespace_cleans_up_all_the_sam
     assert CLEAN_UP in [job["metadata"]["name"] for job in fake(world).all("jobs")]
 
 
-async def test_no_error_holds_it_once_the_time_is_up() -> None:
+@pytest.mark.parametrize("error", [ClusterError("down", 503), Forbidden("no rights", 403)])
+async def test_no_error_holds_it_once_the_time_is_up(error: ClusterError) -> None:
     world = await a_held_world()
     change(world, deletionTimestamp=a_time())
 
     async def refused(*_: object) -> dict[str, Any]:
-        raise ClusterError("down", 503)
+        raise error
 
     world.cluster.get_store = refused  # type: ignore[method-assign]
     with pytest.raises(ClusterError):
