@@ -58,6 +58,7 @@ _BASE = "endpoint.url is the base of the API, without user, query or fragment, s
 _LABEL = "a label's key is at most 63 letters, digits, '-', '_' and '.', and may have a domain"
 _SOME = "operator In and NotIn compare with values: name at least one"
 _NONE = "operator Exists and DoesNotExist look at the key alone: leave values out"
+_SOMETHING = "limits.cpu must be more than 0, and limits.memory 1Mi at least"
 _NUMBER = (
     "operator Gt and Lt compare with one whole number, and no other value, such as values: ['4']"
 )
@@ -120,6 +121,18 @@ WRONG_SPECS: dict[str, tuple[Fields, str, str]] = {
     "a toleration of nothing": (
         _toleration(effect="NoSchedule"),
         *(_TOLERATIONS, "a toleration without a key is of every taint"),
+    ),
+    "no CPU": (
+        {"resources": {"requests": {"cpu": "0"}, "limits": {"cpu": "0"}}},
+        *("spec.resources", _SOMETHING),
+    ),
+    "no memory": (
+        {"resources": {"requests": {"memory": "0"}, "limits": {"memory": "0"}}},
+        *("spec.resources", _SOMETHING),
+    ),
+    "memory in thousandths": (
+        {"resources": {"requests": {"memory": "1m"}, "limits": {"memory": "512m"}}},
+        *("spec.resources", _SOMETHING),
     ),
     "a toleration's time without its effect": (
         _toleration(key="gpu", tolerationSeconds=60),

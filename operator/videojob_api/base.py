@@ -71,6 +71,7 @@ Quantity = Annotated[
         {
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "minimum": 0,
             "pattern": _QUANTITY_PATTERN,
             "maxLength": 32,
         }

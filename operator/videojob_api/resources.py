@@ -32,6 +32,17 @@ def _within_limit(what: str) -> dict[str, JsonValue]:
     }
 
 
+_LEAST_MEMORY = "1Mi"
+_SOMETHING_RULE = (
+    "quantity(string(self.limits.cpu)).sign() > 0 && "
+    f"quantity(string(self.limits.memory)).compareTo(quantity('{_LEAST_MEMORY}')) >= 0"
+)
+_SOMETHING_MESSAGE = (
+    f"limits.cpu must be more than 0, and limits.memory {_LEAST_MEMORY} at least: plans are "
+    "made by them"
+)
+
+
 class Resources(Model):
     """Requests and limits of each worker."""
 
@@ -40,9 +51,20 @@ class Resources(Model):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "x-kubernetes-validations": [_within_limit("cpu"), _within_limit("memory")]
+            "x-kubernetes-validations": [
+                _within_limit("cpu"),
+                _within_limit("memory"),
+                {"rule": _SOMETHING_RULE, "message": _SOMETHING_MESSAGE},
+            ]
         }
     )
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Resources:
+        cpu, memory = parse_quantity(self.limits.cpu), parse_quantity(self.limits.memory)
+        if cpu <= 0 or memory < parse_quantity(_LEAST_MEMORY):
+            raise ValueError(_SOMETHING_MESSAGE)
+        return self
 
     @model_validator(mode="after")
     def _requests_within_limits(self) -> Resources:

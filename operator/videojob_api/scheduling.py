@@ -42,11 +42,12 @@ LabelKey = Annotated[str, Field(pattern=_QUALIFIED, min_length=1, max_length=_MA
 LabelValue = Annotated[str, Field(pattern=_VALUE, max_length=63)]
 Weight = Annotated[int, Field(ge=1, le=100)]
 _Values = Annotated[list[LabelValue], Field(max_length=64)]
-_Labels = Annotated[
+Labels = Annotated[
     dict[str, LabelValue],
     Field(max_length=32, json_schema_extra=_rules((_LABELS_RULE, _LABELS_MESSAGE))),
     AfterValidator(_check_labels),
 ]
+"""Labels, or what selects by them; Kubernetes refuses others."""
 
 _IN_MESSAGE = "operator In and NotIn compare with values: name at least one"
 _ALONE_MESSAGE = "operator Exists and DoesNotExist look at the key alone: leave values out"
@@ -230,7 +231,7 @@ class LabelRequirement(Model):
 class LabelSelector(Model):
     """Pods by their labels; all of it must hold."""
 
-    match_labels: _Labels | None = None
+    match_labels: Labels | None = None
     match_expressions: Annotated[list[LabelRequirement], Field(max_length=16)] | None = None
 
 
@@ -289,7 +290,7 @@ class PodPlacement(Model):
     runtime_class_name: Subdomain | None = Field(
         default=None, description="RuntimeClass of the workers' pods, such as nvidia."
     )
-    node_selector: _Labels | None = Field(
+    node_selector: Labels | None = Field(
         default=None, description="Labels that a node must have to run workers."
     )
     tolerations: Annotated[list[Toleration], Field(max_length=16)] | None = Field(

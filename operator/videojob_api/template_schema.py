@@ -52,7 +52,7 @@ def _open_value(node: Schema) -> Schema:
         return {**bounds, "x-kubernetes-preserve-unknown-fields": True}
     longest = max(node.get("maxLength", _SHORTEST_TEXT), _SHORTEST_TEXT)
     if node.get("x-kubernetes-int-or-string"):
-        return {**_kept(node), "x-kubernetes-int-or-string": True, "maxLength": longest}
+        return {**bounds, "x-kubernetes-int-or-string": True, "maxLength": longest}
     text = {**_kept(node), "type": "string", "maxLength": longest}
     if "enum" in node:
         words = "|".join(re.escape(str(word)) for word in node["enum"])

@@ -109,7 +109,7 @@ class Courier:
         except DeliveryError as error:
             problem, result, is_final = str(error), error.result, error.is_final
         except Exception as error:  # whatever it is, the letter is tried again and the loop lives
-            problem, result = f"It could not be sent: {error!r}"[:500], "failed"
+            problem, result = f"It could not be sent: {type(error).__name__}.", "failed"
         metrics.NOTIFICATION_TIME.observe(time.monotonic() - started)
         metrics.NOTIFICATIONS.labels(result=result).inc()
         log.info(

@@ -33,7 +33,8 @@ ANNOTATION_KILLS = f"{names.GROUP}/kills"
 ANNOTATION_WAITS = f"{names.GROUP}/waits"
 REPORTS_TOKEN_SECONDS = 3600
 _GRACE_SECONDS = 60
-_JOB_TTL_SECONDS = 24 * 3600
+_JOB_TTL_SECONDS = 2 * 24 * 3600
+"""For Jobs that nobody deletes: longer than childrenKeepSeconds may be, so that their ConfigMaps go too."""
 _SCRATCH_MARGIN_BYTES = 1 << 30
 _NOBODY = 65532
 POD_SECURITY: dict[str, Any] = {

@@ -37,12 +37,15 @@ async def observe_removal(observed: Observed, removal: Removal, world: World) ->
         world: to ask.
     """
     removal = replace(removal, is_namespace_going=await is_going(observed.key, world))
-    observed = replace(observed, removal=removal)
-    if observed.spec is None or removal.is_namespace_going or not wants_deletion(observed):
-        return observed
+    if removal.is_namespace_going:
+        return replace(observed, removal=removal)
+    # Also where the outputs are to stay by now: one that is at work must not outlive the finalizer.
+    removal = replace(removal, clean_up=await _clean_up(observed, world))
+    if observed.spec is None or not wants_deletion(observed):
+        return replace(observed, removal=removal)
     namespace, uid = observed.key.namespace, observed.uid
     workers = await world.cluster.list_live_pods_of(namespace, uid)
-    removal = replace(removal, workers=len(workers), clean_up=await _clean_up(observed, world))
+    removal = replace(removal, workers=len(workers))
     store = await find_store(observed.key, observed.spec.store_ref.name, world)
     return replace(observed, removal=removal, store=store)
 

@@ -13,14 +13,14 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from videojob_api.base import Subdomain
-from videojob_api.scheduling import PodPlacement
+from videojob_api.scheduling import LabelKey, Labels, PodPlacement
 
 
 class PodDefaults(PodPlacement):
     """What every worker's pod gets; set by the chart, not by tenants."""
 
-    labels: dict[str, str] = Field(default={})
-    annotations: dict[str, str] = Field(default={})
+    labels: Labels = Field(default={})
+    annotations: dict[LabelKey, str] = Field(default={})
     gpu_runtime_class_name: Subdomain | None = None
     """RuntimeClass of workers that get a GPU."""
 

@@ -83,7 +83,18 @@ async def post(url: str, body: bytes, headers: Mapping[str, str], allowed: tuple
             ) from error
         if isinstance(error, TimeoutError):
             raise DeliveryError("It did not answer in time.") from error
-        raise DeliveryError(f"It could not be reached: {str(error)[:300]}.") from error
+        raise DeliveryError(_describe(error)) from error
+
+
+def _describe(error: Exception) -> str:
+    """What went wrong, without the URL (it may hold a token) and without what was answered."""
+    if isinstance(error, aiohttp.InvalidURL):
+        return "Its URL can't be used."
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "It answered with something that is not HTTP."
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"It could not be reached: {str(error)[:300]}."
+    return f"It could not be reached: {type(error).__name__}."
 
 
 def _check(status: int) -> None:

@@ -6,6 +6,7 @@ No cluster is needed; the tools are built by `tests/cluster/binaries.py`.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +133,27 @@ def test_a_namespaced_install_has_nothing_cluster_wide() -> None:
         each["kind"] for each in manifests(render(f"--values={CHART}/ci/namespaced-values.yaml"))
     }
     assert not [kind for kind in kinds if kind.startswith(("Cluster", "CustomResource"))]
+
+
+def test_namespaces_that_yaml_reads_as_something_else_stay_texts() -> None:
+    names = ["no", "on", "2024"]
+    arguments = ("-n=y", f"--set-json=watchNamespaces={json.dumps(names)}", KUBERNETES)
+    result = run("helm", "template", "a.b", str(CHART), *arguments)
+    assert result.returncode == 0, result.stderr
+    found = {each["metadata"].get("namespace") for each in manifests(result.stdout)} - {None}
+    assert found == {*names, "y"}
+    (service,) = (each for each in manifests(result.stdout) if each["kind"] == "Service")
+    assert service["metadata"]["name"] == "a-b-videojob", "a Service's name has no dots"
+
+
+def test_a_release_after_which_no_service_can_be_named_is_refused() -> None:
+    result = run("helm", "template", "1a", str(CHART), KUBERNETES)
+    assert "1a-videojob: a Service's name begins with a letter" in result.stderr
+
+
+def test_no_namespaces_at_all_are_all_of_them() -> None:
+    every = "--set-json=watchNamespaces=null"
+    assert render(every) == render()
 
 
 def test_an_unknown_key_is_refused_by_name() -> None:

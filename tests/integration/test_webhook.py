@@ -126,6 +126,19 @@ async def test_a_redirect_is_not_followed() -> None:
     assert (len(receiver.got), inside.got) == (2, [])
 
 
+async def test_what_is_no_receiver_at_all_and_the_urls_token_are_told_to_nobody() -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.6\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(DeliveryError) as caught:
+            await post(f"http://127.0.0.1:{port}/hook?token=secret", b"{}", {}, LOOPBACK)
+    assert str(caught.value) == "It answered with something that is not HTTP."
+
+
 # ---- HTTPS
 
 

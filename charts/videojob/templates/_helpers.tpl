@@ -2,15 +2,19 @@
 {{ default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
-{{/* At most 40 characters, so that every suffix still fits into a DNS label. */}}
+{{/* At most 40 characters, so that every suffix still fits into a DNS label, and a Service's name at that. */}}
 {{- define "videojob.fullname" -}}
+{{- $release := .Release.Name | replace "." "-" -}}
+{{- $name := printf "%s-%s" $release (include "videojob.name" .) -}}
 {{- if .Values.fullnameOverride -}}
-{{ .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
-{{- else if contains (include "videojob.name" .) .Release.Name -}}
-{{ .Release.Name | trunc 40 | trimSuffix "-" }}
-{{- else -}}
-{{ printf "%s-%s" .Release.Name (include "videojob.name" .) | trunc 40 | trimSuffix "-" }}
+{{- $name = .Values.fullnameOverride -}}
+{{- else if contains (include "videojob.name" .) $release -}}
+{{- $name = $release -}}
 {{- end -}}
+{{- if regexMatch "^[0-9]" $name -}}
+{{- fail (printf "%s: a Service's name begins with a letter; set fullnameOverride" $name) -}}
+{{- end -}}
+{{ $name | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "videojob.selectorLabels" -}}
@@ -87,5 +91,5 @@ capabilities:
 
 {{/* Where `helm test` works. */}}
 {{- define "videojob.testNamespace" -}}
-{{ default .Release.Namespace (coalesce .Values.test.namespace (first .Values.watchNamespaces)) }}
+{{ default .Release.Namespace (coalesce .Values.test.namespace (first (default list .Values.watchNamespaces))) }}
 {{- end }}

@@ -63,7 +63,7 @@ def test_one_index_for_each_input() -> None:
     assert (spec["completions"], spec["parallelism"], spec["backoffLimitPerIndex"]) == (9, 4, 2)
     assert "maxFailedIndexes" not in spec
     assert "backoffLimit" not in spec
-    assert spec["ttlSecondsAfterFinished"] == 24 * 3600
+    assert spec["ttlSecondsAfterFinished"] == 48 * 3600
 
 
 def test_no_more_pods_than_inputs() -> None:

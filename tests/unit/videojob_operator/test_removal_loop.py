@@ -95,6 +95,22 @@ async def test_from_the_deletion_to_the_end() -> None:
     assert fake(world).all("jobs") == [], "the watch has not told yet that it is gone"
 
 
+async def test_a_change_of_mind_stops_the_clean_up_that_is_at_work() -> None:
+    world = await a_held_world()
+    for job in fake(world).all("jobs"):
+        fake(world).drop("jobs", job["metadata"]["name"])
+        world.cache.drop_job(job)
+    change(world, deletionTimestamp=a_time(), status={"phase": "Succeeded", "attempt": 1})
+    await reconcile(KEY, world)
+    assert [job["metadata"]["name"] for job in fake(world).all("jobs")] == [CLEAN_UP]
+    (body,) = fake(world).all("videojobs")
+    body["spec"]["output"]["deletionPolicy"] = "Retain"
+    world.cache.put_videojob(fake(world).put("videojobs", body))
+    await reconcile(KEY, world)
+    assert fake(world).all("jobs") == [], "it would go on deleting"
+    assert fake(world).all("videojobs") == []
+
+
 async def test_a_restart_finds_the_clean_up_that_was_made() -> None:
     world = await a_held_world()
     fake(world).drop("jobs", names.child_name(KEY.name, UID, run=1, attempt=1))

@@ -94,8 +94,15 @@ NARROWED_ON_PURPOSE = {
     "videojobs.status.failure.exitCode: maximum None became 255",
     "videojobs.status.retryAt: is gone",
     "videojobs.spec.steps[].transcode.audioBitrateKbps: is gone",
+    "videojobs.spec.limits.maxBytes: minimum None became 0",
+    *(
+        f"videojobs.spec.resources.{part}.{what}: minimum None became 0"
+        for part in ("requests", "limits")
+        for what in ("cpu", "memory")
+    ),
 }
-"""No operator ever wrote what these take away; the last is ``audio.bitrateKbps`` now, and pruned."""
+"""No operator ever wrote what the first take away; the bitrate is ``audio.bitrateKbps`` now, and pruned.
+Amounts below nothing were refused by every operator, so that what has them has ended."""
 
 
 @pytest.mark.parametrize("plural", SCHEMAS)
