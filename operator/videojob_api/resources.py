@@ -34,7 +34,7 @@ def _within_limit(what: str) -> dict[str, JsonValue]:
 
 _LEAST_MEMORY = "1Mi"
 _SOMETHING_RULE = (
-    "quantity(string(self.limits.cpu)).sign() > 0 && "
+    "quantity(string(self.limits.cpu)).compareTo(quantity('0')) > 0 && "
     f"quantity(string(self.limits.memory)).compareTo(quantity('{_LEAST_MEMORY}')) >= 0"
 )
 _SOMETHING_MESSAGE = (
