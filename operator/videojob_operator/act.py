@@ -83,17 +83,8 @@ async def _create_job(observed: Observed, action: CreateJob, world: World) -> No
         job = await world.cluster.create_job(action.manifest)
     except Conflict:
         job = await world.cluster.get_job(namespace, name)
-    except (Invalid, Forbidden) as error:
-        if action.config_map is not None:
-            await _delete_config_map(namespace, name, world)
-        is_final = isinstance(error, Invalid) and not _DENIED.search(str(error))
-        raise JobRefusedError(str(error), is_final=is_final) from error
     except ClusterError as error:
-        if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise
-        # A webhook that can't be called (a policy, Kueue), which may stay so. Or etcd was late, and the
-        # Job is there: its order stays too, and is written anew by the next try.
-        raise JobRefusedError(str(error), is_final=False) from error
+        job = await _find_in_spite_of(error, action, world)
     if not is_owned_by(job, observed.uid):
         raise JobRefusedError(f"a foreign Job {name} is in its place", is_final=False)
     made = world.attempt_of(job)
@@ -103,6 +94,30 @@ async def _create_job(observed: Observed, action: CreateJob, world: World) -> No
     world.cache.put_job(job)
     _check_run(made, action)
     log_of_run(made.run_id, made.number)
+
+
+async def _find_in_spite_of(error: ClusterError, action: CreateJob, world: World) -> dict[str, Any]:
+    """The Job that is there though making it was answered otherwise.
+
+    A quota that it has used up itself speaks before the API server says that it is there already; and
+    where etcd is late, it is made all the same.
+
+    Raises:
+        JobRefusedError: if it is not there. For now where a webhook can't be called (500): a policy, Kueue.
+        ClusterError: if nobody has refused it.
+    """
+    refused = isinstance(error, (Invalid, Forbidden))
+    if not refused and error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise error
+    meta = action.manifest["metadata"]
+    try:
+        return await world.cluster.get_job(meta["namespace"], meta["name"])
+    except Gone:
+        pass
+    if refused and action.config_map is not None:
+        await _delete_config_map(meta["namespace"], meta["name"], world)
+    is_final = isinstance(error, Invalid) and not _DENIED.search(str(error))
+    raise JobRefusedError(str(error), is_final=is_final) from error
 
 
 def _check_run(made: Attempt, action: CreateJob) -> None:

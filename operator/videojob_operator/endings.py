@@ -91,6 +91,7 @@ async def _without_evicted(key: Key, uid: str, attempt: Attempt, world: World) -
             if evictions[job_index] > MAX_KILLS:
                 ending, _ = endings[job_index]
                 world.book.give_up(uid, attempt, index, ending)
+        world.book.mark_ignored(uid, attempt, ignored)
     given_up = world.book.given_up(uid, attempt) & attempt.open
     return replace(attempt, failed=attempt.failed | given_up, given_up=given_up)
 

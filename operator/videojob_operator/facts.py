@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from videojob_api import names
 from videojob_api.base import parse_quantity
-from videojob_api.indexes import parse_indexes
+from videojob_api.indexes import MAX_INDEXES, parse_indexes
 from videojob_api.report import Result, clean_text
 from videojob_api.status import Phase, Usage
 from videojob_api.videojob import VideoJobSpec
@@ -339,7 +339,7 @@ def keep_own_outputs(spec: VideoJobSpec, index: int, result: Result) -> Result:
     return result.model_copy(update={"outputs": own})
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=MAX_INDEXES)  # all pods of a large VideoJob are read at each look
 def parse_result(text: str) -> Result | None:
     """A worker's termination message; None if it is something else (log lines after a crash)."""
     try:

@@ -15,7 +15,7 @@ from videojob_api import names
 from videojob_api.status import Phase
 
 from .cluster import Body
-from .facts import parse_attempt
+from .facts import is_owned_by, parse_attempt
 from .observe import read
 from .observed import Key
 from .policies.queueing import build_ticket, patience_in_line
@@ -55,16 +55,17 @@ async def _count_places(world: World) -> set[str]:
     pods: Counter[tuple[Key, str]] = Counter()
     """By VideoJob: several attempts of one may have their Jobs still."""
 
+    # One that has ended holds none, though its Job may take a while to stop: nobody would tell of that.
+    keys = {known.uid: key for key, known in world.cache.videojobs()}
+
     async def count(namespace: str) -> None:
         found: Counter[tuple[Key, str]] = Counter()
-        # Jobs outlive their VideoJob by a moment.
-        videojobs = world.cluster.each_metadata("videojobs", namespace)
-        alive = {body["metadata"]["uid"] async for body in videojobs}
         async for job in world.cluster.each_job(namespace):
-            labels = job["metadata"]["labels"]
-            if (uid := labels[names.LABEL_UID]) in alive:
+            meta = job["metadata"]
+            uid = meta["labels"][names.LABEL_UID]
+            key = keys.get(uid)
+            if key and is_owned_by(job, uid) and meta["namespace"] == key.namespace:
                 with suppress(KeyError, ValueError):  # none of ours: nobody waits for its end
-                    key = Key(job["metadata"]["namespace"], labels[names.LABEL_JOB])
                     found[key, uid] += parse_attempt(job).pods
         pods.update(found)
 

@@ -134,13 +134,15 @@ class ReportBook:
         self._page(uid, attempt.run_id, attempt.number).looked.update(indexes)
 
     def is_disruption_news(self, uid: str, attempt: Attempt, ignored: Mapping[int, int]) -> bool:
-        """Whether the Job has passed over more failures than when this was last asked."""
+        """Whether the Job has passed over more failures than when they were last looked at."""
         if not ignored:
             return False
-        page = self._page(uid, attempt.run_id, attempt.number)
-        known = dict(page.ignored)
-        page.ignored |= ignored
-        return page.ignored != known
+        known = self._page(uid, attempt.run_id, attempt.number).ignored
+        return any(known.get(index) != count for index, count in ignored.items())
+
+    def mark_ignored(self, uid: str, attempt: Attempt, ignored: Mapping[int, int]) -> None:
+        """These failures have been looked at."""
+        self._page(uid, attempt.run_id, attempt.number).ignored |= ignored
 
     def give_up(self, uid: str, attempt: Attempt, index: int, ending: Ending) -> None:
         """The Job would go on with an input for ever, and we do not."""

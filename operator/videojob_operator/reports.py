@@ -31,6 +31,7 @@ from .world import World
 log = structlog.get_logger()
 
 _REMEMBERED_TOKENS = 10_000
+_PERCENT_SECONDS = 1.0
 _TOKEN_SECONDS = 300
 _REFUSED_SECONDS = 60
 _VERIFICATIONS = 4
@@ -153,7 +154,10 @@ class Reports:
         if told != (sender.run_id, sender.attempt, sender.index):
             raise RefusedError(403, f"this pod works on input {sender.index} only")
         self._world.book.record(sender.uid, self._without_claims(key, sender.uid, report))
-        self._world.queue.add(key)
+        if report.result is not None:
+            self._world.queue.add(key)
+        else:  # many workers may report at once, and percents are written every few seconds at most
+            self._world.queue.add_after(key, _PERCENT_SECONDS)
 
     def _without_claims(self, key: Key, uid: str, report: Report) -> Report:
         """The report without outputs that are not its input's: none outdoes the worker's last word."""
@@ -175,6 +179,8 @@ class Reports:
         if body is None:
             raise RefusedError(401, "token refused: it is for no VideoJob of that name")
         uid: str = body["metadata"]["uid"]
+        if not token.isascii():
+            raise RefusedError(401, "token refused: it is none of Kubernetes'")
         digest = hashlib.sha256(f"{uid}/{token}".encode()).hexdigest()
         known = self._senders.get(digest)
         if known is not None and time.monotonic() - known.verified_at < _TOKEN_SECONDS:

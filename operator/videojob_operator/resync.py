@@ -12,6 +12,8 @@ from contextlib import suppress
 
 import structlog
 
+from videojob_api import names
+
 from . import metrics
 from .cluster import Body
 from .errors import ClusterError, Gone
@@ -79,7 +81,14 @@ async def resync(world: World, *, ghosts_alone: bool = False) -> int:
         return len(ghosts)
     # What went while the lists were read must not come back with them.
     went = known.keys() - _remembered(world).keys()
-    missed = [one for uid, one in there.items() if uid not in went and not _is_known(*one, world)]
+    over = {known.uid for _, known in world.cache.videojobs() if known.is_over}
+    missed = [
+        (plural, body)
+        for uid, (plural, body) in there.items()
+        if uid not in went and not _is_known(plural, body, world)
+        # The pods of what has ended are forgotten at once, and may be told of as alive for a while.
+        if plural != "pods" or body["metadata"].get("labels", {}).get(names.LABEL_UID) not in over
+    ]
     if missed:  # most often it is on its way
         await asyncio.sleep(_SETTLE_SECONDS)
     missed = [one for one in missed if not _is_known(*one, world)]

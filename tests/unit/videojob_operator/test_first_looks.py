@@ -103,6 +103,33 @@ async def test_the_workers_of_a_videojob_that_is_gone_hold_up_nobody() -> None:
     assert world.line.pods == 0
 
 
+async def test_one_that_has_ended_holds_no_place_though_its_job_is_still_there() -> None:
+    """It is at rest: nobody would tell of the Job's end."""
+    first_world, first = a_world_with_a_videojob()
+    await reconcile(first, limited(first_world, 1))
+    (body,) = fake(first_world).all("videojobs")
+    body["status"]["phase"] = "Failed"
+    fake(first_world).put("videojobs", body)
+    world = limited(restarted(first_world), 1)
+    await take_up(world)
+    assert world.line.pods == 0
+
+
+@pytest.mark.parametrize("foreign", ["owner", "namespace"])
+async def test_a_label_alone_takes_no_place(foreign: str) -> None:
+    first_world, first = a_world_with_a_videojob()
+    await reconcile(first, first_world)
+    job = fake(first_world).drop("jobs", the_job(first_world)["metadata"]["name"])
+    if foreign == "owner":
+        job["metadata"]["ownerReferences"] = []
+    else:
+        job["metadata"]["namespace"] = "another"
+    fake(first_world).put("jobs", job)
+    world = limited(first_world, 1)
+    await take_up(world)
+    assert world.line.pods == 0
+
+
 @pytest.mark.parametrize("ended_first", [True, False])
 async def test_all_attempts_of_a_videojob_are_counted(ended_first: bool) -> None:
     first_world, key = a_world_with_a_videojob()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from builders import KEY, NOW, a_pod_body, a_result, a_time, a_videojob, seconds
@@ -19,6 +20,7 @@ from fake_cluster import (
 from videojob_api.status import Phase
 from videojob_operator.attempt import HangingPod
 from videojob_operator.decide import decide
+from videojob_operator.errors import ClusterError
 from videojob_operator.observed import ReleasePod
 from videojob_operator.reconcile import reconcile
 
@@ -116,6 +118,27 @@ async def test_evictions_by_nodes_are_made_good_five_times(times: int, ends: boo
         assert status.message == (
             "nodes evicted its worker 6 times: The node was low on resource: disk."
         )
+
+
+async def test_a_list_that_fails_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = await after_evictions(5)
+    job = the_job(world)["metadata"]
+    (pod,) = (p for p in world.cache.pods() if p["metadata"]["name"] == "live")
+    sixth = a_pod_body(name="pod-5", job_uid=job["uid"], phase="Failed", reason="Evicted")
+    sixth["metadata"]["labels"]["batch.kubernetes.io/job-name"] = job["name"]
+    fake(world).put("pods", sixth)
+    pod["metadata"]["annotations"][IGNORED] = "6"
+    world.cache.put_pod(pod)
+
+    async def busy(*_: object) -> list[dict[str, Any]]:
+        raise ClusterError("busy", 429)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.cluster, "list_pods_of_job", busy)
+        with pytest.raises(ClusterError):
+            await reconcile(KEY, world)
+    await reconcile(KEY, world)
+    assert is_stopping(world)
 
 
 async def test_one_that_is_given_up_lets_its_siblings_finish() -> None:

@@ -174,27 +174,39 @@ async def test_an_order_or_its_job_that_is_never_accepted_ends_it_and_leaves_not
     assert fake(world).all("jobs") == fake(world).all("configmaps") == []
 
 
-@pytest.mark.parametrize("is_asked_for", [False, True])
-async def test_an_order_stays_where_its_job_may_have_been_made_all_the_same(
-    is_asked_for: bool, monkeypatch: pytest.MonkeyPatch
+LATE = ClusterError("etcdserver: request timed out", 500)
+
+
+@pytest.mark.parametrize(
+    ("answer", "get_fails"),
+    [
+        (LATE, False),
+        (LATE, True),
+        (Conflict("it is there", 409), True),
+        (Forbidden("exceeded quota: one-job", 403), False),
+    ],
+    ids=["late", "late twice", "there and late", "its own quota"],
+)
+async def test_an_order_stays_where_its_job_has_been_made_all_the_same(
+    answer: ClusterError, get_fails: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """etcd was late with its answer: the Job is there, and its pods need the order."""
+    """etcd was late with its answer, or the quota that the Job has used up speaks first."""
     world, key = a_world_with_a_videojob(500)
     real = world.cluster.create_job
-    error = ClusterError("etcdserver: request timed out", 500)
 
-    async def create_late(manifest: dict[str, Any]) -> dict[str, Any]:
+    async def create_all_the_same(manifest: dict[str, Any]) -> dict[str, Any]:
         await real(manifest)
-        raise Conflict("it is there", 409) if is_asked_for else error
+        raise answer
 
     with monkeypatch.context() as patch:
-        patch.setattr(world.cluster, "create_job", create_late)
-        if is_asked_for:
-            patch.setattr(world.cluster, "get_job", refusing(error))
+        patch.setattr(world.cluster, "create_job", create_all_the_same)
+        if get_fails:
+            patch.setattr(world.cluster, "get_job", refusing(LATE))
             with pytest.raises(ClusterError):
                 await reconcile(key, world)
         else:
-            assert await reconcile(key, world) == 30
+            await reconcile(key, world)
+            assert status_of(world).attempt == 1
     assert len(fake(world).all("configmaps")) == len(fake(world).all("jobs")) == 1
     await reconcile(key, world)
     await settled(world)

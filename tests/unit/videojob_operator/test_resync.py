@@ -131,6 +131,19 @@ async def test_a_pod_that_was_missed_is_found() -> None:
     assert [pod["metadata"]["name"] for pod in world.cache.pods()] == ["pod-0"]
 
 
+@in_virtual_time
+async def test_a_pod_of_one_that_has_ended_is_not_missed() -> None:
+    """Its container has ended, and so has the VideoJob; the kubelet says so of the pod a moment later."""
+    world = a_world()
+    body = a_videojob_body()
+    body["status"] = {"phase": "Succeeded"}
+    world.cache.put_videojob(fake(world).put("videojobs", body))
+    world.cache.put_job(fake(world).put("jobs", a_job_body()))
+    fake(world).put("pods", a_running_pod())
+    await resync(world)
+    assert missed() == 0
+
+
 async def test_a_pod_that_went_while_nobody_looked_is_a_ghost_and_an_ended_one_is_none() -> None:
     world = a_world()
     world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body()))
