@@ -17,6 +17,7 @@ from .facts import (
     count_evictions,
     count_ignored_failures,
     has_ended,
+    has_worker_ended,
     is_at_work,
     is_owned_by,
     parse_costs,
@@ -48,48 +49,44 @@ async def read_endings(
 def _with_pods(uid: str, attempt: Attempt, world: World) -> Attempt:
     """The attempt as its pods show it, which is a second or two ahead of the Job's own status.
 
-    Only success is taken from pods: what follows a failure is the Job's to decide, but for what it would
-    try in vain.
+    Only success is taken from pods: what follows a failure is the Job's to decide.
     """
     pods = world.cache.pods_of_job(uid, attempt.uid)
-    done = set()
-    world.book.record_costs(uid, attempt, parse_costs(pods, attempt.gpus))
-    for job_index, (ending, result) in parse_endings(pods).items():
-        if not 0 <= job_index < len(attempt.indexes):
-            continue
-        index = attempt.indexes[job_index]
-        if ending.exit_code == ExitCode.DONE:
+    # What a pod says last is read once: a large VideoJob has hundreds that have ended, at each look.
+    unread = [pod for pod in pods if not world.book.has_read(uid, attempt, pod)]
+    world.book.record_costs(uid, attempt, parse_costs(unread, attempt.gpus))
+    for job_index, (ending, result) in parse_endings(unread).items():
+        if ending.exit_code == ExitCode.DONE and 0 <= job_index < len(attempt.indexes):
+            index = attempt.indexes[job_index]
             world.book.record_ending(uid, attempt, index, ending, result)
-            done.add(index)
-        elif ending.outgrew_scratch and index in attempt.open:
-            # One that ended by itself in time (143) would be started again, and fill it again.
-            world.book.give_up(uid, attempt, index, ending)
+    world.book.mark_read(uid, attempt, [pod for pod in unread if has_worker_ended(pod)])
     at_work = sum(1 for pod in pods if is_at_work(pod))
     return replace(
         attempt,
-        completed=attempt.completed | done,
+        completed=attempt.completed | world.book.done(uid, attempt),
         ready=max(attempt.ready, at_work),
     )
 
 
 async def _without_evicted(key: Key, uid: str, attempt: Attempt, world: World) -> Attempt:
-    """The attempt, with inputs failed that one node after the other evicts.
+    """The attempt, with inputs failed that the Job would start again in vain.
 
-    Their pods carry ``DisruptionTarget``, so the Job would start them again for ever. How often it has
-    is told by the pod that it started last; by what, only by all of them.
+    That is what one node after the other evicts, and what has filled its scratch space, which it would do
+    again. Failures that do not count as tries are told by the pod that was started after them; of what kind
+    they were, only by all of them.
     """
     ignored = {
         attempt.indexes[job_index]: count
         for pod in world.cache.pods_of_job(uid, attempt.uid)
-        if (count := count_ignored_failures(pod)) > MAX_KILLS
+        if (count := count_ignored_failures(pod))
         if 0 <= (job_index := parse_job_index(pod)) < len(attempt.indexes)
     }
     if world.book.is_disruption_news(uid, attempt, ignored):
         pods = await _list_pods(key, attempt, world)
         evictions, endings = count_evictions(pods), parse_endings(pods)
         for job_index, index in enumerate(attempt.indexes):
-            if evictions[job_index] > MAX_KILLS:
-                ending, _ = endings[job_index]
+            ending, _ = endings.get(job_index, (None, None))
+            if ending and (evictions[job_index] > MAX_KILLS or ending.outgrew_scratch):
                 world.book.give_up(uid, attempt, index, ending)
         world.book.mark_ignored(uid, attempt, ignored)
     given_up = world.book.given_up(uid, attempt) & attempt.open

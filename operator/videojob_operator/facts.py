@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from videojob_api import names
 from videojob_api.base import parse_quantity
-from videojob_api.indexes import MAX_INDEXES, parse_indexes
+from videojob_api.indexes import parse_indexes
 from videojob_api.report import Result, clean_text
 from videojob_api.status import Phase, Usage
 from videojob_api.videojob import VideoJobSpec
@@ -295,10 +295,15 @@ def has_ended(pod: Body) -> bool:
     The kubelet tells that the container has terminated more than a second before it tells the pod's
     own terminal phase, and the Job controller needs a second or two more.
     """
-    status = pod.get("status", {})
-    return status.get("phase") in ("Succeeded", "Failed") or any(
+    phase = pod.get("status", {}).get("phase")
+    return phase in ("Succeeded", "Failed") or has_worker_ended(pod)
+
+
+def has_worker_ended(pod: Body) -> bool:
+    """Whether the worker in it has said its last word."""
+    return any(
         container["name"] == CONTAINER and "terminated" in container.get("state", {})
-        for container in status.get("containerStatuses", [])
+        for container in pod.get("status", {}).get("containerStatuses", [])
     )
 
 
@@ -339,7 +344,7 @@ def keep_own_outputs(spec: VideoJobSpec, index: int, result: Result) -> Result:
     return result.model_copy(update={"outputs": own})
 
 
-@lru_cache(maxsize=MAX_INDEXES)  # all pods of a large VideoJob are read at each look
+@lru_cache(maxsize=256)
 def parse_result(text: str) -> Result | None:
     """A worker's termination message; None if it is something else (log lines after a crash)."""
     try:

@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
+from videojob_api.reasons import ExitCode
 from videojob_api.report import ProgressReport, Report, Result
 from videojob_api.status import InputState, Usage
 
@@ -27,6 +29,8 @@ class _AttemptPages:
     endings: dict[int, Ending] = field(default_factory=dict)
     costs: dict[str, Usage] = field(default_factory=dict)
     """By pod."""
+    read: set[str] = field(default_factory=set)
+    """Uids of ended pods whose last words have been taken down."""
     looked: set[int] = field(default_factory=set)
     """Ended inputs whose pods were looked at, found or not."""
     ignored: dict[int, int] = field(default_factory=dict)
@@ -70,7 +74,7 @@ class ReportBook:
             page.progress[report.index] = report.progress.model_copy(
                 update={"percent": max(least, report.progress.percent)}
             )
-        if report.result is not None:
+        if report.result is not None and report.index not in page.endings:  # its pod has spoken
             page.results[report.index] = report.result
 
     def record_ending(
@@ -89,6 +93,21 @@ class ReportBook:
             or len(told.outputs) < len(result.outputs)
         ):
             page.results[index] = result
+
+    def has_read(self, uid: str, attempt: Attempt, pod: Mapping[str, Any]) -> bool:
+        """Whether all that a pod says last has been taken down."""
+        page = self._page(uid, attempt.run_id, attempt.number)
+        return pod["metadata"]["uid"] in page.read
+
+    def mark_read(self, uid: str, attempt: Attempt, pods: Iterable[Mapping[str, Any]]) -> None:
+        """These have said all that they will."""
+        page = self._page(uid, attempt.run_id, attempt.number)
+        page.read.update(pod["metadata"]["uid"] for pod in pods)
+
+    def done(self, uid: str, attempt: Attempt) -> frozenset[int]:
+        """Inputs of an attempt whose pods have ended well."""
+        endings = self._page(uid, attempt.run_id, attempt.number).endings
+        return frozenset(i for i, ending in endings.items() if ending.exit_code == ExitCode.DONE)
 
     def record_costs(self, uid: str, attempt: Attempt, costs: Mapping[str, Usage]) -> None:
         """Take what pods that ended have cost; each counts once, however it ended."""

@@ -273,14 +273,17 @@ async def test_a_worker_that_fills_its_scratch_space_is_not_started_again(says_s
     world, key = a_world_with_a_videojob()
     await reconcile(key, world)
     told = a_result(state="Failed", reason="Interrupted", message="told to stop", exitCode=143)
+    job = the_job(world)["metadata"]
     pod = a_failed_pod(
-        143,
-        message=told.to_termination_message() if says_so else "",
-        job_uid=the_job(world)["metadata"]["uid"],
+        143, message=told.to_termination_message() if says_so else "", job_uid=job["uid"]
     )
     full = 'Usage of EmptyDir volume "scratch" exceeds the limit "3Gi".'
     pod["status"] |= {"reason": "Evicted", "message": full}
-    world.cache.put_pod(fake(world).put("pods", pod))
+    pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = job["name"]
+    fake(world).put("pods", pod)  # it left the watch as it was before
+    second = a_pod_body(name="pod-1", phase="Running", job_uid=job["uid"])
+    second["metadata"]["annotations"] |= a_failed_pod(143, ignored=1)["metadata"]["annotations"]
+    world.cache.put_pod(second)
     await reconcile(key, world)
     status = status_of(world)
     assert (status.phase, status.failure and status.failure.reason) == (Phase.FAILED, "ScratchFull")

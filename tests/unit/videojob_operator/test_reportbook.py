@@ -165,3 +165,12 @@ def test_runs_do_not_see_each_other() -> None:
     book.record(UID, report(90, runID="another", result=a_result()))
     assert percents(book, an_attempt()) == {}
     assert book.results(UID, RUN_ID) == ({}, {})
+
+
+def test_a_report_that_comes_after_its_pods_end_changes_nothing() -> None:
+    book = ReportBook()
+    book.record_ending(UID, an_attempt(), 0, Ending(0), a_result(0, outputs=1))
+    late = a_result(0, outputs=3, state="Failed").wire()
+    book.record(UID, report(result=late))
+    results, _ = book.results(UID, RUN_ID)
+    assert (results[0].state, len(results[0].outputs)) == (InputState.SUCCEEDED, 1)

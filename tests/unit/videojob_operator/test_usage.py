@@ -9,7 +9,7 @@ from builders import RUN_ID, UID, a_pod_body, a_result, a_time, a_videojob
 from fake_cluster import a_world, a_world_with_a_videojob, fake, job_becomes, status_of, the_job
 
 from videojob_api.status import MAX_COUNT, Phase, Usage
-from videojob_operator import metrics
+from videojob_operator import facts, metrics
 from videojob_operator.attempt import Attempt
 from videojob_operator.facts import parse_costs
 from videojob_operator.reconcile import reconcile
@@ -195,3 +195,20 @@ def ends(world: Any, exit_code: int) -> None:
     pod["status"]["phase"] = "Failed" if exit_code else "Succeeded"
     pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = job["name"]
     fake(world).put("pods", pod)
+
+
+async def test_what_a_pod_says_last_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large VideoJob has hundreds that have ended, and is looked at for each report."""
+    world, key = a_world_with_a_videojob(2)
+    await reconcile(key, world)
+    job_becomes(world, active=2, ready=2)
+    job = the_job(world)["metadata"]["uid"]
+    world.cache.put_pod(fake(world).put("pods", a_finished_pod(usage=TOLD, job_uid=job)))
+    await reconcile(key, world)
+    read: list[str] = []
+    monkeypatch.setattr(facts, "parse_result", read.append)
+    await reconcile(key, world)
+    assert read == []
+    status = status_of(world)
+    assert status.indexes is not None
+    assert status.indexes.succeeded == "0"
