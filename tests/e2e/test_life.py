@@ -84,27 +84,6 @@ def test_suspended_and_resumed_it_does_nothing_twice(
     assert media.stat_object(bucket.BUCKET, first).last_modified == written, "done twice"
 
 
-def test_patched_to_suspend_it_goes_on_without_the_steps_that_were_done(
-    kube: Kubectl, media: Minio, clip: str
-) -> None:
-    prefix = f"results/{kube.namespace}/"
-    av1 = {"codec": "AV1", "preset": "5", "renditions": [{"height": 720}]}
-    steps = [*POSTER, {"name": "web", "transcode": av1}]
-    kube.apply(a_videojob("halfway", clip, prefix=prefix, steps=steps))
-    picture = f"{prefix}in0/poster/0001.jpg"
-    kube.wait("halfway", lambda s: picture in published(media, prefix))
-    suspend = '{"spec": {"suspend": %s}}'
-    kube.ok("patch", "videojob", "halfway", "--type=merge", "-p", suspend % "true")
-    status = kube.wait("halfway", lambda s: ready_reason(s) == "Suspended", seconds=70)
-    assert (status["indexes"]["succeeded"], live_pods(kube)) == ("", [])
-    written = media.stat_object(bucket.BUCKET, picture).last_modified
-    kube.ok("patch", "videojob", "halfway", "--type=merge", "-p", suspend % "false")
-    status = kube.wait_end("halfway", seconds=180)
-    assert (status["phase"], status["attempt"]) == ("Succeeded", 2), status
-    assert {output["step"] for output in status["outputs"]} == {"poster", "web"}
-    assert media.stat_object(bucket.BUCKET, picture).last_modified == written, "done twice"
-
-
 def test_cancelled_it_stays_so_until_another_run_token(
     kube: Kubectl, media: Minio, clip: str
 ) -> None:
