@@ -1,6 +1,6 @@
 """Endings: what pods that have ended tell, taken down in the report book, and what it makes of attempts.
 
-Called by observe. IO only where an input has ended, or a run is new here.
+Called by observe. IO only where an input has ended, a failure did not count as a try, or a run is new here.
 """
 
 from __future__ import annotations
