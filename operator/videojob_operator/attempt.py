@@ -94,6 +94,10 @@ class Attempt:
         """Inputs it has not ended yet."""
         return frozenset(self.indexes) - self.completed - self.failed
 
+    def input_of(self, job_index: int) -> int | None:
+        """The input that the pod at this place in the Job works on; None where it has no such place."""
+        return self.indexes[job_index] if 0 <= job_index < len(self.indexes) else None
+
     @property
     def gpus(self) -> int:
         """How many accelerators each worker holds."""

@@ -22,6 +22,7 @@ from .policies import (
     lost_nodes,
     mail,
     outcomes,
+    pausing,
     queueing,
     remembering,
     removal,
@@ -51,6 +52,7 @@ POLICIES: tuple[Policy, ...] = (
     queueing.decide_queue,  # others go first in the operator's own line
     admission.decide_admit,  # nothing runs and something should: GPU placement, build the Job
     fallback.decide_fallback,  # no worker got the GPU that it need not have
+    pausing.explain_pause,  # a worker has failed, and the next one is not due yet
     asking.decide_asking,  # a store that refused has not answered yet
     queueing.explain_kueue,  # a Job is there and may have no pods
     waiting.explain_wait,  # a Job is there and no worker is at work

@@ -56,8 +56,8 @@ def _with_pods(uid: str, attempt: Attempt, world: World) -> Attempt:
     unread = [pod for pod in pods if not world.book.has_read(uid, attempt, pod)]
     world.book.record_costs(uid, attempt, parse_costs(unread, attempt.gpus))
     for job_index, (ending, result) in parse_endings(unread).items():
-        if ending.exit_code == ExitCode.DONE and 0 <= job_index < len(attempt.indexes):
-            index = attempt.indexes[job_index]
+        index = attempt.input_of(job_index)
+        if ending.exit_code == ExitCode.DONE and index is not None:
             world.book.record_ending(uid, attempt, index, ending, result)
     world.book.mark_read(uid, attempt, [pod for pod in unread if has_worker_ended(pod)])
     at_work = sum(1 for pod in pods if is_at_work(pod))
@@ -76,17 +76,17 @@ async def _without_evicted(key: Key, uid: str, attempt: Attempt, world: World) -
     they were, only by all of them.
     """
     ignored = {
-        attempt.indexes[job_index]: count
+        index: count
         for pod in world.cache.pods_of_job(uid, attempt.uid)
         if (count := count_ignored_failures(pod))
-        if 0 <= (job_index := parse_job_index(pod)) < len(attempt.indexes)
+        if (index := attempt.input_of(parse_job_index(pod))) is not None
     }
     if world.book.is_disruption_news(uid, attempt, ignored):
         pods = await _list_pods(key, attempt, world)
         evictions, endings = count_evictions(pods), parse_endings(pods)
-        for job_index, index in enumerate(attempt.indexes):
-            ending, _ = endings.get(job_index, (None, None))
-            if ending and (evictions[job_index] > MAX_KILLS or ending.outgrew_scratch):
+        for job_index, (ending, _) in endings.items():
+            index = attempt.input_of(job_index)
+            if index is not None and (evictions[job_index] > MAX_KILLS or ending.outgrew_scratch):
                 world.book.give_up(uid, attempt, index, ending)
         world.book.mark_ignored(uid, attempt, ignored)
     given_up = world.book.given_up(uid, attempt) & attempt.open
@@ -101,8 +101,8 @@ async def _read_unread(key: Key, uid: str, attempt: Attempt, world: World) -> No
     pods = await _list_pods(key, attempt, world)
     world.book.record_costs(uid, attempt, parse_costs(pods, attempt.gpus))
     for job_index, (ending, result) in parse_endings(pods).items():
-        if job_index < len(attempt.indexes) and attempt.indexes[job_index] in unread:
-            index = attempt.indexes[job_index]
+        index = attempt.input_of(job_index)
+        if index is not None and index in unread:
             world.book.record_ending(uid, attempt, index, ending, result)
     world.book.mark_looked(uid, attempt, unread)
 
@@ -131,7 +131,7 @@ async def _take_over(
             pod
             for pod in pods
             if pod.get("status", {}).get("phase") != "Succeeded"
-            or _index_of(pod, attempt) in succeeded
+            or attempt.input_of(parse_job_index(pod)) in succeeded
         ]
         counted += parse_costs(known, attempt.gpus).values()
         world.book.record_costs(uid, attempt, parse_costs(pods, attempt.gpus))
@@ -142,9 +142,3 @@ async def _list_pods(key: Key, attempt: Attempt, world: World) -> list[Body]:
     """All pods that an attempt's Job still has, ended ones too."""
     found = await world.cluster.list_pods_of_job(key.namespace, attempt.name)
     return [pod for pod in found if is_owned_by(pod, attempt.uid)]
-
-
-def _index_of(pod: Body, attempt: Attempt) -> int:
-    """The input that a pod works on; -1 where it does not say."""
-    job_index = parse_job_index(pod)
-    return attempt.indexes[job_index] if 0 <= job_index < len(attempt.indexes) else -1

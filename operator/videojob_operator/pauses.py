@@ -34,14 +34,13 @@ def parse_pauses(pods: Iterable[Body], attempt: Attempt, retry_limit: int) -> Ma
     The Job controller waits 10 s, then twice as long each time, 10 minutes at most; also after failures
     that do not count as tries.
     """
-    last: dict[int, Body] = {}
+    last: dict[int | None, Body] = {}
     for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"])):
-        last[parse_job_index(pod)] = pod
-    left = attempt.open
+        last[attempt.input_of(parse_job_index(pod))] = pod
     pauses = {}
-    for job_index, index in enumerate(attempt.indexes):
-        newest = last.get(job_index)
-        if index in left and newest is not None and has_ended(newest):
+    for index in sorted(attempt.open):
+        newest = last.get(index)
+        if newest is not None and has_ended(newest):
             pause = _parse_pause(index, newest)
             if pause is not None and pause.tries <= retry_limit:
                 pauses[index] = pause
@@ -51,15 +50,16 @@ def parse_pauses(pods: Iterable[Body], attempt: Attempt, retry_limit: int) -> Ma
 def _parse_pause(index: int, pod: Body) -> Pause | None:
     """None after an end that no other try follows."""
     when, ending, result = parse_ending(pod)
-    disrupted = time_of(pod, "DisruptionTarget") is not None
-    killed = ending.exit_code == ExitCode.OOM_KILLED and not disrupted
+    disrupted_at = time_of(pod, "DisruptionTarget")
+    killed = ending.exit_code == ExitCode.OOM_KILLED and disrupted_at is None
     if ending.exit_code in _ENDS_INDEX or killed:
         return None
-    counts = not disrupted and ending.exit_code != ExitCode.INTERRUPTED
+    counts = disrupted_at is None and ending.exit_code != ExitCode.INTERRUPTED
     failed, ignored = count_failures(pod), count_ignored_failures(pod)
     seconds = min(_FIRST_SECONDS * 2 ** min(failed + ignored, 10), _LONGEST_SECONDS)
     reason, message = _describe(ending, result)
-    until = to_time(when) + timedelta(seconds=seconds)
+    ended_at = max(to_time(when), disrupted_at or to_time(when))  # its container may not say when
+    until = ended_at + timedelta(seconds=seconds)
     return Pause(index, failed + counts, counts, reason, message, until)
 
 

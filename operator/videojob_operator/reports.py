@@ -227,13 +227,7 @@ class Reports:
         for job in self._world.cache.own_jobs_of(key, uid):
             if is_owned_by(pod, job["metadata"]["uid"]):
                 attempt = self._world.attempt_of(job)
-                index = parse_job_index(pod)
-                if attempt is not None and 0 <= index < len(attempt.indexes):
-                    return _Sender(
-                        uid,
-                        attempt.run_id,
-                        attempt.number,
-                        attempt.indexes[index],
-                        time.monotonic(),
-                    )
+                index = attempt.input_of(parse_job_index(pod)) if attempt is not None else None
+                if attempt is not None and index is not None:
+                    return _Sender(uid, attempt.run_id, attempt.number, index, time.monotonic())
         raise RefusedError(403, "that pod does not work for this VideoJob")

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from videojob_api.status import Phase
 
 from ..attempt import Attempt, Silence, Warned
-from ..clock import format_time
 from ..facts import CLAIM_MISSING, CREATING, GATED, STARTING, UNNOTICED, UNSCHEDULABLE
-from ..observed import Decision, EmitEvent, Observed
+from ..observed import Decision, Observed
 from ..standing import describe
 from ..verdicts import judge
 from .admission import WAITING_FOR_WORKER, phase_reached
@@ -21,7 +20,6 @@ _IMAGE_PULL_FAILED = "ImagePullFailed"
 _IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff"})
 """The kubelet alternates between these two for as long as the image is missing; that is no news."""
 _NO_POD = "NoPodMade"
-_RETRY = "WaitingForRetry"
 _PATIENCE = timedelta(seconds=30)
 _LONG_PATIENCE = timedelta(minutes=2)
 """What a pod goes through on its way is told after that: on a busy cluster it takes its time."""
@@ -67,21 +65,15 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
         return None
     reason = "WaitingForWorker" if why is None else why.reason
     message = WAITING_FOR_WORKER if why is None else _sentence(why, observed)
-    # Between two tries a job that has begun is at work still; what waits for a node is not.
-    goes_on = reason == _RETRY and observed.status.phase is Phase.RUNNING
-    failed = any(pause.counts for pause in observed.pauses.values())
-    is_news = failed and reason == _RETRY != observed.told_reason
-    scheduled = {UNSCHEDULABLE: False, _RETRY: goes_on or None}
     return Decision(
-        actions=(EmitEvent("Warning", reason, message),) if is_news else (),
         status=describe(
             observed,
             now,
-            phase=Phase.RUNNING if goes_on else phase_reached(observed, attempt.number),
+            phase=phase_reached(observed, attempt.number),
             reason=reason,
             message=message,
             verdicts=judge(observed),
-            scheduled=scheduled.get(reason),
+            scheduled=False if reason == UNSCHEDULABLE else None,
             stalled=why is not None and why.reason in _PERSON_NEEDED,
         ),
         requeue_seconds=again,
@@ -90,9 +82,14 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
 
 
 def _lacks_pods(attempt: Attempt, observed: Observed) -> bool:
-    """Whether the Job controller has made no pod yet; for long, there is a reason (a quota, a policy)."""
+    """Whether the Job controller makes no pod, at first or for another try.
+
+    For long, there is a reason (a quota, a policy).
+    """
+    if attempt.active or observed.waiting:
+        return False
     ended = attempt.completed or attempt.failed or attempt.pods_failed
-    return not (attempt.active or ended or observed.waiting)
+    return bool(observed.pauses) or not ended
 
 
 def find_silence(observed: Observed, now: datetime) -> Silence | None:
@@ -100,12 +97,10 @@ def find_silence(observed: Observed, now: datetime) -> Silence | None:
     attempt = observed.attempt
     if observed.is_held or attempt is None or attempt.ready or attempt.is_over:
         return None
-    if observed.pauses:
-        return None
     if attempt.deleted or attempt.suspended:
         return None
     if _lacks_pods(attempt, observed):
-        late = now >= _patience_over(attempt)
+        late = now >= pods_overdue_at(attempt, observed)
         return Silence(attempt.name, is_pod=False) if late else None
     pods = (pod for pod in observed.waiting if pod.reason == CREATING)
     return next((Silence(p.name, is_pod=True) for p in pods if now >= p.since + _PATIENCE), None)
@@ -124,7 +119,7 @@ def look_again_seconds(
     attempt: Attempt, observed: Observed, now: datetime, *more: datetime
 ) -> float | None:
     """Until what can be said changes though nothing happens; ``more``: other such times."""
-    times = [_patience_over(attempt), fallback_at(observed), deadline(observed), *more]
+    times = [pods_overdue_at(attempt, observed), fallback_at(observed), deadline(observed), *more]
     times += due_times(observed)
     on_their_way = any(pod.reason in STARTING for pod in observed.waiting)
     if observed.silence is not None or (on_their_way and observed.told_reason in STARTING):
@@ -134,9 +129,10 @@ def look_again_seconds(
     return (due - now).total_seconds() if due else None
 
 
-def _patience_over(attempt: Attempt) -> datetime:
-    """When its pods should have been made."""
-    return attempt.created_at + _PATIENCE
+def pods_overdue_at(attempt: Attempt, observed: Observed) -> datetime:
+    """When a pod should have been made: after the Job, or after the pause before another try."""
+    due = (pause.until for pause in observed.pauses.values())
+    return min(due, default=attempt.created_at) + _PATIENCE
 
 
 def has_news(attempt: Attempt, observed: Observed, now: datetime) -> bool:
@@ -153,8 +149,6 @@ def _find_why(attempt: Attempt, observed: Observed, now: datetime) -> Warned | N
     for pod in observed.waiting:
         if pod.message and pod.reason in STARTING and now >= pod.since + _LONG_PATIENCE:
             return Warned(pod.reason, pod.message)
-    if observed.pauses and not observed.waiting and not attempt.active:
-        return _explain_pause(observed)
     silence = observed.silence
     if silence is None:
         return None
@@ -164,23 +158,7 @@ def _find_why(attempt: Attempt, observed: Observed, now: datetime) -> Warned | N
     return Warned(_NO_POD, silence.warned.message if silence.warned else command)
 
 
-def _explain_pause(observed: Observed) -> Warned:
-    """Which try comes next and when, and how the last one ended; of several inputs, the first to go on."""
-    next_ = min(observed.pauses.values(), key=lambda pause: pause.until)
-    spec = observed.spec
-    name, limit = (spec.inputs[next_.index].name, spec.retry.limit) if spec else ("", 0)
-    more = len(observed.pauses) - 1
-    others = f", and {more} more inputs later" if more else ""
-    return Warned(
-        _RETRY,
-        f"Try {next_.tries + 1} of {limit + 1} of {name} begins at about {format_time(next_.until)}"
-        f"{others}; the last ended with {next_.reason}: {next_.message}",
-    )
-
-
 def _sentence(why: Warned, observed: Observed) -> str:
-    if why.reason == _RETRY:
-        return why.message
     if observed.told_reason == why.reason == _IMAGE_PULL_FAILED:
         return observed.status.message or ""
     what = _WHAT.get(why.reason, "A worker can't start")

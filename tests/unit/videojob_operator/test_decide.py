@@ -8,6 +8,7 @@ import pytest
 from builders import NOW, Situation, a_time, a_videojob
 
 from videojob_api.status import Phase
+from videojob_operator.attempt import Pause
 from videojob_operator.decide import POLICIES, decide
 from videojob_operator.observed import Place, Removal, StoreMissing, TemplateProblem
 
@@ -19,6 +20,11 @@ def waiting_in_line() -> Situation:
 def asking_a_store_again() -> Situation:
     refused = a_videojob().running().with_index(0, exit_code=44)
     return refused.written(decide(refused, NOW)).with_attempt(waits=1, active=1)
+
+
+def pausing() -> Situation:
+    pause = Pause(0, 1, True, "StorageUnreachable", "no answer", NOW)
+    return replace(a_videojob().running().with_newest(ready=0, active=0), pauses={0: pause})
 
 
 @pytest.mark.parametrize(
@@ -43,6 +49,7 @@ def asking_a_store_again() -> Situation:
         (a_videojob().with_store(), "decide_admit"),
         (a_videojob().with_store(StoreMissing("media")), "decide_admit"),
         (a_videojob().waiting_for_gpu(ago=300).with_store(), "decide_fallback"),
+        (pausing(), "explain_pause"),
         (asking_a_store_again(), "decide_asking"),
         (a_videojob().waiting_for_worker().with_newest(suspended=True), "explain_kueue"),
         (a_videojob().waiting_for_worker(), "explain_wait"),
@@ -71,6 +78,7 @@ def test_every_policy_is_one_that_a_test_above_names() -> None:
         "decide_queue",
         "decide_admit",
         "decide_fallback",
+        "explain_pause",
         "decide_asking",
         "explain_kueue",
         "explain_wait",

@@ -73,7 +73,7 @@ async def test_a_pod_that_was_told_to_stop_and_has_ended_hangs_no_more() -> None
     pod["metadata"]["deletionTimestamp"] = a_time(301)
     world.cache.put_pod(fake(world).put("pods", pod))
     await reconcile(key, world)
-    assert "Try 2 of 4 of in-0" in (status_of(world).message or "")
+    assert "No pod has been made for a worker yet" in (status_of(world).message or "")
     await settled(world)
 
 

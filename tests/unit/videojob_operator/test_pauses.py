@@ -30,7 +30,7 @@ from fake_cluster import (
 )
 
 from videojob_api.status import InputState, Phase
-from videojob_operator.attempt import Attempt, Pause
+from videojob_operator.attempt import Attempt, Pause, Warned
 from videojob_operator.decide import decide
 from videojob_operator.observed import CreateJob
 from videojob_operator.pauses import parse_pauses
@@ -111,6 +111,15 @@ def test_a_pod_that_never_ran_says_why_of_itself() -> None:
     assert pause.until == NOW + seconds(5)
 
 
+def test_the_disruption_tells_when_one_ended_whose_container_does_not() -> None:
+    """Of a node that is gone: its pod was made long before."""
+    pod = a_pod_body(phase="Failed")
+    pod["metadata"]["creationTimestamp"] = a_time(3600)
+    pod["status"]["conditions"] = [DISRUPTED]
+    (pause,) = parse_pauses([pod], an_attempt(), 3).values()
+    assert pause.until == NOW + seconds(5)
+
+
 def test_what_does_not_count_as_a_try_is_made_good_for_all_the_same() -> None:
     stopped = a_failed_pod(143, failed=3)
     assert parse_pauses([stopped], an_attempt(), 3)[0].tries == 3
@@ -168,7 +177,7 @@ def test_it_is_said_with_the_next_try_and_its_time(phase: Phase) -> None:
     decision = decide(situation.with_progress(), NOW)
     status = decision.status
     assert status is not None
-    assert (decision.policy, status.phase, status.message) == ("explain_wait", phase, SENTENCE)
+    assert (decision.policy, status.phase, status.message) == ("explain_pause", phase, SENTENCE)
     ready = next(c for c in status.conditions if c.type == "Ready")
     assert ready.reason == "WaitingForRetry"
     assert [action.reason for action in decision.actions] == ["WaitingForRetry"]  # type: ignore[union-attr]
@@ -186,7 +195,7 @@ def test_one_that_does_not_count_as_a_try_needs_no_event() -> None:
     """A drain is nobody's failure, and a node has many pods."""
     idle = a_videojob().running().with_newest(ready=0, active=0)
     decision = decide(replace(idle, pauses={0: replace(A_PAUSE, counts=False)}), NOW)
-    assert (decision.policy, decision.actions) == ("explain_wait", ())
+    assert (decision.policy, decision.actions) == ("explain_pause", ())
 
 
 def test_while_the_next_input_starts_nothing_pauses() -> None:
@@ -199,6 +208,26 @@ def test_a_job_that_pauses_is_not_taken_for_one_that_gets_no_pod() -> None:
     idle = a_videojob().running(ago=600).with_newest(ready=0, active=0, pods_failed=0)
     assert find_silence(idle, NOW) is not None
     assert find_silence(replace(idle, pauses={0: A_PAUSE}), NOW) is None
+
+
+def test_a_try_that_does_not_come_is_told_with_what_keeps_its_pod() -> None:
+    """A quota that came since, for one."""
+    overdue = replace(A_PAUSE, until=NOW - seconds(29))
+    idle = a_videojob().running(ago=600).with_newest(ready=0, active=0, pods_failed=1)
+    late = replace(idle, pauses={0: overdue})
+    decision = decide(late, NOW)
+    assert (decision.policy, decision.requeue_seconds) == ("explain_pause", 1)
+    assert find_silence(late, NOW) is None
+    now = NOW + seconds(1)
+    silence = find_silence(late, now)
+    assert silence is not None
+    warned = Warned("FailedCreate", "exceeded quota: pods")
+    told = decide(replace(late, silence=replace(silence, is_asked=True, warned=warned)), now)
+    assert told.policy == "explain_wait"
+    assert told.status is not None
+    assert told.status.message == ("No pod has been made for a worker yet: exceeded quota: pods")
+    (one,) = told.status.inputs
+    assert one.reason == "StorageUnreachable", "how the last try ended stays"
 
 
 def test_of_several_the_first_to_go_on_is_told_of() -> None:
