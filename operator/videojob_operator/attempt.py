@@ -85,9 +85,15 @@ class Attempt:
     """The LocalQueue of Kueue that it stands in."""
     suspended: bool = False
     """Whether it may have no pods now: Kueue has not let it in, or has put it out again."""
-    deleted: bool = False
+    deleted_at: datetime | None = None
+    """When it was told to stop its workers and go."""
     order_in_config_map: bool = False
     """Whether its work order travels in a ConfigMap."""
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it stays only until its pods have stopped."""
+        return self.deleted_at is not None
 
     @property
     def open(self) -> frozenset[int]:

@@ -86,7 +86,9 @@ async def _without_evicted(key: Key, uid: str, attempt: Attempt, world: World) -
         evictions, endings = count_evictions(pods), parse_endings(pods)
         for job_index, (ending, _) in endings.items():
             index = attempt.input_of(job_index)
-            if index is not None and (evictions[job_index] > MAX_KILLS or ending.outgrew_scratch):
+            # One that has ended has its result, whatever came before.
+            in_vain = evictions[job_index] > MAX_KILLS or ending.outgrew_scratch
+            if index is not None and index in attempt.open and in_vain:
                 world.book.give_up(uid, attempt, index, ending)
         world.book.mark_ignored(uid, attempt, ignored)
     given_up = world.book.given_up(uid, attempt) & attempt.open

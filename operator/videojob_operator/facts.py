@@ -112,7 +112,7 @@ def parse_attempt(job: Body) -> Attempt:
         queue=meta["labels"].get(names.LABEL_KUEUE_QUEUE, ""),
         # Let in again, it is so only once the Job controller has seen that.
         suspended=bool(job["spec"].get("suspend")) or "Suspended" in conditions,
-        deleted="deletionTimestamp" in meta,
+        deleted_at=to_time(meta["deletionTimestamp"]) if "deletionTimestamp" in meta else None,
         order_in_config_map=any("configMap" in volume for volume in pod.get("volumes", [])),
     )
 

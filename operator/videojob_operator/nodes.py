@@ -23,9 +23,11 @@ class Offer:
     allocatable: Mapping[str, int]
     taints: tuple[Body, ...] = ()
 
-    def takes(self, selector: Mapping[str, str], tolerations: Sequence[Body]) -> bool:
-        """Whether the scheduler lets pods with these on the node."""
-        return selector.items() <= self.labels.items() and all(
+    def takes(self, selector: Mapping[str, str], tolerations: Sequence[Body] | None) -> bool:
+        """Whether the scheduler lets pods with these on the node; None puts up with any taint."""
+        if not selector.items() <= self.labels.items():
+            return False
+        return tolerations is None or all(
             any(_tolerates(toleration, taint) for toleration in tolerations)
             for taint in self.taints
         )
@@ -43,7 +45,7 @@ class Nodes:
         count: int,
         *,
         selector: Mapping[str, str] | None = None,
-        tolerations: Sequence[Body] = (),
+        tolerations: Sequence[Body] | None = (),
     ) -> bool:
         """Whether one node has so much of a resource, and takes pods with these."""
         return any(

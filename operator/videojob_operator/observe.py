@@ -226,10 +226,12 @@ async def _recall_jobs(observed: Observed, world: World) -> None:
 def _fits(job: Attempt, observed: Observed) -> bool:
     """Whether a Job is over inputs that there are; another is none of ours, whoever has made or changed it.
 
-    A run that is to end by another ``runToken`` was over other inputs, perhaps.
+    A Job of another ``runToken`` was over other inputs, perhaps; its run is to end.
     """
-    known = observed.spec is not None and not observed.is_due_to_rerun
-    return not known or max(job.indexes) < observed.input_count
+    spec = observed.spec
+    if spec is None or observed.is_due_to_rerun or job.run_token not in (None, spec.run_token):
+        return True
+    return max(job.indexes) < observed.input_count
 
 
 async def _jobs(key: Key, uid: str, status: VideoJobStatus, world: World) -> list[Attempt]:

@@ -31,11 +31,10 @@ def build_pod_placement(
     What the VideoJob says wins; node selectors are merged key by key, tolerations are added up.
     """
     affinity = asked.affinity or defaults.affinity
-    gpu_class = defaults.gpu_runtime_class_name if placement.on_gpu else None
     fields = {
         "priorityClassName": asked.priority_class_name or defaults.priority_class_name,
         "schedulerName": asked.scheduler_name or defaults.scheduler_name,
-        "runtimeClassName": asked.runtime_class_name or gpu_class or defaults.runtime_class_name,
+        "runtimeClassName": runtime_class(asked, defaults, on_gpu=placement.on_gpu),
         "nodeSelector": node_selector(asked, defaults),
         "tolerations": tolerations(asked, defaults, placement.resource),
         "affinity": affinity.wire() if affinity else None,
@@ -47,6 +46,12 @@ def build_pod_placement(
 def node_selector(asked: Scheduling, defaults: PodDefaults) -> dict[str, str]:
     """Labels that a node must have for these workers."""
     return {**(defaults.node_selector or {}), **(asked.node_selector or {})}
+
+
+def runtime_class(asked: Scheduling, defaults: PodDefaults, *, on_gpu: bool) -> str | None:
+    """The RuntimeClass of these workers."""
+    gpu_class = defaults.gpu_runtime_class_name if on_gpu else None
+    return asked.runtime_class_name or gpu_class or defaults.runtime_class_name
 
 
 def tolerations(

@@ -18,8 +18,8 @@
 {{- end }}
 
 {{- define "videojob.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "videojob.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "videojob.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end }}
 

@@ -11,7 +11,7 @@ from ..attempt import Attempt
 from ..manifests import build_attempt
 from ..memory import format_memory
 from ..observed import Decision, DeleteJob, EmitEvent, Observed, StoreMissing
-from ..pods import node_selector, tolerations
+from ..pods import node_selector, runtime_class, tolerations
 from ..standing import describe
 from ..verdicts import Again, Verdicts, judge
 from .deadlines import patient_seconds
@@ -58,13 +58,15 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
         raise LookupError("observe did not look up the store though a Job is due")
     wanted, asked = observed.spec.accelerator, observed.spec.scheduling
     defaults = observed.settings.worker_pod_defaults
+    # A RuntimeClass may add tolerations of its own.
+    is_known = runtime_class(asked, defaults, on_gpu=True) is None
     placement = keep_fallback(wanted, attempt, observed.status.accelerator) or decide_placement(
         wanted,
         observed.spec.steps,
         observed.nodes,
         assume=observed.settings.accelerator_assume,
         selector=node_selector(asked, defaults),
-        tolerations=tolerations(asked, defaults, wanted.resource_name),
+        tolerations=tolerations(asked, defaults, wanted.resource_name) if is_known else None,
     )
     number = max(attempt.number if attempt else 0, observed.status.attempt or 0) + 1
     indexes, memory_bytes = choose_inputs(observed, left)

@@ -14,7 +14,7 @@ from ..verdicts import judge
 from .suspension import stop_workers
 
 _STOPPING = "; its workers are stopping"
-_LATEST = timedelta(minutes=10)
+_LONGEST_STOP = timedelta(minutes=10)
 """So long workers are waited for: a minute of grace, and five until a dead node's are released."""
 
 
@@ -56,7 +56,8 @@ def decide_deadline(observed: Observed, now: datetime) -> Decision | None:
     if due is None or now < due or verdicts.cover(observed.input_count):
         return None
     at_work, stop = stop_workers(observed)
-    at_work = at_work and now < due + _LATEST
+    latest = (now if stop else _told_at(observed, due)) + _LONGEST_STOP
+    at_work = at_work and now < latest
     seconds = observed.spec.active_deadline_seconds if observed.spec else 0
     reason = FailReason.DEADLINE_EXCEEDED
     last = f" Last: {observed.status.message}" if observed.status.message else ""
@@ -70,7 +71,7 @@ def decide_deadline(observed: Observed, now: datetime) -> Decision | None:
         status = describe(
             observed, now, phase=phase, reason=reason, message=message, verdicts=verdicts
         )
-        seconds_left = (due + _LATEST - now).total_seconds()
+        seconds_left = (latest - now).total_seconds()
         return Decision(actions=stop, status=status, requeue_seconds=seconds_left)
     return Decision(
         actions=(*stop, EmitEvent("Warning", reason, message)),
@@ -86,3 +87,9 @@ def decide_deadline(observed: Observed, now: datetime) -> Decision | None:
             failure=Failure(reason=reason, retryable=True),
         ),
     )
+
+
+def _told_at(observed: Observed, due: datetime) -> datetime:
+    """When the last workers were told to stop: long after it, where it was moved or nobody looked."""
+    jobs = (*observed.earlier, *observed.attempts)
+    return max((job.deleted_at for job in jobs if job.may_work and job.deleted_at), default=due)

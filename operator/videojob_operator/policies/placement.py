@@ -81,7 +81,7 @@ def decide_placement(
     *,
     assume: bool,
     selector: Mapping[str, str] | None = None,
-    tolerations: Sequence[Body] = (),
+    tolerations: Sequence[Body] | None = (),
 ) -> Placement:
     """GPU or CPU.
 
@@ -91,7 +91,7 @@ def decide_placement(
         nodes: what the nodes offer; None when that may not be read.
         assume: take it that nodes with GPUs will come (an autoscaler).
         selector: labels that a node must have for these workers.
-        tolerations: which taints of nodes those with a GPU put up with.
+        tolerations: which taints of nodes those with a GPU put up with; None where that is not known.
     """
     if wanted.mode is AcceleratorMode.OFF:
         return on_cpu(wanted, PlacementReason.SWITCHED_OFF)

@@ -58,8 +58,6 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     if observed.silence is not None and not observed.silence.is_asked:
         return Decision(requeue_seconds=again)  # what was told stands until it is its turn
     why = _find_why(attempt, observed, now)
-    if why and why.reason in _PASSING and now - attempt.created_at < _PATIENCE:
-        why = None
     begun = observed.progress or observed.status.phase is Phase.RUNNING
     if why is None and begun and not _lacks_pods(attempt, observed):
         return None
@@ -108,10 +106,10 @@ def find_silence(observed: Observed, now: datetime) -> Silence | None:
 
 def due_times(observed: Observed) -> tuple[datetime, ...]:
     """When pods that are on their way are silent for too long."""
-    on_their_way = (pod for pod in observed.waiting if pod.reason in STARTING)
     return tuple(
-        pod.since + (_PATIENCE if pod.reason == CREATING else _LONG_PATIENCE)
-        for pod in on_their_way
+        pod.since + (_LONG_PATIENCE if pod.reason in STARTING - {CREATING} else _PATIENCE)
+        for pod in observed.waiting
+        if pod.reason in STARTING | _PASSING
     )
 
 
@@ -143,7 +141,8 @@ def has_news(attempt: Attempt, observed: Observed, now: datetime) -> bool:
 def _find_why(attempt: Attempt, observed: Observed, now: datetime) -> Warned | None:
     """Why a worker that should run does not; None where it is but starting."""
     for pod in observed.waiting:
-        if pod.reason not in STARTING:
+        passes = pod.reason in _PASSING and now < pod.since + _PATIENCE
+        if pod.reason not in STARTING and not passes:
             reason = _IMAGE_PULL_FAILED if pod.reason in _IMAGE_REASONS else pod.reason
             return Warned(reason, pod.message)
     for pod in observed.waiting:

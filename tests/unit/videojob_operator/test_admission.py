@@ -185,7 +185,7 @@ def test_attempts_that_ended_something_or_are_on_their_way_are_left() -> None:
     assert [type(a) for a in decide(second, NOW).actions] == [CreateJob]
     situation = refused_often(2)
     first, last = situation.attempts
-    going = replace(situation, attempts=(replace(first, deleted=True), last))
+    going = replace(situation, attempts=(replace(first, deleted_at=NOW), last))
     assert len(decide(going, NOW).actions) == 1
 
 

@@ -37,7 +37,7 @@ def test_workers_are_stopped_first() -> None:
 
 def test_while_they_stop_nobody_is_told_twice() -> None:
     situation = cancelled(a_videojob().running())
-    stopping = situation.written(decide(situation, NOW)).with_newest(deleted=True)
+    stopping = situation.written(decide(situation, NOW)).with_newest(deleted_at=NOW)
     assert decide(stopping, NOW).actions == ()
     assert decide(stopping, NOW).status is None
 
@@ -82,7 +82,7 @@ def test_taken_back_too_late_it_is_cancelled_all_the_same() -> None:
 
 def test_what_is_published_while_the_workers_stop_counts() -> None:
     situation = cancelled(a_videojob(2).running())
-    stopping = situation.written(decide(situation, NOW)).with_newest(deleted=True)
+    stopping = situation.written(decide(situation, NOW)).with_newest(deleted_at=NOW)
     gone = replace(stopping, attempts=(), endings={1: Ending(0)}, results={1: a_result(1)})
     status = decided(gone)[1]
     assert status.message == "Cancelled; 1 of 2 inputs had succeeded."

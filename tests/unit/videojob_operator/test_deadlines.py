@@ -89,13 +89,27 @@ def test_workers_are_stopped_and_what_they_finished_still_counts() -> None:
 def test_workers_that_do_not_stop_hold_off_the_end_for_ten_minutes() -> None:
     """A node is dead and its pod not released, a foreign finalizer, a queue that is gone."""
     late = SITUATIONS["running"]
-    stopping = late.written(decide(late, NOW)).with_newest(deleted=True)
+    stopping = late.written(decide(late, NOW)).with_newest(deleted_at=NOW)
     assert decide(stopping, NOW).requeue_seconds == 600
     assert decide(stopping, NOW + seconds(599)).status is None
     status = decide(stopping, NOW + seconds(600)).status
     assert status is not None
     assert status.phase is Phase.FAILED
     assert (status.message or "").startswith("Not done within activeDeadlineSeconds (100).")
+
+
+def test_one_that_is_seen_to_be_late_long_after_gives_its_workers_time_to_stop_too() -> None:
+    """The deadline was moved up, or no operator ran."""
+    late = a_short_job(3).running(ago=3600)
+    decision = decide(late, NOW)
+    assert decision.status is not None
+    assert (decision.status.phase, decision.requeue_seconds) == (Phase.RUNNING, 600)
+    assert any(isinstance(action, DeleteJob) for action in decision.actions)
+    stopping = late.written(decision).with_newest(deleted_at=NOW)
+    assert decide(stopping, NOW + seconds(599)).status is None
+    status = decide(stopping, NOW + seconds(600)).status
+    assert status is not None
+    assert status.phase is Phase.FAILED
 
 
 @pytest.mark.parametrize("name", ["no store", "no node"])
@@ -114,7 +128,7 @@ def test_it_ends_once_its_workers_have_stopped_and_with_what_they_have_done_by_t
     said = "Not done within activeDeadlineSeconds (100); its workers are stopping. Last: Working on"
     assert (decision.status.message or "").startswith(said)
     assert not [action for action in decision.actions if isinstance(action, EmitEvent)]
-    stopping = late.written(decision).with_newest(deleted=True)
+    stopping = late.written(decision).with_newest(deleted_at=NOW)
     again = decide(stopping, NOW)
     assert (again.actions, again.status) == ((), None), "it is told to stop once"
     more = decide(stopping.with_succeeded(1), NOW + seconds(31)).status

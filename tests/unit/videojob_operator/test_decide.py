@@ -44,7 +44,7 @@ def pausing() -> Situation:
         ),
         (replace(a_videojob().running(), namespace_going=True), "decide_with_namespace"),
         (a_videojob().running().with_succeeded(0), "decide_outcome"),
-        (a_videojob().running().with_newest(deleted=True), "decide_clear"),
+        (a_videojob().running().with_newest(deleted_at=NOW), "decide_clear"),
         (waiting_in_line(), "decide_queue"),
         (a_videojob().with_store(), "decide_admit"),
         (a_videojob().with_store(StoreMissing("media")), "decide_admit"),

@@ -247,7 +247,7 @@ def test_a_pod_whose_claim_was_not_made_says_so() -> None:
 def test_a_claim_that_is_not_made_is_told_after_half_a_minute(ago: float, stalled: str) -> None:
     situation = a_videojob(accelerator={**CLAIMS, "mode": "Required"}).waiting_for_worker(ago=ago)
     situation = situation.with_newest(claims=(("gpu", "small"),))
-    status = decide(situation.with_waiting(CLAIM_MISSING, "none from small"), NOW).status
+    status = decide(situation.with_waiting(CLAIM_MISSING, "none from small", ago=ago), NOW).status
     assert status is not None
     assert {c.type: c.status for c in status.conditions}["Stalled"] == stalled
     assert ("No device for a worker yet: none from small" in (status.message or "")) is (ago == 30)

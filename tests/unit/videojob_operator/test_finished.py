@@ -46,7 +46,7 @@ def test_a_worker_that_is_found_after_a_cancellation_is_stopped_at_once() -> Non
     assert decide_finished(found, NOW) == Decision(
         actions=(DeleteJob.of(late),), requeue_seconds=3595
     )
-    assert decide_finished(found.with_newest(deleted=True), NOW) == Decision(requeue_seconds=3595)
+    assert decide_finished(found.with_newest(deleted_at=NOW), NOW) == Decision(requeue_seconds=3595)
 
 
 def test_so_is_one_that_is_found_after_the_deadline() -> None:
@@ -59,7 +59,7 @@ def test_so_is_one_that_is_found_after_the_deadline() -> None:
 
 
 def test_every_attempt_goes_except_those_on_their_way() -> None:
-    situation = ended(ago=4000).with_newest(deleted=True).with_attempt()
+    situation = ended(ago=4000).with_newest(deleted_at=NOW).with_attempt()
     decision = decide_finished(situation, NOW)
     assert decision is not None
     assert [a.uid for a in decision.actions if isinstance(a, DeleteJob)] == ["job-2"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from fake_cluster import (
     the_job,
 )
 
-from videojob_api.status import Phase
+from videojob_api.status import Indexes, Phase
 from videojob_operator.attempt import HangingPod
 from videojob_operator.decide import decide
 from videojob_operator.errors import ClusterError
@@ -44,7 +45,7 @@ def test_it_is_released_five_minutes_past_its_grace(
 
 def test_whatever_else_is_going_on() -> None:
     pod = HangingPod("pod-0", "uid-0", NOW - seconds(1000))
-    situation = a_videojob(cancel=True).running().with_newest(deleted=True)
+    situation = a_videojob(cancel=True).running().with_newest(deleted_at=NOW)
     decision = decide(replace(situation, hanging=(pod,)), NOW)
     assert decision.policy == "decide_cancel"
     assert ReleasePod("pod-0", "uid-0") in decision.actions
@@ -155,6 +156,41 @@ async def test_one_that_is_given_up_lets_its_siblings_finish() -> None:
     assert status.indexes is not None
     assert (status.indexes.succeeded, status.indexes.failed) == ("0", "1")
     assert is_stopping(world)
+
+
+async def test_one_that_was_given_up_and_ended_well_keeps_its_outputs() -> None:
+    """Its sibling's first eviction has all pods looked at again."""
+    world, key = a_world_with_a_videojob(2)
+    await reconcile(key, world)
+    job_becomes(world, active=2, ready=2)
+    job = the_job(world)["metadata"]
+
+    def put(index: int, number: int, *, evicted: bool = False, **status: Any) -> dict[str, Any]:
+        told = {"phase": "Failed", "reason": "Evicted", "message": "low"} if evicted else status
+        pod = a_pod_body(index=index, name=f"pod-{index}-{number}", job_uid=job["uid"], **told)
+        pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = job["name"]
+        pod["metadata"]["creationTimestamp"] = a_time(300 - number)
+        count = "batch.kubernetes.io/job-index-ignored-failure-count"
+        pod["metadata"]["annotations"][count] = str(number)
+        return fake(world).put("pods", pod)
+
+    at_work = {"containerStatuses": [{"name": "worker", "state": {"running": {}}}]}
+    for number in range(6):
+        put(0, number, evicted=True)
+    world.cache.put_pod(put(0, 6, phase="Running", **at_work))
+    await reconcile(key, world)
+    assert status_of(world).indexes == Indexes(failed="0")
+    words = {"exitCode": 0, "message": a_result(0, outputs=3).to_termination_message()}
+    words |= {"startedAt": a_time(90), "finishedAt": a_time(1)}
+    ended = {"containerStatuses": [{"name": "worker", "state": {"terminated": words}}]}
+    world.cache.put_pod(put(0, 6, phase="Succeeded", **ended))
+    put(1, 0, evicted=True)
+    world.cache.put_pod(put(1, 1, phase="Running", **at_work))
+    job_becomes(world, active=1, ready=1, completedIndexes="0")
+    world.moment += timedelta(seconds=60)
+    await reconcile(key, world)
+    status = status_of(world)
+    assert (status.indexes, status.output_count) == (Indexes(succeeded="0"), 3)
 
 
 async def test_drained_and_preempted_pods_are_made_good_until_the_deadline() -> None:

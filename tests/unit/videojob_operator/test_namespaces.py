@@ -82,7 +82,7 @@ async def test_nobody_asks_while_all_goes_well() -> None:
 
 def test_all_jobs_go_but_those_that_go_already() -> None:
     observed = a_videojob().running()
-    going = observed.with_attempt(deleted=True).with_attempt()
+    going = observed.with_attempt(deleted_at=NOW).with_attempt()
     going = going.with_status(attempt=3)
     decision = decide(replace(going, namespace_going=True), NOW)
     assert decision.policy == "decide_with_namespace"

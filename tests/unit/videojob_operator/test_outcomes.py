@@ -156,11 +156,11 @@ def test_a_verdict_stands_though_its_job_is_being_deleted_and_it_could_not_be_wr
     situation = (
         a_videojob().running().with_index(0, exit_code=None, reason="Evicted", message="low")
     )
-    given_up = situation.with_newest(given_up=frozenset({0}), ended_at=None, deleted=True)
+    given_up = situation.with_newest(given_up=frozenset({0}), ended_at=None, deleted_at=NOW)
     decision, status = decided(given_up)
     assert (status.phase, status.failure and status.failure.reason) == (Phase.FAILED, "Evicted")
     assert not any(isinstance(action, DeleteJob) for action in decision.actions)
-    stopped = situation.with_newest(ended_at=None, deleted=True)
+    stopped = situation.with_newest(ended_at=None, deleted_at=NOW)
     assert judge(stopped).failed == frozenset(), "its workers were made to fail"
 
 

@@ -122,7 +122,9 @@ def test_auto_asks_for_no_gpu_that_taints_keep_its_workers_off(
 ) -> None:
     kept = tuple({"key": taint, "effect": "NoSchedule"} for taint in taints)
     nodes = Nodes((Offer({"pool": "batch", "disk": "ssd"}, {"nvidia.com/gpu": 2}, kept),))
-    situation = a_job(defaults=DEFAULTS, scheduling={"tolerations": [asked]} if asked else {})
+    none = {"runtime_class_name": None, "gpu_runtime_class_name": None}
+    defaults = DEFAULTS.model_copy(update=none)
+    situation = a_job(defaults=defaults, scheduling={"tolerations": [asked]} if asked else {})
     pod = template_of(replace(situation, nodes=nodes))["spec"]
     assert ("nvidia.com/gpu" in pod["containers"][0]["resources"]["limits"]) is on_gpu
 
@@ -150,3 +152,26 @@ def test_a_job_with_claims_remembers_them() -> None:
     recalled = recall_placement(situation.spec.accelerator, attempt)
     assert (recalled.device, recalled.reason) == ("ResourceClaim small", "Claimed")
     assert recalled.claims == tuple(situation.spec.accelerator.resource_claims)
+
+
+@pytest.mark.parametrize(
+    ("scheduling", "defaults", "reason"),
+    [
+        ({}, {}, "NoGPUNodes"),
+        ({"tolerations": [{"key": "video", "operator": "Exists"}]}, {}, "Offered"),
+        ({"runtimeClassName": "nvidia"}, {}, "Offered"),
+        ({}, {"gpuRuntimeClassName": "nvidia"}, "Offered"),
+    ],
+)
+def test_a_runtime_class_may_tolerate_what_keeps_others_off_gpu_nodes(
+    scheduling: dict[str, Any], defaults: dict[str, Any], reason: str
+) -> None:
+    """What it tolerates is not read: the API server adds it to the pod."""
+    taint = {"key": "video", "effect": "NoSchedule"}
+    nodes = Nodes((Offer({}, {"nvidia.com/gpu": 1}, (taint,)),))
+    situation = a_videojob(scheduling=scheduling).with_store()
+    situation = situation.with_settings(worker_pod_defaults=PodDefaults.model_validate(defaults))
+    status = decide(replace(situation, nodes=nodes), NOW).status
+    assert status is not None
+    assert status.accelerator is not None
+    assert status.accelerator.reason == reason

@@ -109,7 +109,7 @@ def test_workers_are_stopped_first() -> None:
     decision = decide_removal(at_work, NOW)
     job = at_work.attempts[0]
     assert decision == Decision(actions=(DeleteJob.of(job),), requeue_seconds=2)
-    going = at_work.with_newest(deleted=True)
+    going = at_work.with_newest(deleted_at=NOW)
     assert decide_removal(going, NOW) == Decision(requeue_seconds=2)
     pods_left = replace(going, attempts=())
     assert decide_removal(pods_left, NOW) == Decision(requeue_seconds=2)

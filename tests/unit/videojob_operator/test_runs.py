@@ -112,7 +112,7 @@ def test_the_workers_of_the_run_before_stop_before_the_next_ones_start() -> None
     decision, _ = decided(situation)
     (job,) = situation.attempts
     assert DeleteJob(job.name, job.uid, stays_for_pods=True) in decision.actions
-    stopping = replace(job, deleted=True)
+    stopping = replace(job, deleted_at=NOW)
     begun = replace(situation.written(decision), attempts=(), earlier=(stopping,))
     waits = decide(begun.with_store(), NOW)
     assert (waits.policy, waits.actions) == ("decide_clear", ())

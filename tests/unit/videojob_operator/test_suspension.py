@@ -56,7 +56,7 @@ def test_a_job_that_would_go_on_with_what_was_given_up_is_stopped_too() -> None:
     assert at_work
     assert [one.uid for one in stop] == [given_up.attempts[0].uid]
     assert stop[0].stays_for_pods, "the next one's workers would write beside its last"
-    assert given_up.with_newest(deleted=True).stopping
+    assert given_up.with_newest(deleted_at=NOW).stopping
 
 
 def test_at_rest_it_says_how_much_is_done_and_asks_for_nothing() -> None:
@@ -92,7 +92,7 @@ def test_going_on_is_a_new_attempt_over_what_is_left() -> None:
 def test_going_on_waits_until_the_last_workers_have_stopped() -> None:
     """The next ones write to the same keys."""
     situation = suspended(a_videojob().running())
-    stopping = situation.written(decide(situation, NOW)).with_newest(deleted=True)
+    stopping = situation.written(decide(situation, NOW)).with_newest(deleted_at=NOW)
     decision = decide(suspended(stopping, suspend=False), NOW)
     assert (decision.policy, decision.actions) == ("decide_clear", ())
     assert decision.status is not None

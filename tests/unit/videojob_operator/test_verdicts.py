@@ -264,7 +264,7 @@ def test_a_worker_that_published_counts_though_its_job_is_gone() -> None:
 
 def test_what_fails_while_its_job_is_deleted_fails_for_nobody() -> None:
     situation = a_videojob(3).running().with_succeeded(0).with_index(1, exit_code=1)
-    verdicts = judge(situation.with_newest(deleted=True))
+    verdicts = judge(situation.with_newest(deleted_at=NOW))
     assert (verdicts.succeeded, verdicts.failed, verdicts.again) == ({0}, frozenset(), ())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -200,7 +201,7 @@ def test_what_was_told_stands_until_events_are_asked() -> None:
 
 
 def test_events_are_asked_of_no_job_that_is_at_work_held_or_over() -> None:
-    for changes in ({"ready": 1}, {"ended_at": NOW}, {"deleted": True}, {"suspended": True}):
+    for changes in ({"ready": 1}, {"ended_at": NOW}, {"deleted_at": NOW}, {"suspended": True}):
         assert find_silence(creating(60).with_newest(**changes), NOW) is None
     cancelled = (
         a_videojob(cancel=True).waiting_for_worker().with_waiting("ContainerCreating", ago=60)
@@ -252,6 +253,18 @@ def test_the_deadline_wakes_it_at_the_latest() -> None:
     decision = explain_wait(situation, NOW)
     assert decision is not None
     assert decision.requeue_seconds == 60
+
+
+@pytest.mark.parametrize("reason", ["ResourceClaimMissing", "SchedulingGated"])
+def test_what_passes_in_a_moment_does_so_for_a_later_pod_too(reason: str) -> None:
+    """However old its Job is."""
+    retried = a_videojob().running(ago=3600).with_newest(ready=0, active=1, pods_failed=1)
+    new = retried.with_waiting(reason, "in a moment", ago=0)
+    assert (decide(new, NOW).policy, decide(new, NOW).requeue_seconds) == ("describe_running", 30)
+    late = decide(new, NOW + timedelta(seconds=30))
+    assert late.policy == "explain_wait"
+    assert late.status is not None
+    assert "in a moment" in (late.status.message or "")
 
 
 def test_a_later_attempt_that_gets_no_pod_is_said_too() -> None:
