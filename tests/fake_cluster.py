@@ -137,6 +137,8 @@ class FakeCluster(Cluster):
                 raise Conflict("the UID in the precondition does not match", 409)
             if version := body["preconditions"].get("resourceVersion"):
                 self._must_be(stored, version)
+            if stored["metadata"].get("finalizers") and plural == "pods":
+                return self.put(plural, stored)
             if body.get("propagationPolicy") == "Foreground" and self._pods_of(stored):
                 stored["metadata"].setdefault("deletionTimestamp", "2026-03-01T12:00:00Z")
                 return self.put(plural, stored)

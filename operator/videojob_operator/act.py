@@ -136,12 +136,18 @@ async def _put_config_map(body: dict[str, Any], world: World) -> None:
 
     One that is there was left by an earlier try that got no Job. Store and placement may have changed
     since, and an immutable ConfigMap can't be written again.
+
+    Raises:
+        Conflict: if the Job is there too, of a try whose answer was lost; it goes on with its own.
     """
-    meta = body["metadata"]
+    namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
     try:
         await world.cluster.create_config_map(body)
     except Conflict:
-        await _delete_config_map(meta["namespace"], meta["name"], world)
+        with suppress(Gone):
+            await world.cluster.get_job(namespace, name)
+            raise
+        await _delete_config_map(namespace, name, world)
         await world.cluster.create_config_map(body)
 
 
@@ -208,12 +214,15 @@ async def _create_clean_up(observed: Observed, action: CreateCleanUp, world: Wor
 
 
 async def _release_pod(observed: Observed, action: ReleasePod, world: World) -> None:
-    """Failed first, as Kubernetes' own pod collector does: a Job waits for that before it goes on."""
+    """Deleted first: its Job's finalizer keeps it until it has failed, and it is seen to hang until then.
+
+    The other way round a deletion that fails would be the last: no watch tells of pods that have failed.
+    """
     namespace = observed.key.namespace
-    with suppress(Gone, Conflict):  # gone, or another one of that name
-        await world.cluster.fail_pod(namespace, action.name, action.uid)
-        await world.cluster.force_delete_pod(namespace, action.name, action.uid)
-        log.warning("pod of a lost node released", pod=f"{namespace}/{action.name}")
+    for do in (world.cluster.force_delete_pod, world.cluster.fail_pod):
+        with suppress(Gone, Conflict):  # gone, or another one of that name
+            await do(namespace, action.name, action.uid)
+    log.warning("pod of a lost node released", pod=f"{namespace}/{action.name}")
 
 
 async def _wake_job(observed: Observed, action: WakeJob, world: World) -> None:

@@ -223,7 +223,8 @@ def parse_hanging_pod(pod: Body) -> HangingPod | None:
     """A pod that was told to stop and may still be at work; None for any other."""
     meta = pod["metadata"]
     until = meta.get("deletionTimestamp")
-    if until is None or has_ended(pod):
+    # The worker's own end does not count: its Job waits for that of the pod, which a dead node never tells.
+    if until is None or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
         return None
     return HangingPod(meta["name"], meta["uid"], to_time(until))  # the grace period is in that time
 

@@ -19,7 +19,7 @@ from videojob_api.work_order import JobIdentity, OrderInput, ReportsTarget, Work
 
 from .memory import base_memory, format_memory
 from .observed import CreateJob, Observed, StoreMissing
-from .pods import build_gpu_environment, build_pod_metadata, build_pod_placement
+from .pods import build_gpu_environment, build_pod_metadata, build_pod_placement, pods_at_once
 from .policies.placement import Placement
 from .settings import Settings
 from .step_needs import build_variables, flavour_of, image_of, mount_claims
@@ -132,12 +132,6 @@ def build_attempt(
         },
     }
     return CreateJob(job, config_map)
-
-
-def pods_at_once(spec: VideoJobSpec, settings: Settings, inputs: int) -> int:
-    """How many workers a Job over so many inputs has: never more than may ever run."""
-    limits = [n for n in (settings.max_running, settings.max_running_per_namespace) if n]
-    return min(spec.parallelism, inputs, *([] if spec.scheduling.queue_name else limits))
 
 
 def build_order(

@@ -1,6 +1,7 @@
-"""Pods: where workers may run, from what a VideoJob asks for and what the chart gives all of them.
+"""Pods: how many, and where workers may run, by what a VideoJob asks for and the chart gives all of them.
 
-Pure. Called by manifests. Nothing here can give a pod a right, a host path or a way past the scheduler.
+Pure. Called by manifests, queueing and standing. Nothing here can give a pod a right, a host path or a
+way past the scheduler.
 """
 
 from __future__ import annotations
@@ -8,13 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 from videojob_api.scheduling import Scheduling
+from videojob_api.videojob import VideoJobSpec
 
 from .policies.placement import Placement
-from .settings import PodDefaults
+from .settings import PodDefaults, Settings
 
 _NVIDIA = "nvidia.com/"
 _NVIDIA_CAPABILITIES = {"name": "NVIDIA_DRIVER_CAPABILITIES", "value": "compute,video,utility"}
 """Without video, NVIDIA's runtime leaves the libraries of NVDEC and NVENC out of the container."""
+
+
+def pods_at_once(spec: VideoJobSpec, settings: Settings, inputs: int) -> int:
+    """How many workers a Job over so many inputs has: never more than may ever run."""
+    limits = [n for n in (settings.max_running, settings.max_running_per_namespace) if n]
+    return min(spec.parallelism, inputs, *([] if spec.scheduling.queue_name else limits))
 
 
 def build_pod_metadata(own: dict[str, str], defaults: PodDefaults) -> dict[str, Any]:

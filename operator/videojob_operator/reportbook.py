@@ -200,11 +200,12 @@ class ReportBook:
             run_id: of its run.
             attempts: those of it whose Jobs are there.
         """
-        oldest = min((attempt.number for attempt in attempts), default=0)
-        pages = self._pages.get(uid, {})
-        gone = sorted(key for key in pages if key[0] == run_id and key[1] < oldest)
-        for earlier, later in pairwise(gone):
-            pages[later] = _fold(pages.pop(earlier), pages[later])
+        there = {attempt.number for attempt in attempts}
+        newest, pages = max(there, default=0), self._pages.get(uid, {})
+        known = sorted(key for key in pages if key[0] == run_id and key[1] <= newest)
+        for earlier, later in pairwise(known):
+            if not any(earlier[1] <= number <= later[1] for number in there):
+                pages[later] = _fold(pages.pop(earlier), pages[later])
 
     def count_claims(self, uid: str, run_id: str, index: int, claims: int) -> None:
         """A worker claims so many outputs that are not its input's: counted when it is first seen."""

@@ -31,6 +31,7 @@ from videojob_api.status import (
 from .clock import format_time, parse_time
 from .eta import estimate_seconds
 from .observed import Observed
+from .pods import pods_at_once
 from .policies.placement import CPU, recall_placement
 from .policies.retries import raised_memory
 from .totals import count_outputs, gather_warnings, highest_usage, list_outputs
@@ -253,7 +254,9 @@ def _progress(
             reports,
             waiting=len(inputs) - len(reports) - over,
             ended=over,
-            workers=min(observed.spec.parallelism if observed.spec else 1, len(inputs)),
+            workers=pods_at_once(observed.spec, observed.settings, len(inputs))
+            if observed.spec
+            else 1,
             elapsed_seconds=_elapsed_seconds(observed, now),
         ),
         step=",".join(sorted({report.step for report in reports if report.step}))[:128] or None,

@@ -171,7 +171,9 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
     """What the end of an input's last pod means."""
     result, ending = observed.results.get(index), observed.endings.get(index)
     if ending is None:
-        ending = Ending(result.exit_code if result else None)
+        # A worker that had published all, and was killed before it ended, has not told of that end.
+        told = result is not None and result.state is not InputState.SUCCEEDED
+        ending = Ending(result.exit_code if result and told else None)
     said = (result.message if result else None) or ""
     reason = (result.reason if result else None) or ""
     code = ending.exit_code

@@ -146,6 +146,30 @@ def test_of_an_input_without_a_manifest_only_its_logs_go(
     assert left(store) == {"results/job/a/web/1.mp4"}
 
 
+def test_where_another_videojob_is_at_work_nothing_goes(
+    order: CleanUpOrder, store: Storage, stop: Stop
+):
+    """The first failed without a manifest, and another has the same prefix now."""
+    folder = "results/job/a/"
+    put(store, f"{folder}.logs/probe.log", f"{folder}web/1.mp4")
+    put(store, f"{folder}.steps/web.json", body=b'{"job": {"uid": "another"}, "digest": "x"}')
+    put(store, "results/job/b/.logs/probe.log")
+    put(store, "results/job/b/.steps/web.json", body=json.dumps({"job": {"uid": UID}}).encode())
+    before = left(store)
+    result = clean_up(order, store, stop)
+    assert (result.deleted, result.complete) == (2, False)
+    assert "a was left alone: another VideoJob (uid another) is at work there." in result.message
+    assert left(store) == {key for key in before if key.startswith(folder)}
+
+
+@pytest.mark.parametrize("body", [b"{", b"{}", b'{"job": 7}'])
+def test_a_marker_that_is_none_is_nobodys(
+    body: bytes, order: CleanUpOrder, store: Storage, stop: Stop
+):
+    put(store, "results/job/a/.steps/web.json", body=body)
+    assert clean_up(order, store, stop).deleted == 1
+
+
 def test_a_stop_ends_it(order: CleanUpOrder, store: Storage, stop: Stop):
     publish(store, "a", "web/1.mp4")
     stop.request()

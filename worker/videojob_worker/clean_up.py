@@ -7,14 +7,16 @@ believed only about its own input's folder, and only if it says that it is of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from videojob_api import names
+from videojob_api.base import Tolerant
 from videojob_api.clean_up import MAX_TEXT, CleanUpOrder, CleanUpResult
 from videojob_api.manifest import Manifest
 
@@ -30,6 +32,12 @@ B = TypeVar("B")
 
 AT_ONCE = 8
 MAX_MANIFEST_BYTES = 64 << 20
+
+
+class _Marker(Tolerant):
+    """What counts here of a note that a step is finished."""
+
+    job: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -106,11 +114,23 @@ def read_listing(order: CleanUpOrder, name: str, store: Storage) -> Listing:
             kept.append(f"{name} lists {len(foreign)} objects outside of {folder}, left alone.")
     own = [key for key in listed if names.is_inside(key, folder)]
     try:
-        for private in names.PRIVATE_FOLDERS:
-            own += store.list_keys(f"{folder}{private}/")
+        logs, markers = (list(store.list_keys(f"{folder}{x}/")) for x in names.PRIVATE_FOLDERS)
+        if manifest is None and (whose := _find_worker(markers, store)) not in (None, order.uid):
+            sentence = f"{name} was left alone: another VideoJob (uid {whose}) is at work there."
+            return Listing(folder, kept=(sentence,))
+        own += [*logs, *markers]
     except StorageRefused as error:
         kept.append(f"The logs of {name} were left alone: {error}")
     return Listing(folder, tuple(own), manifest is not None, tuple(kept))
+
+
+def _find_worker(markers: Iterable[str], store: Storage) -> str | None:
+    """The uid of the VideoJob that has finished steps where it has published no manifest yet."""
+    for key in markers:
+        with suppress(NotThere, ValidationError):
+            marker = _Marker.model_validate_json(store.read_result(key, MAX_MANIFEST_BYTES))
+            return str(marker.job.get("uid"))
+    return None
 
 
 def read_manifest(key: str, store: Storage) -> Manifest:

@@ -8,8 +8,8 @@ from videojob_api import names
 from videojob_api.status import Phase, QueueStatus
 
 from ..attempt import Attempt
-from ..manifests import pods_at_once
 from ..observed import Decision, Observed, Ticket
+from ..pods import pods_at_once
 from ..standing import describe
 from ..verdicts import judge
 from .admission import inputs_left, needs_job

@@ -89,6 +89,21 @@ async def test_an_order_left_by_a_try_that_got_no_job_is_replaced() -> None:
     assert config_map["data"] == create.config_map["data"]
 
 
+async def test_the_order_of_a_job_that_is_there_stays() -> None:
+    """The answer to its making was lost, and no watch has told of it yet."""
+    observed, create = a_job_to_make(500)
+    world = a_world()
+    await act(observed, (create,), world)
+    (before,) = fake(world).all("configmaps")
+    other = StillWorld(world.cluster, world.settings)
+    await act(observed, (create,), other)
+    (after,) = fake(world).all("configmaps")
+    assert before["metadata"]["uid"] == after["metadata"]["uid"]
+    assert [job["metadata"]["name"] for job in other.cache.jobs()] == [
+        create.manifest["metadata"]["name"]
+    ]
+
+
 @pytest.mark.parametrize("forged", [{"namespace": "elsewhere"}, {"ownerReferences": []}])
 async def test_a_job_that_is_not_ours_stands_in_for_none(forged: dict[str, Any]) -> None:
     """Labels can be set by anybody, and names are told."""

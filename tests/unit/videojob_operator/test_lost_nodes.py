@@ -51,20 +51,64 @@ def test_whatever_else_is_going_on() -> None:
     assert ReleasePod("pod-0", "uid-0") in decision.actions
 
 
-async def test_it_is_declared_failed_and_then_removed() -> None:
+async def a_hanging_worker(**status: Any) -> StillWorld:
+    """Told to stop long ago, and its node has said nothing since."""
     world, key = a_world_with_a_videojob()
     await reconcile(key, world)
     job = the_job(world)["metadata"]
-    pod = a_pod_body(job_uid=job["uid"], phase="Running")
+    pod = a_pod_body(job_uid=job["uid"], phase="Running", **status)
     pod["metadata"]["deletionTimestamp"] = a_time(301)
+    pod["metadata"]["finalizers"] = ["batch.kubernetes.io/job-tracking"]
     world.cache.put_pod(fake(world).put("pods", pod))
     job_becomes(world, active=1, ready=1)
-    await reconcile(key, world)
-    last = [(method, path.rsplit("/pods/", 1)[-1]) for method, path in fake(world).writes]
-    at = last.index(("PATCH", "pod-0/status"))
-    assert last[at + 1] == ("DELETE", "pod-0")
-    assert fake(world).all("pods") == []
-    await reconcile(key, world)  # the watch has not told yet: gone is gone
+    return world
+
+
+def releases(world: StillWorld) -> list[tuple[str, str]]:
+    """What was written of pods."""
+    return [
+        (method, path.rsplit("/pods/", 1)[-1])
+        for method, path in fake(world).writes
+        if "/pods/" in path
+    ]
+
+
+RELEASED = [("DELETE", "pod-0"), ("PATCH", "pod-0/status")]
+
+
+async def test_it_is_removed_and_declared_failed() -> None:
+    world = await a_hanging_worker()
+    await reconcile(KEY, world)
+    assert releases(world) == RELEASED
+    (pod,) = fake(world).all("pods")
+    assert pod["status"]["phase"] == "Failed"
+    fake(world).drop("pods", "pod-0")  # the Job controller has taken its finalizer off
+    await reconcile(KEY, world)  # the watch has not told yet: gone is gone
+
+
+@pytest.mark.parametrize("what", ["force_delete_pod", "fail_pod"])
+async def test_half_a_release_is_done_again(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No watch tells of a pod that has failed, so that comes last."""
+    world = await a_hanging_worker()
+
+    async def no(*_: object) -> None:
+        raise ClusterError("etcdserver: leader changed", 503)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.cluster, what, no)
+        with pytest.raises(ClusterError, match="leader"):
+            await reconcile(KEY, world)
+    assert fake(world).all("pods")[0]["status"]["phase"] == "Running", "the watch still shows it"
+    await reconcile(KEY, world)
+    assert releases(world)[-2:] == RELEASED
+
+
+async def test_a_worker_that_ended_on_a_node_that_could_not_say_so_of_the_pod_is_released() -> None:
+    """Its Job waits for the pod's own phase."""
+    ended = {"terminated": {"exitCode": 1, "startedAt": a_time(400), "finishedAt": a_time(350)}}
+    world = await a_hanging_worker(containerStatuses=[{"name": "worker", "state": ended}])
+    await reconcile(KEY, world)
+    assert releases(world) == RELEASED
 
 
 async def test_a_pod_that_was_told_to_stop_and_has_ended_hangs_no_more() -> None:

@@ -143,6 +143,26 @@ def test_attempts_whose_jobs_are_gone_take_one_page_and_nothing_is_lost() -> Non
     assert percents(book, an_attempt(299)) == {0: 50}
 
 
+def test_what_is_gone_takes_one_page_between_those_that_are_there() -> None:
+    """An attempt that ended something for good stays; those that only asked a store again go."""
+    book = ReportBook()
+    for number in range(1, 300):
+        ending = Ending(44, pod=f"a-{number}")
+        book.record_ending(UID, an_attempt(number), number % 7, ending, None)
+    known = book.results(UID, RUN_ID)
+    book.fold(UID, RUN_ID, [an_attempt(2), an_attempt(150), an_attempt(299)])
+    assert [number for _, number in sorted(book._pages[UID])] == [1, 2, 149, 150, 298, 299]
+    assert book.results(UID, RUN_ID) == known
+
+
+def test_what_is_gone_is_not_put_beyond_one_that_says_nothing_yet() -> None:
+    book = ReportBook()
+    for number in (1, 3, 4):
+        book.record_ending(UID, an_attempt(number), 0, Ending(44), None)
+    book.fold(UID, RUN_ID, [an_attempt(2), an_attempt(5)])
+    assert [number for _, number in sorted(book._pages[UID])] == [1, 4]
+
+
 def test_videojobs_do_not_see_each_other() -> None:
     book = ReportBook()
     book.record("another", report(50))

@@ -184,6 +184,10 @@ def test_several_inputs_are_estimated_from_the_pace_so_far() -> None:
     progress = standing(a_videojob(2).running(ago=100).with_progress(live)).progress
     assert progress is not None
     assert progress.eta_seconds == 100
+    few = a_videojob(2).running(ago=100).with_settings(max_running=1).with_progress(live)
+    one_by_one = standing(few).progress
+    assert one_by_one is not None
+    assert one_by_one.eta_seconds == 50, "by the workers that there may be"
     too_early = standing(a_videojob(2).running().with_progress({0: a_report(8)})).progress
     assert too_early is not None
     assert too_early.eta_seconds is None

@@ -158,6 +158,13 @@ def test_a_pod_that_is_gone_is_judged_by_what_its_worker_reported() -> None:
     assert the_verdict(replace(situation, endings={})).reason == "Truncated"
 
 
+def test_one_that_had_published_all_and_was_killed_before_its_end_is_a_kill() -> None:
+    """Its report told of success, its Job of a failure; the next worker finds all of it done."""
+    situation = a_videojob().running().with_index(0, exit_code=1)
+    situation = replace(situation, endings={}, results={0: a_result(0)})
+    assert the_verdict(situation).again is Again.KILLED
+
+
 def test_a_pod_that_is_gone_without_a_word_is_a_kill() -> None:
     situation = a_videojob().running().with_index(0, exit_code=1)
     assert the_verdict(replace(situation, endings={}, results={})).again is Again.KILLED
