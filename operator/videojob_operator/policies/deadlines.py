@@ -90,6 +90,6 @@ def decide_deadline(observed: Observed, now: datetime) -> Decision | None:
 
 
 def _told_at(observed: Observed, due: datetime) -> datetime:
-    """When the last workers were told to stop: long after it, where it was moved or nobody looked."""
+    """Since when workers should stop: long after the deadline, where it was moved or nobody looked."""
     jobs = (*observed.earlier, *observed.attempts)
-    return max((job.deleted_at for job in jobs if job.may_work and job.deleted_at), default=due)
+    return max([due, *(job.deleted_at for job in jobs if job.may_work and job.deleted_at)])

@@ -91,6 +91,8 @@ def test_workers_that_do_not_stop_hold_off_the_end_for_ten_minutes() -> None:
     late = SITUATIONS["running"]
     stopping = late.written(decide(late, NOW)).with_newest(deleted_at=NOW)
     assert decide(stopping, NOW).requeue_seconds == 600
+    before = stopping.with_newest(deleted_at=NOW - seconds(3600))
+    assert decide(before, NOW).requeue_seconds == 600, "by somebody else, before the deadline"
     assert decide(stopping, NOW + seconds(599)).status is None
     status = decide(stopping, NOW + seconds(600)).status
     assert status is not None
