@@ -166,6 +166,9 @@ def build_kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     watching.label_selectors["", "v1", "pods"] = names.LABEL_UID
     watching.field_selectors["", "v1", "pods"] = names.LIVE_PODS
     watching.chunk_size = _A_PAGE
+    # kopf takes its own finalizer off whatever it sees, and by default all kopf operators have the same:
+    # off VideoJobs it may, and off Jobs and pods it would ask for ever. No object can have this one.
+    kopf_settings.persistence.finalizer = f"{names.GROUP}/of/nobody"
     kopf_settings.persistence.diffbase_storage = NoDiffBase()
     kopf_settings.persistence.progress_storage = NoProgress()
     kopf_settings.scanning.disabled = True  # no rights to list CRDs and namespaces are needed

@@ -219,8 +219,11 @@ async def _recall_jobs(observed: Observed, world: World) -> None:
     is_first = observed.run == 1 and (status.attempt or 0) < 2 and observed.removal is None
     if status.phase.is_terminal or is_first or world.book.has_taken_over(uid, run_id):
         return
+    known = {job["metadata"]["uid"] for job in world.cache.jobs_of(uid)}
     async for job in world.cluster.each_job_of(observed.key.namespace, uid):
-        world.cache.put_job(job)
+        # One that went while the list was on its way must not come back with it.
+        if job["metadata"]["uid"] not in known or world.cache.known_job(job):
+            world.cache.put_job(job)
 
 
 def _fits(job: Attempt, observed: Observed) -> bool:

@@ -34,6 +34,9 @@ async def reconcile(key: Key, world: World) -> float | None:
     except Exception as error:
         stand_aside(key, error, world)
         raise
+    if not world.cache.has_videojob(key, observed.uid):  # it went while it was looked at
+        world.forget(observed.uid)
+        return None
     if observed.status.phase.is_terminal:
         world.forget(observed.uid)  # what a late pod or report has left
     stand_in_line(observed, decision, world)

@@ -72,7 +72,8 @@ async def resync(world: World, *, ghosts_alone: bool = False) -> int:
         (plural, body)
         for plural, body in known.values()
         if _uid(body) not in there and body["metadata"]["namespace"] not in closed
-        if plural == "videojobs" or not has_ended(body)
+        # A pod that has ended meanwhile is no ghost: it stays for what it says.
+        if plural == "videojobs" or not has_ended(world.cache.known_pod(body) or body)
     ]
     for plural, body in ghosts:
         _forget(plural, body, world)

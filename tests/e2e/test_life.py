@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import time
 from typing import Any
 
@@ -247,3 +248,24 @@ def test_what_an_input_needs_is_remembered_over_a_suspension(
     server_side(kube, {**body, "spec": {**body["spec"], "cancel": True}})
     assert kube.wait_end("archive", seconds=70)["phase"] == "Cancelled"
     assert live_pods(kube) == []
+
+
+def test_what_other_operators_hold_they_keep(kube: Kubectl, media: Minio, clip: str) -> None:
+    """One that is made with kopf has its finalizer on what it looks after; all of them have the same."""
+    marker = ["kopf.zalando.org/KopfFinalizerMarker"]
+    body = a_videojob("held", clip, suspend=True)
+    body["metadata"]["finalizers"] = marker
+    kube.apply(body)
+    kube.wait("held", lambda s: s.get("phase") == "Suspended")
+    kube.ok("patch", "videojob", "held", "--type=merge", "-p", '{"spec": {"suspend": false}}')
+    kube.wait("held", lambda s: s.get("attempt") == 1)
+    (job,) = (one["metadata"]["name"] for one in kube.items("jobs"))
+    hold = json.dumps({"metadata": {"finalizers": marker}})
+    kube.ok("patch", "job", job, "--type=merge", "-p", hold)
+    try:
+        assert kube.wait_end("held")["phase"] == "Succeeded"
+        assert kube.get("videojob", "held")["metadata"]["finalizers"] == marker
+        assert marker[0] in kube.get("job", job)["metadata"]["finalizers"]
+    finally:
+        for what in (("videojob", "held"), ("job", job)):
+            kube.ok("patch", *what, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')

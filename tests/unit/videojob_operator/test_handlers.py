@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import inspect
 import itertools
@@ -13,6 +14,12 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from builders import KEY, UID, a_job_body, a_pod_body, a_videojob_body, an_ended_pod
 from fake_cluster import StillWorld, a_world, a_world_with_a_videojob, fake, queued
+from kopf._cogs.clients import patching
+from kopf._cogs.structs.references import Resource
+from kopf._core.actions.lifecycles import all_at_once
+from kopf._core.engines.indexing import OperatorIndexers
+from kopf._core.reactor.inventory import ResourceMemories
+from kopf._core.reactor.processing import process_resource_event
 
 from videojob_api import names
 from videojob_operator.handlers import (
@@ -145,6 +152,48 @@ def test_kopf_writes_nothing_anywhere() -> None:
     for group in (REGISTRY._changing, REGISTRY._spawning, REGISTRY._indexing):
         assert group.get_all_handlers() == []
     assert len(REGISTRY._watching.get_all_handlers()) == 3
+
+
+@pytest.mark.parametrize(
+    ("group", "version", "plural", "body"),
+    [
+        (names.GROUP, "v1alpha1", "videojobs", a_videojob_body()),
+        ("batch", "v1", "jobs", a_job_body()),
+        ("", "v1", "pods", a_pod_body()),
+    ],
+    ids=["VideoJob", "Job", "pod"],
+)
+async def test_the_finalizers_of_other_kopf_operators_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch, group: str, version: str, plural: str, body: dict[str, Any]
+) -> None:
+    """kopf's own code looks for one to take off in each object, handlers or not."""
+    patched = []
+
+    async def patch_obj(*, patch: Any, **_: Any) -> tuple[None, None]:
+        patched.append(patch.fns)
+        return None, None
+
+    async def see(finalizer: str) -> None:
+        held = copy.deepcopy(body)
+        held["metadata"]["finalizers"] = [finalizer]
+        await process_resource_event(
+            lifecycle=all_at_once,
+            indexers=OperatorIndexers(),
+            registry=REGISTRY,
+            settings=settings,
+            memories=ResourceMemories(),
+            memobase=a_world(),
+            resource=Resource(group, version, plural, namespaced=True),
+            raw_event={"type": "MODIFIED", "object": held},
+            event_queue=asyncio.Queue(),
+        )
+
+    monkeypatch.setattr(patching, "patch_obj", patch_obj)
+    settings = build_kopf_settings(Settings())
+    await see(kopf.OperatorSettings().persistence.finalizer)
+    assert patched == []
+    await see(settings.persistence.finalizer)
+    assert len(patched) == 1, "so it would be"
 
 
 # ---- probes
