@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from .base import URL_RULE, Model, Name, is_url
+from .base import URL_RULE, Model, Subdomain, is_url
 
 _URL_SENTENCE = (
     "url must be a whole URL without a user or a password, such as https://hooks.example.com/videos; "
@@ -53,7 +53,7 @@ class NotifyEvent(StrEnum):
 class SigningSecretRef(Model):
     """A Secret in the VideoJob's own namespace."""
 
-    name: Name = Field(
+    name: Subdomain = Field(
         description="Name of the Secret; its key `secret` holds whsec_ and 24 to 64 bytes in base64."
     )
 

@@ -32,7 +32,7 @@ MAX_PARAM_LENGTH = 1024
 class StoreRef(Model):
     """A VideoStore in the VideoJob's own namespace."""
 
-    name: Name = Field(description="Name of the VideoStore.")
+    name: Subdomain = Field(description="Name of the VideoStore.")
 
 
 class OnUnavailable(StrEnum):

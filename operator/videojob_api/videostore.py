@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
-from .base import Model, Name, Subdomain, check_inside
+from .base import Model, Subdomain, check_inside
 from .web_identity import WebIdentity
 
 _INSIDE: dict[str, JsonValue] = {
@@ -41,7 +41,7 @@ class AddressingStyle(StrEnum):
 class SecretRef(Model):
     """A Secret in the same namespace."""
 
-    name: Name = Field(
+    name: Subdomain = Field(
         description="Name of the Secret; its keys are accessKeyID and secretAccessKey."
     )
 
@@ -132,7 +132,7 @@ class S3Store(Model):
 class VolumeStore(Model):
     """A folder on a PersistentVolumeClaim of the same namespace."""
 
-    claim_name: Name = Field(
+    claim_name: Subdomain = Field(
         description="Name of the PersistentVolumeClaim; workers on several nodes need ReadWriteMany."
     )
     prefix: Prefix = Field(

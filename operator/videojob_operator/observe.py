@@ -299,8 +299,13 @@ async def _nodes(spec: VideoJobSpec, world: World) -> Nodes | None:
     return await asyncio.shield(world.nodes_asked)  # who comes meanwhile gets the same answer
 
 
-async def _list_nodes(world: World) -> Nodes:
-    offers = [parse_node(node) async for node in world.cluster.each_node()]
-    nodes = Nodes(tuple(offer for offer in offers if offer is not None))
+async def _list_nodes(world: World) -> Nodes | None:
+    nodes = None
+    try:
+        offers = [parse_node(node) async for node in world.cluster.each_node()]
+        nodes = Nodes(tuple(offer for offer in offers if offer is not None))
+    except Forbidden as error:  # a Role of somebody's own; each VideoJob says NodesUnknown
+        if world.nodes_seen is None:
+            log.warning("nodes may not be listed: Auto asks for no GPU", error=str(error))
     world.nodes_seen = time.monotonic(), nodes
     return nodes

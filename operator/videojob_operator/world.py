@@ -73,10 +73,10 @@ class World:
         default_factory=lambda: Pace(EVENTS_ASKED_PER_SECOND, EVENTS_ASKED_AT_ONCE)
     )
     """Of questions what Events say, over all VideoJobs."""
-    nodes_seen: tuple[float, Nodes] | None = None
+    nodes_seen: tuple[float, Nodes | None] | None = None
     """When the nodes were last listed (monotonic seconds), and what they offered."""
 
-    nodes_asked: asyncio.Task[Nodes] | None = None
+    nodes_asked: asyncio.Task[Nodes | None] | None = None
     """The list that is on its way, or was the last to come."""
     namespaces_seen: dict[str, tuple[float, bool]] = field(default_factory=dict)
     """When a namespace was last asked for (monotonic seconds), and whether it was being deleted."""

@@ -216,6 +216,12 @@ class TestRefusals:
         with pytest.raises(StorageRefused, match=r"'no-such-bucket' at http://127.*create it"):
             put(store, "key", b"x") if method == "put" else store.stat("key")
 
+    @pytest.mark.parametrize("bucket", ["media..films", "10.0.0.1", "a.-b"])
+    def test_a_name_that_no_bucket_can_have(self, s3: S3Target, stop: Stop, bucket: str):
+        """The CRD's pattern lets it through."""
+        with pytest.raises(StorageRefused, match=rf"{bucket}.*; mend it in the VideoStore\.$"):
+            self.open(s3, stop, bucket=bucket)
+
     def test_nobody_there(self, s3: S3Target, stop: Stop, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(stop, "sleep", lambda _: None)
         store = self.open(s3, stop, endpoint="http://127.0.0.1:9")

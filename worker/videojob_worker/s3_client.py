@@ -31,7 +31,7 @@ def connect(target: S3Target, environment: Mapping[str, str]) -> Any:
 
     Raises:
         NotDoable: if its endpoint is none.
-        StorageRefused: if there are no credentials, or the CA can't be used.
+        StorageRefused: if no bucket can have its name, there are no credentials, or the CA can't be used.
     """
     # The client's admin part, of no use to us, brings cffi and two libraries of cryptography:
     # a third of a second before the first byte.
@@ -39,7 +39,12 @@ def connect(target: S3Target, environment: Mapping[str, str]) -> Any:
     admin.MinioAdmin = None  # type: ignore[attr-defined]
     sys.modules.setdefault("minio.minioadmin", admin)
     import minio
+    from minio.helpers import check_bucket_name
 
+    try:
+        check_bucket_name(target.bucket)
+    except ValueError as error:
+        raise StorageRefused(f"{error}; mend it in the VideoStore.") from error
     secure, _, host = target.endpoint.rpartition("://")
     pool = _open_pool(target.ca)
     try:
@@ -51,7 +56,8 @@ def connect(target: S3Target, environment: Mapping[str, str]) -> Any:
             http_client=pool,
         )
     except ValueError as error:
-        raise NotDoable(f"{target.endpoint!r} is no endpoint: {error}.") from error
+        where = f"{target.endpoint!r} with region {target.region!r}"
+        raise NotDoable(f"{where} is no endpoint: {error}.") from error
     if target.addressing_style is AddressingStyle.VIRTUAL_HOST:
         client.enable_virtual_style_endpoint()
     elif target.addressing_style is AddressingStyle.PATH:

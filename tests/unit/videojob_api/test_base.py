@@ -8,6 +8,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from videojob_api.base import Model, Quantity, Tolerant, check_inside, parse_quantity
+from videojob_api.ending import SigningSecretRef
+from videojob_api.videojob import StoreRef
+from videojob_api.videostore import ConfigMapKeyRef, SecretRef, VolumeStore
 
 
 class Strict(Model):
@@ -97,3 +100,19 @@ def test_a_key_can_not_leave_its_prefix() -> None:
     assert check_inside("a/..b/c") == "a/..b/c"
     with pytest.raises(ValueError, match=r"write it without \.\./"):
         check_inside("a/../b")
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        (StoreRef, "name"),
+        (SecretRef, "name"),
+        (ConfigMapKeyRef, "name"),
+        (SigningSecretRef, "name"),
+        (VolumeStore, "claimName"),
+    ],
+)
+def test_what_kubernetes_lets_have_dots_can_be_named_so(model: type[Model], field: str) -> None:
+    assert model.model_validate({field: "team.media"}).wire()[field] == "team.media"
+    with pytest.raises(ValidationError, match="pattern"):
+        model.model_validate({field: "../media"})

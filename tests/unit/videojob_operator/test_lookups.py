@@ -14,9 +14,10 @@ from fake_cluster import (
     fake,
     job_becomes,
     pod_ended,
+    status_of,
 )
 
-from videojob_operator.errors import ClusterError
+from videojob_operator.errors import ClusterError, Forbidden
 from videojob_operator.observed import Key
 from videojob_operator.reconcile import reconcile
 
@@ -51,6 +52,27 @@ async def test_nodes_are_looked_at_only_where_the_choice_depends_on_them(
     await reconcile(key, world)
     assert attempts(world) == ["1"]
     assert (("GET", "/api/v1/nodes") in fake(world).requests) is asked
+
+
+async def test_where_nodes_may_not_be_listed_it_is_the_cpu() -> None:
+    """A Role of somebody's own; the chart's has the right."""
+    world, key = a_world_with_a_videojob()
+    real = fake(world).request
+
+    async def request(method: str, path: str, **more: Any) -> Any:
+        if path == "/api/v1/nodes":
+            fake(world).requests.append((method, path))
+            raise Forbidden('nodes is forbidden: cannot list resource "nodes"', 403)
+        return await real(method, path, **more)
+
+    fake(world).request = request  # type: ignore[method-assign]
+    await reconcile(key, world)
+    assert attempts(world) == ["1"]
+    told = status_of(world).accelerator
+    assert told is not None
+    assert (told.used, told.reason) == ("CPU", "NodesUnknown")
+    await reconcile(key, world)
+    assert fake(world).requests.count(("GET", "/api/v1/nodes")) == 1
 
 
 async def test_nodes_are_listed_twice_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:

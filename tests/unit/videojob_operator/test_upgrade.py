@@ -12,11 +12,14 @@ import yaml
 from builders import KEY, a_result, an_ended_pod
 from fake_cluster import StillWorld, a_world, fake, job_becomes, status_of
 
+from videojob_api.base import NAME_PATTERN, SUBDOMAIN_PATTERN
 from videojob_api.status import Phase
 from videojob_operator.reconcile import reconcile
 
 ROOT = Path(__file__).parents[3]
 OBJECTS = json.loads((ROOT / "tests" / "upgrade" / "first-objects.json").read_text())
+WIDER = {NAME_PATTERN: SUBDOMAIN_PATTERN}
+"""Patterns, and those that take all that they take."""
 SCHEMAS = json.loads((ROOT / "tests" / "upgrade" / "first-crds.json").read_text())
 LOWER_IS_NARROWER = ("maximum", "maxLength", "maxItems", "maxProperties")
 BOUNDLESS = 2**53
@@ -76,7 +79,7 @@ def narrowed(old: Any, new: Any, path: str) -> Iterator[str]:
             yield f"{path}: {word} {old.get(word)} became {new[word]}"
     if "enum" in new and not set(old.get("enum", ())) <= set(new["enum"]):
         yield f"{path}: {set(old['enum']) - set(new['enum'])} are not known any more"
-    if new.get("pattern") not in (None, old.get("pattern")):
+    if new.get("pattern") not in (None, old.get("pattern"), WIDER.get(old.get("pattern"))):
         yield f"{path}: the pattern became {new['pattern']}"
     for name in set(new.get("required", ())) - set(old.get("required", ())):
         yield f"{path}.{name}: is required now"
