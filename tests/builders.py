@@ -327,6 +327,13 @@ def a_pod_body(
     }
 
 
+AT_WORK: dict[str, Any] = {
+    "phase": "Running",
+    "containerStatuses": [{"name": "worker", "state": {"running": {}}}],
+}
+"""The status of a pod whose worker runs."""
+
+
 def an_ended_pod(
     exit_code: int, message: str = "", *, ago: float = 5, reason: str = "Error", **pod: Any
 ) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Used by the unit tests. It stands behind ``Cluster.request``, so that everything
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -316,6 +317,14 @@ def reported(world: StillWorld, percent: float, *, index: int = 0, attempt: int 
 def queued(world: World) -> set[Key]:
     """The keys that wait to be looked at."""
     return {*world.queue._urgent, *world.queue._patient}
+
+
+async def tell(
+    handler: Any, body: dict[str, Any], world: StillWorld, type_: str | None = "MODIFIED"
+) -> None:
+    """Hand an event to a handler, as kopf does; whatever a handler returned kopf would write."""
+    assert inspect.iscoroutinefunction(handler), "kopf would run it in a thread"
+    assert await handler(event={"type": type_, "object": body}, memo=world, logger=None) is None
 
 
 async def settled(world: StillWorld) -> None:

@@ -223,8 +223,8 @@ def parse_hanging_pod(pod: Body) -> HangingPod | None:
     """A pod that was told to stop and may still be at work; None for any other."""
     meta = pod["metadata"]
     until = meta.get("deletionTimestamp")
-    # The worker's own end does not count: its Job waits for that of the pod, which a dead node never tells.
-    if until is None or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+    # The worker's own end does not count: a dead node never tells that of the pod.
+    if until is None or _is_terminal(pod):
         return None
     return HangingPod(meta["name"], meta["uid"], to_time(until))  # the grace period is in that time
 
@@ -296,8 +296,12 @@ def has_ended(pod: Body) -> bool:
     The kubelet tells that the container has terminated more than a second before it tells the pod's
     own terminal phase, and the Job controller needs a second or two more.
     """
-    phase = pod.get("status", {}).get("phase")
-    return phase in ("Succeeded", "Failed") or has_worker_ended(pod)
+    return _is_terminal(pod) or has_worker_ended(pod)
+
+
+def _is_terminal(pod: Body) -> bool:
+    """Whether the pod's own phase says that it has ended; a Job waits for that."""
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
 def has_worker_ended(pod: Body) -> bool:

@@ -69,9 +69,7 @@ async def main() -> bool:
     """Whether the operator did what was expected of it."""
     configuration = client.Configuration()
     config.load_incluster_config(client_configuration=configuration)
-    configuration.disable_strict_ssl_verification = (
-        True  # as the operator: for CAs of older clusters
-    )
+    configuration.disable_strict_ssl_verification = True  # as the operator; CAs may be old
     store = STORE or f"{NAME}-missing"
     limit = TIMEOUT_SECONDS if STORE else ANSWER_SECONDS
     async with client.ApiClient(configuration) as connection:

@@ -10,7 +10,6 @@ from ..clock import format_time
 from ..observed import Decision, EmitEvent, Observed
 from ..standing import describe
 from ..verdicts import judge
-from .admission import phase_reached
 from .waiting import look_again_seconds, pods_overdue_at
 
 _REASON = "WaitingForRetry"
@@ -34,7 +33,7 @@ def explain_pause(observed: Observed, now: datetime) -> Decision | None:
         status=describe(
             observed,
             now,
-            phase=Phase.RUNNING if goes_on else phase_reached(observed, attempt.number),
+            phase=Phase.RUNNING if goes_on else Phase.PENDING,
             reason=_REASON,
             message=message,
             verdicts=judge(observed),

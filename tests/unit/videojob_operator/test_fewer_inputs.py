@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from builders import a_manifest, a_pod_body
+from builders import AT_WORK, a_manifest, a_pod_body
 from fake_cluster import (
     StillWorld,
     a_world_with_a_videojob,
@@ -74,8 +74,7 @@ async def test_deleted_before_anybody_looked_its_workers_stop_before_its_outputs
         await reconcile(key, world)
     job_becomes(world, active=1, ready=1)
     await reconcile(key, world)
-    pod = a_pod_body(phase="Running", job_uid=the_job(world)["metadata"]["uid"])
-    pod["status"]["containerStatuses"] = [{"name": "worker", "state": {"running": {}}}]
+    pod = a_pod_body(job_uid=the_job(world)["metadata"]["uid"], **AT_WORK)
     world.cache.put_pod(fake(world).put("pods", pod))
     begin_anew(world, inputs, deleted=True, **kept)
     await reconcile(key, world)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from builders import KEY, a_pod_body, an_ended_pod
+from builders import AT_WORK, KEY, a_pod_body, an_ended_pod
 from fake_cluster import (
     StillWorld,
     a_world_with_a_videojob,
     fake,
     job_becomes,
     status_of,
+    tell,
     the_job,
 )
 
@@ -20,13 +20,6 @@ from videojob_api.status import Phase
 from videojob_operator.handlers import job_seen, live_pod_seen, videojob_seen
 from videojob_operator.reconcile import reconcile
 from videojob_operator.resync import resync
-
-AT_WORK = {"containerStatuses": [{"name": "worker", "state": {"running": {}}}]}
-
-
-async def tell(handler: Any, body: dict[str, Any], world: StillWorld, type_: str) -> None:
-    event = {"type": type_, "object": copy.deepcopy(body)}
-    await handler(event=event, memo=world, logger=None)
 
 
 def happens_before_the_answer(
@@ -74,7 +67,7 @@ async def test_a_pod_that_ended_while_the_memory_was_compared_keeps_its_last_wor
     world, key = a_world_with_a_videojob()
     await reconcile(key, world)
     job = the_job(world)["metadata"]["uid"]
-    live = fake(world).put("pods", a_pod_body(job_uid=job, phase="Running", **AT_WORK))
+    live = fake(world).put("pods", a_pod_body(job_uid=job, **AT_WORK))
     await tell(live_pod_seen, live, world, "ADDED")
     job_becomes(world, active=1, ready=1)
     await reconcile(key, world)

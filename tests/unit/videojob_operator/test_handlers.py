@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import inspect
 import itertools
 from collections.abc import Iterable
 from typing import Any
@@ -12,8 +11,8 @@ from typing import Any
 import kopf
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from builders import KEY, UID, a_job_body, a_pod_body, a_videojob_body, an_ended_pod
-from fake_cluster import StillWorld, a_world, a_world_with_a_videojob, fake, queued
+from builders import AT_WORK, KEY, UID, a_job_body, a_pod_body, a_videojob_body, an_ended_pod
+from fake_cluster import StillWorld, a_world, a_world_with_a_videojob, fake, queued, tell
 from kopf._cogs.clients import patching
 from kopf._cogs.structs.references import Resource
 from kopf._core.actions.lifecycles import all_at_once
@@ -33,14 +32,6 @@ from videojob_operator.reconcile import reconcile
 from videojob_operator.resync import INTERVAL_SECONDS
 from videojob_operator.settings import Settings
 from videojob_operator.web import build_health_app
-
-
-async def tell(
-    handler: Any, body: dict[str, Any], world: StillWorld, type_: str | None = "MODIFIED"
-) -> None:
-    """Hand an event to a handler, as kopf does; whatever a handler returned kopf would write."""
-    assert inspect.iscoroutinefunction(handler), "kopf would run it in a thread"
-    assert await handler(event={"type": type_, "object": body}, memo=world, logger=None) is None
 
 
 @pytest.mark.parametrize("type_", [None, "ADDED", "MODIFIED"])
@@ -101,11 +92,7 @@ async def test_a_pod_that_ended_is_believed_before_its_job_says_so() -> None:
     world, key = a_world_with_a_videojob()
     await reconcile(key, world)
     (job,) = fake(world).all("jobs")
-    running = a_pod_body(
-        job_uid=job["metadata"]["uid"],
-        phase="Running",
-        containerStatuses=[{"name": "worker", "state": {"running": {}}}],
-    )
+    running = a_pod_body(job_uid=job["metadata"]["uid"], **AT_WORK)
     await tell(live_pod_seen, running, world)
     await reconcile(key, world)
     assert fake(world).all("videojobs")[0]["status"]["phase"] == "Running"

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from builders import KEY, NOW, a_pod_body, a_result, a_time, a_videojob, seconds
+from builders import AT_WORK, KEY, NOW, a_pod_body, a_result, a_time, a_videojob, seconds
 from fake_cluster import (
     StillWorld,
     a_world_with_a_videojob,
@@ -214,14 +214,12 @@ async def test_one_that_was_given_up_and_ended_well_keeps_its_outputs() -> None:
         pod = a_pod_body(index=index, name=f"pod-{index}-{number}", job_uid=job["uid"], **told)
         pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = job["name"]
         pod["metadata"]["creationTimestamp"] = a_time(300 - number)
-        count = "batch.kubernetes.io/job-index-ignored-failure-count"
-        pod["metadata"]["annotations"][count] = str(number)
+        pod["metadata"]["annotations"][IGNORED] = str(number)
         return fake(world).put("pods", pod)
 
-    at_work = {"containerStatuses": [{"name": "worker", "state": {"running": {}}}]}
     for number in range(6):
         put(0, number, evicted=True)
-    world.cache.put_pod(put(0, 6, phase="Running", **at_work))
+    world.cache.put_pod(put(0, 6, **AT_WORK))
     await reconcile(key, world)
     assert status_of(world).indexes == Indexes(failed="0")
     words = {"exitCode": 0, "message": a_result(0, outputs=3).to_termination_message()}
@@ -229,7 +227,7 @@ async def test_one_that_was_given_up_and_ended_well_keeps_its_outputs() -> None:
     ended = {"containerStatuses": [{"name": "worker", "state": {"terminated": words}}]}
     world.cache.put_pod(put(0, 6, phase="Succeeded", **ended))
     put(1, 0, evicted=True)
-    world.cache.put_pod(put(1, 1, phase="Running", **at_work))
+    world.cache.put_pod(put(1, 1, **AT_WORK))
     job_becomes(world, active=1, ready=1, completedIndexes="0")
     world.moment += timedelta(seconds=60)
     await reconcile(key, world)

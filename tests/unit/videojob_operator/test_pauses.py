@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from builders import (
+    AT_WORK,
     KEY,
     NOW,
     Situation,
@@ -273,9 +274,8 @@ async def test_a_try_that_failed_is_told_and_then_the_next_one_is() -> None:
     assert (status.phase, status.progress and status.progress.eta_seconds) == (Phase.RUNNING, None)
     assert (status.message or "").startswith("Try 2 of 4 of in-0 begins at about")
     await settled(world)
-    pod = a_pod_body(name="pod-1", phase="Running", job_uid=the_job(world)["metadata"]["uid"])
+    pod = a_pod_body(name="pod-1", job_uid=the_job(world)["metadata"]["uid"], **AT_WORK)
     pod["metadata"]["creationTimestamp"] = a_time(0)
-    pod["status"]["containerStatuses"] = [{"name": "worker", "state": {"running": {}}}]
     world.cache.put_pod(fake(world).put("pods", pod))
     job_becomes(world, failed=1, active=1, ready=1)
     await reconcile(KEY, world)
