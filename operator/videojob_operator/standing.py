@@ -195,8 +195,8 @@ def _input(
     report = observed.progress.get(index)
     if report is None:
         attempt = observed.attempt
-        # With as many pods as inputs left, each has its own though not all have reported yet.
-        at_work = attempt is not None and attempt.active >= len(attempt.open)
+        # With as many workers as inputs left, each has its own though not all have reported yet.
+        at_work = attempt is not None and attempt.ready >= len(attempt.open)
         if not at_work or attempt is None or index not in attempt.open:
             return InputStatus(name=name)
     return InputStatus(

@@ -39,10 +39,10 @@ def inputs_left(observed: Observed) -> tuple[int, ...]:
     return tuple(i for i in range(observed.input_count) if verdicts.get(i) is None)
 
 
-def phase_reached(observed: Observed, number: int) -> Phase:
-    """What was called Running stays so while a later attempt starts; all else is started anew."""
-    before = observed.status.phase
-    return Phase.RUNNING if number > 1 and before is Phase.RUNNING else Phase.PENDING
+def phase_reached(observed: Observed) -> Phase:
+    """What has begun stays Running while its next worker starts, waits or pauses."""
+    begun = observed.status.phase is Phase.RUNNING
+    return Phase.RUNNING if begun else Phase.PENDING
 
 
 def decide_admit(observed: Observed, now: datetime) -> Decision | None:
@@ -90,7 +90,7 @@ def decide_admit(observed: Observed, now: datetime) -> Decision | None:
         status=describe(
             observed,
             now,
-            phase=phase_reached(observed, number),
+            phase=phase_reached(observed),
             reason=FailReason.STORAGE_REFUSED if refused else "WaitingForWorker",
             message=(refused and observed.status.message) or WAITING_FOR_WORKER,
             verdicts=verdicts,

@@ -63,7 +63,7 @@ def decide_fallback(observed: Observed, now: datetime) -> Decision | None:
         status=describe(
             observed,
             now,
-            phase=phase_reached(observed, attempt.number),
+            phase=phase_reached(observed),
             reason="WaitingForWorker",
             message=message,
             verdicts=judge(observed),

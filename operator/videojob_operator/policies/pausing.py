@@ -10,6 +10,7 @@ from ..clock import format_time
 from ..observed import Decision, EmitEvent, Observed
 from ..standing import describe
 from ..verdicts import judge
+from .admission import phase_reached
 from .waiting import look_again_seconds, pods_overdue_at
 
 _REASON = "WaitingForRetry"
@@ -23,7 +24,7 @@ def explain_pause(observed: Observed, now: datetime) -> Decision | None:
     if not observed.pauses or now >= pods_overdue_at(attempt, observed):
         return None
     # A job that has begun is at work still.
-    goes_on = observed.status.phase is Phase.RUNNING
+    phase = phase_reached(observed)
     counts = any(pause.counts for pause in observed.pauses.values())
     message = _sentence(observed)
     return Decision(
@@ -33,11 +34,11 @@ def explain_pause(observed: Observed, now: datetime) -> Decision | None:
         status=describe(
             observed,
             now,
-            phase=Phase.RUNNING if goes_on else Phase.PENDING,
+            phase=phase,
             reason=_REASON,
             message=message,
             verdicts=judge(observed),
-            scheduled=goes_on or None,
+            scheduled=phase is Phase.RUNNING or None,
         ),
         requeue_seconds=look_again_seconds(attempt, observed, now),
         is_settled=True,

@@ -70,7 +70,7 @@ def decide_clear(observed: Observed, now: datetime) -> Decision | None:
         status=describe(
             observed,
             now,
-            phase=phase_reached(observed, (observed.status.attempt or 0) + 1),
+            phase=phase_reached(observed),
             reason="WorkersStopping",
             message="Waiting for the last workers to stop; the next ones start then.",
             verdicts=judge(observed),

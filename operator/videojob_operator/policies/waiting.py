@@ -67,7 +67,7 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
         status=describe(
             observed,
             now,
-            phase=phase_reached(observed, attempt.number),
+            phase=phase_reached(observed),
             reason=reason,
             message=message,
             verdicts=judge(observed),

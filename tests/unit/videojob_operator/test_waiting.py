@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from builders import NOW, Situation, a_report, a_videojob, seconds
 
-from videojob_api.status import Phase, VideoJobStatus
+from videojob_api.status import InputState, Phase, VideoJobStatus
 from videojob_operator.attempt import Silence, Warned
 from videojob_operator.decide import decide
 from videojob_operator.policies.waiting import explain_wait, find_silence
@@ -136,6 +136,13 @@ def test_a_replacement_that_finds_no_node_is_said_though_its_forerunner_reported
     lost = a_videojob().running().with_newest(ready=0).with_progress({0: a_report(45)})
     status = said(lost.with_waiting("Unschedulable", "0/3 nodes are available"))
     assert "No node for a worker yet" in (status.message or "")
+    assert (status.phase, conditions(status)["Scheduled"][0]) == (Phase.RUNNING, "False")
+
+
+def test_an_input_whose_replacement_has_no_node_is_not_called_running() -> None:
+    lost = a_videojob().running().with_newest(ready=0)
+    (one,) = said(lost.with_waiting("Unschedulable", "0/3 nodes are available")).inputs or []
+    assert one.state is InputState.PENDING
 
 
 def test_a_second_attempt_keeps_the_phase_that_was_reached() -> None:
