@@ -118,6 +118,18 @@ class Kubectl:
         return self.wait(name, lambda s: s.get("phase") in TERMINAL, seconds=seconds)
 
 
+def condition(status: dict[str, Any], type_: str) -> dict[str, Any]:
+    """The one of that type."""
+    found: dict[str, Any]
+    (found,) = (c for c in status["conditions"] if c["type"] == type_)
+    return found
+
+
+def is_stalled(status: dict[str, Any]) -> bool:
+    """Whether it waits for something that only a person can mend."""
+    return bool(status.get("conditions")) and condition(status, "Stalled")["status"] == "True"
+
+
 def eventually(what: Callable[[], Any], *, seconds: float) -> Any:
     """What it gives, as soon as that is something."""
     limit = time.monotonic() + seconds

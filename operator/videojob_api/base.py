@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 _QUANTITY_PATTERN = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
@@ -47,6 +47,25 @@ class Tolerant(Model):
     """A value that the other side wrote, perhaps a newer version of it: unknown keys are passed over."""
 
     model_config = ConfigDict(extra="ignore")
+
+
+ModelT = TypeVar("ModelT", bound=Model)
+
+
+def read_known(model: type[ModelT], data: Any) -> tuple[ModelT, list[str]]:
+    """Read what an API server with newer schemas may have filled up, and name the fields not known here.
+
+    Raises:
+        pydantic.ValidationError: if it is not understood without them either.
+    """
+    try:
+        return model.model_validate(data), []
+    except ValidationError as error:
+        try:
+            known = model.model_validate(data, extra="ignore")
+        except ValidationError:
+            raise error from None
+        return known, [".".join(str(part) for part in found["loc"]) for found in error.errors()]
 
 
 def parse_quantity(text: str | int | float) -> Decimal:

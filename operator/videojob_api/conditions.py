@@ -5,7 +5,7 @@ Pure. ``Ready``, ``Reconciling`` and ``Stalled`` follow cli-utils' kstatus; the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from .status import Condition, Phase
@@ -22,6 +22,9 @@ class ConditionType(StrEnum):
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
 
+
+_MOST_NAMED = 5
+_LONGEST_NAME = 100
 
 _KSTATUS: dict[Phase, tuple[str, str, str]] = {
     #                 Ready    Reconciling Stalled
@@ -45,6 +48,7 @@ def build_conditions(
     scheduled: bool | None,
     stalled: bool,
     accepted: bool = True,
+    unknown: Sequence[str] = (),
 ) -> dict[ConditionType, tuple[str, str, str]]:
     """What every condition should say: type → (status, reason, message).
 
@@ -55,12 +59,18 @@ def build_conditions(
         scheduled: whether workers have been placed on nodes; None when nobody can tell yet.
         stalled: it waits for something that only a person can mend (kstatus: not progressing).
         accepted: whether the manifest was understood.
+        unknown: fields of it that were passed over.
     """
     ready, reconciling, is_stalled = _KSTATUS[phase]
     if stalled and not phase.is_terminal:
         reconciling, is_stalled = "False", "True"
+    passed_over = (
+        f"This version of the operator does not know {name_fields(unknown)}; passed over."
+        if unknown
+        else ""
+    )
     conditions = {
-        ConditionType.ACCEPTED: ("True", "Accepted", "")
+        ConditionType.ACCEPTED: ("True", "Accepted", passed_over)
         if accepted
         else ("False", reason, message),
         ConditionType.READY: (ready, reason, message),
@@ -76,6 +86,12 @@ def build_conditions(
         conditions[ConditionType.COMPLETE] = (str(done), reason, message if done else "")
         conditions[ConditionType.FAILED] = (str(failed), reason, message if failed else "")
     return conditions
+
+
+def name_fields(fields: Sequence[str]) -> str:
+    """The first few by name, and how many more there are."""
+    more = f" and {len(fields) - _MOST_NAMED} more" if len(fields) > _MOST_NAMED else ""
+    return ", ".join(field[:_LONGEST_NAME] for field in fields[:_MOST_NAMED]) + more
 
 
 def merge_conditions(

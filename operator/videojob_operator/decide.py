@@ -46,6 +46,7 @@ POLICIES: tuple[Policy, ...] = (
     acceptance.decide_accept,  # a manifest that is not understood ends here
     suspension.decide_suspend,
     deadlines.decide_deadline,
+    acceptance.wait_for_upgrade,  # it asks for what only a newer version knows
     templates.decide_template,  # no steps yet: the template is missing, or was just read
     outcomes.decide_outcome,  # attempts and pods → results → verdict or next attempt
     runs.decide_clear,  # workers that were told to stop have not all done so

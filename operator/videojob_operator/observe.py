@@ -43,6 +43,7 @@ from .policies.placement import depends_on_nodes
 from .policies.queueing import build_ticket
 from .policies.removal import is_over
 from .policies.waiting import find_silence
+from .specs import parse_spec
 from .stores import find_store
 from .templates import find_template, use_template
 from .world import World
@@ -74,7 +75,7 @@ def read(key: Key, body: Body, world: World) -> Observed:
     """What the VideoJob itself tells."""
     meta = body["metadata"]
     uid: str = meta["uid"]
-    spec, invalid = world.specs.get(uid, body["spec"], lambda: parse_spec(body))
+    manifest = world.specs.get(uid, body["spec"], lambda: parse_spec(body))
     finalizers, deleting = tuple(meta.get("finalizers", ())), "deletionTimestamp" in meta
     held = deleting and names.FINALIZER in finalizers
     return Observed(
@@ -85,8 +86,9 @@ def read(key: Key, body: Body, world: World) -> Observed:
         created_at=meta.get("creationTimestamp", ""),
         status=world.statuses.get(uid, body.get("status", {}), lambda: parse_status(body)),
         settings=world.settings,
-        spec=spec,
-        invalid=invalid,
+        spec=manifest.spec,
+        invalid=manifest.invalid,
+        unknown=manifest.unknown,
         deleting=deleting,
         finalizers=finalizers,
         removal=begin_removal(uid, world) if held else None,
@@ -179,16 +181,6 @@ def _place(observed: Observed, world: World) -> Place | None:
     """Where it stands in the operator's own line, if it wants to start and there is one for it."""
     ticket = build_ticket(observed)
     return world.line.look(ticket) if ticket else None
-
-
-def parse_spec(body: Body) -> tuple[VideoJobSpec | None, str]:
-    """The manifest's spec, or the sentence why it is not understood."""
-    try:
-        return VideoJobSpec.model_validate(body["spec"]), ""
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return None, f"spec.{where}: {first['msg']}"
 
 
 def parse_status(body: Body) -> VideoJobStatus:

@@ -143,6 +143,8 @@ class Observed:
     spec: VideoJobSpec | None
     """None when the manifest is not understood; then ``invalid`` says why."""
     invalid: str = ""
+    unknown: tuple[str, ...] = ()
+    """Fields of the manifest that only another version of the operator knows."""
     deleting: bool = False
     namespace_going: bool = False
     """Whether its whole namespace is being deleted; asked only where a Job has lost a pod."""
@@ -188,7 +190,19 @@ class Observed:
     @property
     def is_accepted(self) -> bool:
         """Whether it is known what is to be done."""
-        return self.spec is not None and not isinstance(self.template, TemplateProblem)
+        return (
+            self.spec is not None
+            and not isinstance(self.template, TemplateProblem)
+            and not self.waits_for_upgrade
+        )
+
+    @property
+    def waits_for_upgrade(self) -> bool:
+        """Whether it asks for what is not known here before it has begun.
+
+        One at work goes on without: no more than defaults can have come to it.
+        """
+        return bool(self.unknown) and not self.attempts and not self.status.attempt
 
     @property
     def attempt(self) -> Attempt | None:

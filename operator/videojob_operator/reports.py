@@ -23,8 +23,8 @@ from videojob_api.report import MAX_REPORT_BYTES, Report
 from . import metrics
 from .errors import ClusterError, Gone
 from .facts import is_owned_by, keep_own_outputs, parse_job_index
-from .observe import parse_spec
 from .observed import Key
+from .specs import parse_spec
 from .tokens import Bearer, JWKSVerifier, ReviewVerifier, TokenRefusedError
 from .world import World
 
@@ -164,7 +164,7 @@ class Reports:
         body = self._world.cache.videojob(key)
         if report.result is None or body is None:  # nearly always: a percent needs no manifest
             return report
-        spec, _ = parse_spec(body)
+        spec = parse_spec(body).spec
         if spec is None:
             return report
         result = keep_own_outputs(spec, report.index, report.result)

@@ -107,6 +107,7 @@ def describe(
                 scheduled=scheduled,
                 stalled=stalled,
                 accepted=observed.is_accepted,
+                unknown=observed.unknown,
             ),
             generation=observed.generation,
             now=format_time(now),

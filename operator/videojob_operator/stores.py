@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from videojob_api.base import read_known
 from videojob_api.videostore import VideoStoreSpec
 
 from .errors import Gone
@@ -25,6 +26,7 @@ async def find_store(key: Key, name: str, world: World) -> VideoStoreSpec | Stor
     except Gone:
         return StoreMissing(name)
     try:
-        return VideoStoreSpec.model_validate(body["spec"])
+        store, _ = read_known(VideoStoreSpec, body["spec"])
     except ValidationError as error:
         return StoreMissing(name, invalid=error.errors()[0]["msg"])
+    return store

@@ -11,7 +11,6 @@ from typing import Any
 import structlog
 
 from videojob_api.status import VideoJobStatus
-from videojob_api.videojob import VideoJobSpec
 
 from .attempt import Attempt, Silence
 from .cache import Cache
@@ -31,6 +30,7 @@ from .pace import (
 )
 from .reportbook import ReportBook
 from .settings import Settings
+from .specs import Manifest
 from .workqueue import WorkQueue
 
 log = structlog.get_logger()
@@ -83,7 +83,7 @@ class World:
 
     line: Line = field(init=False)
     """The operator's own line."""
-    specs: Memo[tuple[VideoJobSpec | None, str]] = field(default_factory=Memo)
+    specs: Memo[Manifest] = field(default_factory=Memo)
     statuses: Memo[VideoJobStatus] = field(default_factory=Memo)
     attempts: Memo[Attempt] = field(default_factory=Memo)
     workloads: dict[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import places
 import pytest
 import yaml
 from minio import Minio
-from on_cluster import Kubectl, a_videojob
+from on_cluster import Kubectl, a_videojob, condition, eventually, is_stalled
 
 from videojob_api import names
 from videojob_api.report import Result
@@ -126,6 +126,38 @@ def left_behind(kube: Kubectl, state: str, seconds: float) -> None:
     if status := objects["videojob"].get("status"):
         patch = ("patch", "videojob", state, "--subresource=status", "--type=merge")
         kube.ok(*patch, "-p", json.dumps({"status": status}))
+
+
+NEW_FIELD = {"type": "boolean", "default": False, "description": "Of a version to come."}
+SPEC = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/dryRun"
+
+
+@pytest.fixture
+def newer_crd(installed: None, kube: Kubectl) -> Iterator[Callable[[], None]]:
+    """To add a field with a default to VideoJobs, under the operator of today."""
+    patch = ("patch", "crd", "videojobs.videojob.dev", "--type=json", "-p")
+    add = {"op": "add", "path": SPEC, "value": NEW_FIELD}
+    yield lambda: kube.ok(*patch, json.dumps([add]))
+    kube.run(*patch, json.dumps([{"op": "remove", "path": SPEC}]))
+
+
+def test_crds_that_come_before_their_operator_end_nothing(
+    newer_crd: Callable[[], None], kube: Kubectl, media: Minio, clip: str
+) -> None:
+    kube.apply(a_videojob("at-work", *[clip] * 12, parallelism=1))
+    kube.wait("at-work", lambda s: s.get("phase") == "Running")
+    newer_crd()
+    eventually(lambda: "dryRun" in kube.get("videojob", "at-work")["spec"], seconds=30)
+    kube.apply(a_videojob("later", clip))
+    status = kube.wait("later", is_stalled, seconds=30)
+    assert (status["phase"], condition(status, "Accepted")["reason"]) == (
+        "Pending",
+        "UnknownFields",
+    )
+    assert "spec.dryRun" in status["message"]
+    status = kube.wait_end("at-work")
+    assert (status["phase"], status["attempt"]) == ("Succeeded", 1), status
+    assert "spec.dryRun" in condition(status, "Accepted")["message"]
 
 
 def strip(body: dict[str, Any]) -> dict[str, Any]:

@@ -10,21 +10,19 @@ import deploy
 import minio_server
 import pytest
 from minio import Minio
-from on_cluster import Kubectl, a_secret, a_store, a_videojob, offered, published
-
-
-def condition(status: dict[str, Any], type_: str) -> dict[str, Any]:
-    found: dict[str, Any]
-    (found,) = (c for c in status["conditions"] if c["type"] == type_)
-    return found
-
+from on_cluster import (
+    Kubectl,
+    a_secret,
+    a_store,
+    a_videojob,
+    condition,
+    is_stalled,
+    offered,
+    published,
+)
 
 COLUMNS = ["NAME", "PHASE", "PROGRESS", "STEP", "INPUTS", "ACCELERATOR", "AGE", "MESSAGE", "PREFIX"]
 """What `kubectl get` shows of a VideoJob; the last two with `-o wide` only."""
-
-
-def is_stalled(status: dict[str, Any]) -> bool:
-    return bool(status.get("conditions")) and condition(status, "Stalled")["status"] == "True"
 
 
 def test_a_missing_store_is_named_and_waited_for(kube: Kubectl, store: Minio, clip: str) -> None:

@@ -1,13 +1,14 @@
 """Acceptance: a manifest that the models do not understand ends at once, with the sentence why.
 
 The API server refuses such manifests; one can still come from an older or newer schema, and params that do
-not fit a template are known only once it is read.
+not fit a template are known only once it is read. What a newer schema only adds to is waited for.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from videojob_api.conditions import name_fields
 from videojob_api.status import Failure, Phase
 
 from ..observed import Decision, DeleteJob, EmitEvent, Observed, TemplateProblem
@@ -25,6 +26,26 @@ def decide_accept(observed: Observed, now: datetime) -> Decision | None:
     if observed.spec is not None:
         return None
     return refuse(observed, now, f"The manifest is not understood: {observed.invalid}")
+
+
+def wait_for_upgrade(observed: Observed, now: datetime) -> Decision | None:
+    """Begin nothing that this version can't do whole: without the rest it might be another film."""
+    if not observed.waits_for_upgrade:
+        return None
+    return Decision(
+        status=describe(
+            observed,
+            now,
+            phase=Phase.PENDING,
+            reason="UnknownFields",
+            message=f"This version of the operator does not know {name_fields(observed.unknown)}; the "
+            "VideoJob begins once the operator is upgraded.",
+            verdicts=judge(observed),
+            stalled=True,
+        ),
+        requeue_seconds=patient_seconds(observed, now),
+        is_settled=True,
+    )
 
 
 def refuse(

@@ -38,6 +38,7 @@ def pausing() -> Situation:
         (replace(a_videojob(), spec=None, invalid="no"), "decide_accept"),
         (a_videojob(suspend=True).running(ago=86400), "decide_suspend"),
         (a_videojob().running(ago=86400), "decide_deadline"),
+        (replace(a_videojob(), unknown=("spec.dryRun",)), "wait_for_upgrade"),
         (
             replace(a_videojob(), template=TemplateProblem("TemplateNotFound", "no")),
             "decide_template",
@@ -72,6 +73,7 @@ def test_every_policy_is_one_that_a_test_above_names() -> None:
         "decide_accept",
         "decide_suspend",
         "decide_deadline",
+        "wait_for_upgrade",
         "decide_template",
         "decide_outcome",
         "decide_clear",

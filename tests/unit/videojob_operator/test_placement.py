@@ -9,8 +9,8 @@ from builders import NOW, a_spec, a_videojob, a_videojob_body, nodes_of, some_no
 
 from videojob_api.status import AcceleratorStatus
 from videojob_operator.nodes import Nodes
-from videojob_operator.observe import parse_spec
 from videojob_operator.policies.placement import decide_placement, recall_placement
+from videojob_operator.specs import parse_spec
 
 GPU = "nvidia.com/gpu"
 TWO = some_nodes({GPU: 2})
@@ -109,7 +109,7 @@ def test_a_resource_with_a_very_long_name_fits_the_status() -> None:
 
 @pytest.mark.parametrize("mode", ["Auto", "Required", "Off"])
 def test_a_job_that_is_there_tells_what_was_decided(mode: str) -> None:
-    spec, _ = parse_spec(a_videojob_body(accelerator={"mode": mode}))
+    spec = parse_spec(a_videojob_body(accelerator={"mode": mode})).spec
     assert spec is not None
     decided = decide_placement(spec.accelerator, spec.steps, TWO, assume=False)
     situation = a_videojob().with_attempt(

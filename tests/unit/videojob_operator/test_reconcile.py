@@ -308,7 +308,7 @@ async def test_five_hundred_inputs_come_with_a_config_map_and_twice_is_once() ->
 async def test_a_manifest_that_is_not_understood_ends_and_makes_nothing() -> None:
     world, key = a_world_with_a_videojob()
     (body,) = fake(world).all("videojobs")
-    body["spec"]["steps"][0]["dub"] = {}
+    body["spec"]["steps"] = [{"name": "voice", "dub": {}}]
     world.cache.put_videojob(fake(world).put("videojobs", body))
     await reconcile(key, world)
     status = status_of(world)

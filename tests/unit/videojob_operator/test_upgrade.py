@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import KEY, a_result, an_ended_pod
+from builders import KEY, RUN_ID, UID, a_result, a_store, a_time, a_videojob_body, an_ended_pod
 from fake_cluster import StillWorld, a_world, fake, job_becomes, status_of
 
+from videojob_api import names
 from videojob_api.base import NAME_PATTERN, SUBDOMAIN_PATTERN
 from videojob_api.status import Phase
 from videojob_operator.reconcile import reconcile
+from videojob_operator.specs import parse_spec
 
 ROOT = Path(__file__).parents[3]
 OBJECTS = json.loads((ROOT / "tests" / "upgrade" / "first-objects.json").read_text())
@@ -56,6 +58,77 @@ async def test_what_is_under_way_goes_on_and_succeeds(state: str) -> None:
     assert status.input_counts is not None
     assert (status.input_counts.succeeded, status.input_counts.total) == (2, 2)
     assert {output.input for output in status.outputs} == {"in-0", "in-1"}
+
+
+NEW_DEFAULTS: list[dict[str, Any]] = [
+    {"dryRun": False},
+    {"output": {"cacheControl": "Default"}},
+    {"scheduling": {"spread": "None"}},
+]
+
+
+@pytest.mark.parametrize("defaults", NEW_DEFAULTS)
+async def test_newer_crds_end_nothing_that_is_under_way(defaults: dict[str, Any]) -> None:
+    """The API server fills their defaults into what it has stored, before their operator is up."""
+    world = left_behind("running")
+    (stored,) = fake(world).all("videojobs")
+    for name, value in defaults.items():
+        was = stored["spec"].get(name, {})
+        stored["spec"][name] = was | value if isinstance(value, dict) else value
+    world.cache.put_videojob(fake(world).put("videojobs", stored))
+    all_succeed(world)
+    await reconcile(KEY, world)
+    assert not [path for verb, path in fake(world).writes if verb == "POST" and "jobs" in path]
+    status = status_of(world)
+    assert status.phase is Phase.SUCCEEDED
+    (told,) = (c.message for c in status.conditions if c.type == "Accepted")
+    ((name, value),) = defaults.items()
+    unknown = f"spec.{name}.{next(iter(value))}" if isinstance(value, dict) else f"spec.{name}"
+    assert told == f"This version of the operator does not know {unknown}; passed over."
+
+
+def a_stored_store(**s3: Any) -> dict[str, Any]:
+    spec = a_store().wire()
+    meta = {"name": "media", "namespace": KEY.namespace}
+    return {"metadata": meta, "spec": spec | {"s3": spec["s3"] | s3}}
+
+
+async def test_what_asks_for_more_than_is_known_waits_for_the_upgrade() -> None:
+    world = a_world()
+    fake(world).put("videostores", a_stored_store())
+    body = a_videojob_body(dryRun=True)
+    world.cache.put_videojob(fake(world).put("videojobs", body))
+    await reconcile(KEY, world)
+    status = status_of(world)
+    assert (status.phase, fake(world).all("jobs")) == (Phase.PENDING, [])
+    assert {c.type: (c.status, c.reason) for c in status.conditions}["Accepted"] == (
+        "False",
+        "UnknownFields",
+    )
+    assert "spec.dryRun" in (status.message or "")
+    del body["spec"]["dryRun"]  # as an operator sees it that knows it
+    world.cache.put_videojob(fake(world).put("videojobs", body | {"status": status.wire()}))
+    await reconcile(KEY, world)
+    assert len(fake(world).all("jobs")) == 1
+
+
+async def test_newer_crds_let_outputs_be_deleted_with_their_videojob() -> None:
+    world = a_world()
+    fake(world).put("namespaces", {"metadata": {"name": KEY.namespace, "namespace": ""}})
+    fake(world).put("videostores", a_stored_store(checksums="Always"))
+    body = a_videojob_body(output={"prefix": "results/", "deletionPolicy": "Delete", "new": "1"})
+    body["metadata"] |= {"finalizers": [names.FINALIZER], "deletionTimestamp": a_time(5)}
+    body["status"] = {"phase": "Succeeded", "attempt": 1, "runID": RUN_ID, "finishedAt": a_time(9)}
+    world.cache.put_videojob(fake(world).put("videojobs", body))
+    await reconcile(KEY, world)
+    (job,) = fake(world).all("jobs")
+    assert job["metadata"]["name"] == names.clean_up_name(KEY.name, UID)
+
+
+def test_what_is_needed_is_not_passed_over() -> None:
+    spec = OBJECTS["running"]["videojob"]["spec"]
+    found = parse_spec({"spec": spec | {"steps": [{"name": "voice", "dub": {}}]}})
+    assert found == (None, "spec.steps.0.dub: Extra inputs are not permitted", ())
 
 
 async def test_what_is_finished_stays_as_it_is() -> None:
