@@ -10,7 +10,7 @@ from typing import Any
 
 from videojob_api import names
 
-from .facts import has_ended, is_owned_by
+from .facts import as_over, has_ended, is_owned_by
 from .observed import Key
 from .packed import Known, keep, version_of
 
@@ -198,12 +198,15 @@ class Cache:
         return self._put(self._pods, body)
 
     def drop_pod(self, body: Body) -> Key | None:
-        """Forget a pod that is live no more; one that ended by itself stays for what it says."""
+        """Forget a pod that is live no more; one that ended by itself stays for what it says.
+
+        It is told of as it was when it was live; by now it is over, and may be gone.
+        """
         key = self.key_of(body)
         parent = self._videojobs.get(key) if key else None
         is_ours = parent is not None and parent.uid == body["metadata"]["labels"][names.LABEL_UID]
         keep = is_ours and has_ended(body)
-        return self.put_pod(body) if keep else self._drop(self._pods, body)
+        return self.put_pod(as_over(body)) if keep else self._drop(self._pods, body)
 
     def key_of(self, body: Body) -> Key | None:
         """The VideoJob that a child belongs to, if it is known."""

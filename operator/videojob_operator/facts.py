@@ -304,12 +304,25 @@ def _is_terminal(pod: Body) -> bool:
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
+def as_over(pod: Body) -> Body:
+    """The pod with the phase that it has reached since the worker in it has ended."""
+    if _is_terminal(pod):
+        return pod
+    done = any(
+        container.get("state", {}).get("terminated", {}).get("exitCode") == 0
+        for container in _workers(pod)
+    )
+    return pod | {"status": pod["status"] | {"phase": "Succeeded" if done else "Failed"}}
+
+
 def has_worker_ended(pod: Body) -> bool:
     """Whether the worker in it has said its last word."""
-    return any(
-        container["name"] == CONTAINER and "terminated" in container.get("state", {})
-        for container in pod.get("status", {}).get("containerStatuses", [])
-    )
+    return any("terminated" in container.get("state", {}) for container in _workers(pod))
+
+
+def _workers(pod: Body) -> list[Body]:
+    told = pod.get("status", {}).get("containerStatuses", [])
+    return [container for container in told if container["name"] == CONTAINER]
 
 
 def parse_job_index(pod: Body) -> int:

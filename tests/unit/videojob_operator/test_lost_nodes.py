@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from builders import AT_WORK, KEY, NOW, a_pod_body, a_result, a_time, a_videojob, seconds
+from builders import AT_WORK, KEY, NOW, UID, a_pod_body, a_result, a_time, a_videojob, seconds
 from fake_cluster import (
     StillWorld,
     a_world_with_a_videojob,
@@ -15,6 +15,7 @@ from fake_cluster import (
     job_becomes,
     settled,
     status_of,
+    tell,
     the_job,
 )
 
@@ -22,6 +23,7 @@ from videojob_api.status import Indexes, Phase
 from videojob_operator.attempt import HangingPod
 from videojob_operator.decide import decide
 from videojob_operator.errors import ClusterError
+from videojob_operator.handlers import live_pod_seen
 from videojob_operator.observed import ReleasePod
 from videojob_operator.reconcile import reconcile
 
@@ -119,6 +121,23 @@ async def test_a_pod_that_was_told_to_stop_and_has_ended_hangs_no_more() -> None
     world.cache.put_pod(fake(world).put("pods", pod))
     await reconcile(key, world)
     assert "No pod has been made for a worker yet" in (status_of(world).message or "")
+    await settled(world)
+
+
+@pytest.mark.parametrize(("exit_code", "phase"), [(143, "Failed"), (0, "Succeeded")])
+async def test_a_pod_that_has_left_the_watch_hangs_no_more(exit_code: int, phase: str) -> None:
+    """It is told of as it was when it was live."""
+    world = await a_hanging_worker()
+    (pod,) = fake(world).all("pods")
+    ended = {"terminated": {"exitCode": exit_code}}
+    pod["status"]["containerStatuses"] = [{"name": "worker", "state": ended}]
+    gone = fake(world).put("pods", pod)
+    fake(world).drop("pods", "pod-0")
+    await tell(live_pod_seen, gone, world, "DELETED")
+    await reconcile(KEY, world)
+    assert releases(world) == []
+    (kept,) = world.cache.pods_of(UID)
+    assert kept["status"]["phase"] == phase
     await settled(world)
 
 
