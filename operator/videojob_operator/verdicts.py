@@ -206,6 +206,8 @@ def judge_failure(index: int, attempt: Attempt, observed: Observed) -> Verdict:
     if code in (ExitCode.OOM_KILLED, None):
         again = Again.KILLED if attempt.kills < MAX_KILLS else None
         message = f"its worker was killed from outside {attempt.kills + 1} times"
+        if code is None and ending.message:
+            message += f", at last with {ending.reason}: {ending.message}"
         return Verdict(index, failed, FailReason.WORKER_CRASHED, message, True, again=again)
     tries = (observed.spec.retry.limit if observed.spec else 0) + 1
     message = said or ending.last_words

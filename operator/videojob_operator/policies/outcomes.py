@@ -10,7 +10,7 @@ from ..attempt import Attempt
 from ..clock import format_time
 from ..observed import Decision, DeleteJob, EmitEvent, Observed
 from ..standing import describe
-from ..verdicts import Again, Verdict, Verdicts, judge
+from ..verdicts import Again, Verdicts, judge
 from .deadlines import deadline
 
 _FIRST_WAIT_SECONDS = 5
@@ -30,22 +30,19 @@ def decide_outcome(observed: Observed, now: datetime) -> Decision | None:
     return _end(observed, now, verdicts)
 
 
-def next_attempt_at(attempt: Attempt, again: tuple[Verdict, ...]) -> datetime:
-    """Most are made good at once; a store that refuses is asked again ever more slowly."""
-    ended = attempt.ended_at or attempt.created_at
-    if not any(verdict.again is Again.STORE_REFUSED for verdict in again):
-        return ended
+def asked_again_at(attempt: Attempt) -> datetime:
+    """A store that refuses is asked ever more slowly."""
     wait = min(_FIRST_WAIT_SECONDS * 2**attempt.waits, _LONGEST_WAIT_SECONDS)
-    return ended + timedelta(seconds=wait)
+    return (attempt.ended_at or attempt.created_at) + timedelta(seconds=wait)
 
 
 def _wait(
     observed: Observed, now: datetime, attempt: Attempt | None, verdicts: Verdicts
 ) -> Decision | None:
-    if attempt is None or now >= (due := next_attempt_at(attempt, verdicts.again)):
+    """All else is made good at once."""
+    first = next((v for v in verdicts.again if v.again is Again.STORE_REFUSED), None)
+    if first is None or attempt is None or now >= (due := asked_again_at(attempt)):
         return None
-    refused = (v for v in verdicts.again if v.again is Again.STORE_REFUSED)
-    first = next(refused, verdicts.again[0])
     until = deadline(observed)
     story = (first.message or first.reason).rstrip(".")
     message = f"{story}. Asked again at {format_time(due)}."

@@ -226,10 +226,16 @@ def test_the_wait_for_a_store_ends_with_the_deadline() -> None:
 
 def test_an_api_server_whose_clock_is_ahead_only_delays() -> None:
     situation = a_videojob().running().with_newest(ended_at=NOW + seconds(3))
-    situation = situation.with_index(0, exit_code=137)
-    decision, status = decided(situation)
-    assert decision.requeue_seconds == 3
-    assert "killed from outside" in (status.message or "")
+    decision, status = decided(situation.with_index(0, exit_code=44))
+    assert decision.requeue_seconds == 5 + 3
+    assert "bucket 'films'" in (status.message or "")
+
+
+@pytest.mark.parametrize("exit_code", [45, 137])
+def test_what_is_made_good_at_once_waits_for_no_clock(exit_code: int) -> None:
+    situation = a_videojob().running().with_newest(ended_at=NOW + seconds(300))
+    situation = situation.with_index(0, exit_code=exit_code).with_store()
+    assert decide(situation, NOW).policy == "decide_admit"
 
 
 def test_a_kill_beside_a_refusal_waits_with_it_and_the_store_is_named() -> None:

@@ -178,6 +178,13 @@ def test_kills_are_made_good_five_times_and_then_it_is_final(kills: int) -> None
     assert verdict.message == f"its worker was killed from outside {kills + 1} times"
 
 
+def test_a_pod_that_its_node_turned_away_is_told_of_in_the_nodes_words() -> None:
+    situation = a_videojob().running().with_newest(kills=5)
+    why = {"reason": "UnexpectedAdmissionError", "message": "no healthy devices present"}
+    message = the_verdict(situation.with_index(0, exit_code=None, **why)).message
+    assert message.endswith(", at last with UnexpectedAdmissionError: no healthy devices present")
+
+
 def test_a_refusing_store_is_asked_again_for_ever() -> None:
     situation = a_videojob().running().with_newest(waits=1000).with_index(0, exit_code=44)
     assert the_verdict(situation).again is Again.STORE_REFUSED
