@@ -139,7 +139,8 @@ async def _look_around(observed: Observed, world: World) -> Observed:
             if (hanging := parse_hanging_pod(pod)) is not None
         ),
         idle_since=_idle_since(uid, newest, world),
-        quiet_since=_quiet_since(uid, newest, world),
+        quiet_since=_since(uid, newest is not None and not newest.ready, world.quiet, world),
+        at_work_since=_since(uid, newest is not None and newest.ready > 0, world.at_work, world),
     )
     if results and spec is not None:
         observed = replace(observed, results=_without_claims(observed, spec, world))
@@ -272,11 +273,11 @@ def _pauses(
     return parse_pauses(world.cache.pods_of_job(uid, newest.uid), newest, spec.retry.limit)
 
 
-def _quiet_since(uid: str, newest: Attempt | None, world: World) -> datetime | None:
-    """Since when no worker of it has been seen at work; it need not be the first time."""
-    if newest is not None and not newest.ready:
-        return world.quiet.setdefault(uid, world.now())
-    world.quiet.pop(uid, None)
+def _since(uid: str, is_so: bool, times: dict[str, datetime], world: World) -> datetime | None:
+    """Since when it has been seen so; it need not be the first time."""
+    if is_so:
+        return times.setdefault(uid, world.now())
+    times.pop(uid, None)
     return None
 
 

@@ -174,6 +174,8 @@ class Observed:
     """What Events say of the newest attempt, where nothing else tells why no worker is at work."""
     quiet_since: datetime | None = None
     """Since when no worker of the newest attempt has been seen at work."""
+    at_work_since: datetime | None = None
+    """Since when one has been."""
     store: VideoStoreSpec | StoreMissing | None = None
     """Looked up only when a Job is to be made."""
     nodes: Nodes | None = None

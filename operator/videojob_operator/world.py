@@ -93,6 +93,8 @@ class World:
 
     quiet: dict[str, datetime] = field(default_factory=dict)
     """VideoJob uid → since when no worker of its newest Job has been seen at work."""
+    at_work: dict[str, datetime] = field(default_factory=dict)
+    """VideoJob uid → since when one has been."""
     silences: dict[str, tuple[datetime, Silence]] = field(default_factory=dict)
     """VideoJob uid → when Events were last asked, and what they told."""
     removing: dict[str, datetime] = field(default_factory=dict)
@@ -127,6 +129,7 @@ class World:
         self.statuses.forget(uid)
         self.idle.pop(uid, None)
         self.quiet.pop(uid, None)
+        self.at_work.pop(uid, None)
         self.silences.pop(uid, None)
 
     def forget_videojob(self, body: dict[str, Any]) -> None:

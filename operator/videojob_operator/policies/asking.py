@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from videojob_api.reasons import FailReason
 from videojob_api.status import Phase, Stage
 
-from ..attempt import Attempt
 from ..observed import Decision, Observed
 from ..standing import describe
 from ..verdicts import judge
@@ -30,7 +29,9 @@ def decide_asking(observed: Observed, now: datetime) -> Decision | None:
     answered = any(report.stage is not Stage.FETCHING for report in observed.progress.values())
     if answered or attempt.completed or has_news(attempt, observed, now):
         return None
-    if attempt.ready and now >= _let_in(attempt):
+    begun = observed.at_work_since
+    let_in = begun + timedelta(seconds=_PATIENCE_SECONDS) if begun else None
+    if let_in and now >= let_in:
         return None
     return Decision(
         status=describe(
@@ -42,10 +43,6 @@ def decide_asking(observed: Observed, now: datetime) -> Decision | None:
             verdicts=judge(observed),
             stalled=True,
         ),
-        requeue_seconds=look_again_seconds(attempt, observed, now, _let_in(attempt)),
+        requeue_seconds=look_again_seconds(attempt, observed, now, *filter(None, (let_in,))),
         is_settled=True,
     )
-
-
-def _let_in(attempt: Attempt) -> datetime:
-    return attempt.created_at + timedelta(seconds=_PATIENCE_SECONDS)

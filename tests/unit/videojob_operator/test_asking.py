@@ -31,6 +31,11 @@ def asking_again(ago: float = 5) -> Situation:
     return refused().written(decision).with_attempt(waits=1, created_at=NOW - seconds(ago))
 
 
+def at_work(situation: Situation, ago: float = 0) -> Situation:
+    """Its worker has been ready for so many seconds."""
+    return replace(situation.with_newest(active=1, ready=1), at_work_since=NOW - seconds(ago))
+
+
 def test_the_reason_stands_when_the_next_attempt_is_made() -> None:
     before, after = refused().status, asking_again().status
     assert (after.phase, after.attempt) == (Phase.PENDING, 2)
@@ -44,8 +49,8 @@ def test_the_reason_stands_when_the_next_attempt_is_made() -> None:
     [
         asking_again(),
         asking_again().with_waiting("ContainerCreating"),
-        asking_again().with_newest(active=1, ready=1),
-        asking_again().with_newest(ready=1).with_progress({0: a_report(0, stage=Stage.FETCHING)}),
+        at_work(asking_again(ago=60)),
+        at_work(asking_again()).with_progress({0: a_report(0, stage=Stage.FETCHING)}),
         asking_again(ago=60).with_newest(active=1),
     ],
     ids=["made", "starting", "at work", "fetching", "slow to start"],
@@ -61,8 +66,8 @@ def test_nothing_new_is_said_until_the_store_answers(situation: Situation) -> No
 @pytest.mark.parametrize(
     "situation",
     [
-        asking_again().with_newest(ready=1).with_progress({0: a_report(3, stage=Stage.PROBING)}),
-        asking_again(ago=20).with_newest(ready=1, active=1),
+        at_work(asking_again()).with_progress({0: a_report(3, stage=Stage.PROBING)}),
+        at_work(asking_again(ago=60), ago=20),
     ],
     ids=["something was fetched", "at work for long"],
 )
@@ -132,11 +137,11 @@ def test_a_kill_after_an_old_refusal_is_not_told_as_a_refusal() -> None:
 
 
 def test_patience_ends_after_twenty_seconds_of_work() -> None:
-    at_work = asking_again(ago=19).with_newest(active=1, ready=1)
-    decision = decide_asking(at_work, NOW)
+    begun = at_work(asking_again(ago=60), ago=19)
+    decision = decide_asking(begun, NOW)
     assert decision is not None
     assert decision.requeue_seconds == 1
-    assert decide_asking(at_work, NOW + seconds(1)) is None
+    assert decide_asking(begun, NOW + seconds(1)) is None
 
 
 def test_a_worker_that_is_slow_to_start_is_waited_for_until_the_deadline() -> None:
