@@ -149,6 +149,20 @@ def test_when_all_gpus_are_taken_the_cpu_is_used_after_a_while_and_said_so(
     assert (status["phase"], status["accelerator"]["used"]) == ("Pending", "nvidia.com/gpu")
 
 
+def test_auto_works_on_the_cpu_where_the_namespace_may_have_no_gpu(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "no-gpu"}}
+    kube.apply({**quota, "spec": {"hard": {"requests.nvidia.com/gpu": "0"}}})
+    auto = {"mode": "Auto", "fallbackAfterSeconds": 5}
+    kube.apply(a_videojob("poor", clip, steps=TRANSCODE, accelerator=auto))
+    status = kube.wait("poor", lambda s: "No pod has been made" in s.get("message", ""), seconds=60)
+    assert "exceeded quota: no-gpu" in status["message"]
+    status = kube.wait_end("poor", seconds=120)
+    assert (status["phase"], status["attempt"]) == ("Succeeded", 2), status
+    assert status["accelerator"]["reason"] == "FallbackAfterWait"
+
+
 def test_a_claim_is_explained_whether_its_template_or_its_device_is_missing(
     kube: Kubectl, media: Minio, clip: str, prefix: str
 ) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from videojob_api.videojob import AcceleratorMode
 
-from ..attempt import Attempt, WaitingPod
+from ..attempt import Attempt, Silence, WaitingPod
 from ..facts import CLAIM_MISSING, UNSCHEDULABLE
 from ..observed import Decision, DeleteJob, EmitEvent, Observed
 from ..standing import describe
@@ -31,6 +31,8 @@ def fallback_at(observed: Observed) -> datetime | None:
     if attempt is None or spec is None or spec.accelerator.mode is not AcceleratorMode.AUTO:
         return None
     waits = [pod.since for pod in observed.waiting if _lacks_gpu(pod, attempt)]
+    if _is_over_quota(observed.silence, attempt):
+        waits.append(attempt.created_at)
     placed = any(pod.reason not in _NO_PLACE for pod in observed.waiting)
     if attempt.is_over or attempt.ready or placed or not waits:
         return None
@@ -71,6 +73,14 @@ def decide_fallback(observed: Observed, now: datetime) -> Decision | None:
         ),
         requeue_seconds=0,
     )
+
+
+def _is_over_quota(silence: Silence | None, attempt: Attempt) -> bool:
+    """Whether no pod is made since the namespace may have no such GPU; only what is exceeded is told."""
+    if silence is None or silence.warned is None or silence.is_pod or attempt.accelerator is None:
+        return False
+    told = silence.warned.message
+    return "exceeded quota" in told and f"requests.{attempt.accelerator}=" in told
 
 
 def _lacks_gpu(pod: WaitingPod, attempt: Attempt) -> bool:

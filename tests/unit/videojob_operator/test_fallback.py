@@ -22,6 +22,7 @@ from fake_cluster import a_world_with_a_videojob, fake, status_of, the_job
 
 from videojob_api import names
 from videojob_api.status import Phase
+from videojob_operator.attempt import Silence, Warned
 from videojob_operator.decide import decide
 from videojob_operator.facts import CLAIM_MISSING, parse_waiting_pod
 from videojob_operator.observed import CreateJob, DeleteJob, EmitEvent
@@ -101,6 +102,15 @@ def quiet(ago: float) -> Situation:
     return replace(situation, quiet_since=NOW - seconds(ago))
 
 
+def without_quota(ago: float, lacks: str = "requests.nvidia.com/gpu=1", **spec: Any) -> Situation:
+    """No pod is made: the namespace may not have that."""
+    why = f"is forbidden: exceeded quota: ours, requested: {lacks}, used: …, limited: …"
+    made = replace(waiting(ago, **spec), waiting=()).with_newest(created_at=NOW - seconds(ago))
+    job = made.attempts[-1].name
+    told = Silence(job, is_pod=False, is_asked=True, warned=Warned("FailedCreate", why))
+    return replace(made, silence=told)
+
+
 @pytest.mark.parametrize(
     ("situation", "falls"),
     [
@@ -116,6 +126,11 @@ def quiet(ago: float) -> Situation:
         (waiting().with_waiting("ContainerCreating", ago=200), False),
         (waiting().with_newest(accelerator=None), False),
         (replace(waiting(), waiting=()), False),
+        (without_quota(300), True),
+        (without_quota(299), False),
+        (without_quota(300, "requests.nvidia.com/gpu.shared=1"), False),
+        (without_quota(300, "requests.memory=2Gi"), False),
+        (without_quota(300, accelerator={"mode": "Required"}), False),
         (replace(waiting(), waiting=()).with_waiting("ErrImagePull", "no", ago=300), False),
         (
             replace(waiting(), waiting=()).with_waiting(
@@ -152,6 +167,11 @@ def quiet(ago: float) -> Situation:
         "the first one mounts its volumes",
         "never asked",
         "no pod yet",
+        "no quota",
+        "no quota for a moment",
+        "no quota for another GPU",
+        "no quota for memory",
+        "no quota and required",
         "no image",
         "no memory",
         "no memory for a claim",
@@ -189,6 +209,8 @@ async def test_the_time_without_a_worker_counts_from_the_last_one_at_work() -> N
         world.moment = NOW + timedelta(minutes=minutes)
         world.cache.put_job({**job, "status": {"active": 1, "ready": ready}})
         await reconcile(key, world)
+        at_work = [world.moment] if ready else []
+        assert list(world.at_work.values()) == at_work
     assert list(world.quiet.values()) == [NOW + timedelta(minutes=3)]
     world.forget(UID)
     assert world.quiet == {}
