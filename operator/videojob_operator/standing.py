@@ -35,7 +35,7 @@ from .pods import pods_at_once
 from .policies.placement import CPU, recall_placement
 from .policies.retries import raised_memory
 from .totals import count_outputs, gather_warnings, highest_usage, list_outputs
-from .verdicts import Verdict, Verdicts
+from .verdicts import Verdicts
 
 _ORDER = {
     InputState.RUNNING: 0,
@@ -148,7 +148,7 @@ def _inputs(observed: Observed, verdicts: Verdicts, phase: Phase) -> list[InputS
         return observed.status.inputs
     carried = {status.name: status for status in observed.status.inputs}
     return [
-        _input(observed, index, carried.get(input_.name), verdicts.get(index), phase)
+        _input(observed, index, carried.get(input_.name), verdicts, phase)
         for index, input_ in enumerate(observed.spec.inputs)
     ]
 
@@ -157,14 +157,15 @@ def _input(
     observed: Observed,
     index: int,
     before: InputStatus | None,
-    verdict: Verdict | None,
+    verdicts: Verdicts,
     phase: Phase,
 ) -> InputStatus:
     spec = observed.spec
     if spec is None:
         raise ValueError("an input of a manifest that was not understood")
     name = spec.inputs[index].name
-    if verdict is not None:
+    verdict = verdicts.by_index.get(index)
+    if verdict is not None and not verdict.again:
         result = observed.results.get(index)
         if result is None and before is not None and before.state is verdict.state:
             return before
@@ -184,18 +185,20 @@ def _input(
         )
     if phase is Phase.CANCELLED:
         return InputStatus(name=name, state=InputState.CANCELLED)
-    if pause := observed.pauses.get(index):
+    attempt = observed.attempt
+    # Its next attempt is made when the inputs beside it have ended.
+    waits = verdict if attempt is not None and not attempt.is_over else None
+    if why := observed.pauses.get(index) or waits:
         return InputStatus(
             name=name,
             attempts=_attempts_of(observed, index),
-            reason=pause.reason,
-            message=pause.message[:MAX_MESSAGE] or None,
+            reason=why.reason,
+            message=why.message[:MAX_MESSAGE] or None,
         )
     if phase not in (Phase.RUNNING, Phase.CANCELLING):
         return InputStatus(name=name)
     report = observed.progress.get(index)
     if report is None:
-        attempt = observed.attempt
         # With as many workers as inputs left, each has its own though not all have reported yet.
         at_work = attempt is not None and attempt.ready >= len(attempt.open)
         if not at_work or attempt is None or index not in attempt.open:
