@@ -75,6 +75,22 @@ def test_only_the_latest_is_sent_and_not_too_often(endpoint):
     assert percents == sorted(percents)
 
 
+def test_what_was_said_last_is_said_again_while_there_is_no_news(endpoint, monkeypatch):
+    monkeypatch.setattr(reporting, "HEARTBEAT_SECONDS", 0.2)
+    server, target = endpoint
+    report = open_reporter(target)
+    time.sleep(0.5)
+    assert server.reports == [], "nothing before the first"
+    report.begin(Stage.PUBLISHING)
+    begun = time.monotonic()
+    wait_for(server, 3)
+    assert time.monotonic() - begun > 0.5, "no oftener than that"
+    assert server.reports[1:3] == server.reports[:1] * 2
+    report.progress(0.5)
+    report.finish(RESULT)
+    assert "result" in server.reports[-1]
+
+
 def not_taken(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Why, for each time that it is said of a report."""
     return [one.facts["why"] for one in caplog.records if one.message == "report not taken"]

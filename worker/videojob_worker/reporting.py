@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from http.client import HTTPSConnection
 
 INTERVAL_SECONDS = 1.0
+HEARTBEAT_SECONDS = 60.0
+"""After so long without news the last report is sent again: a large upload is no silence."""
 FINAL_SECONDS = 2.0
 """How long the result is tried for; it is in the termination message anyway."""
 _TIMEOUT_SECONDS = 1.5
@@ -81,6 +83,7 @@ class HttpReporter(Reporter):
         self._envelope: dict[str, Any] = {"run_id": run_id, "attempt": attempt, "index": index}
         self._news = threading.Condition()
         self._latest: ProgressReport | None = None
+        self._is_new = False
         self._result: Result | None = None
         self._post = _Post(target)
         self._thread = threading.Thread(target=self._work, name="reports", daemon=True)
@@ -95,7 +98,7 @@ class HttpReporter(Reporter):
 
     def _show(self, report: ProgressReport) -> None:
         with self._news:
-            self._latest = report
+            self._latest, self._is_new = report, True
             self._news.notify()
 
     def _work(self) -> None:
@@ -103,9 +106,12 @@ class HttpReporter(Reporter):
         while True:
             with self._news:
                 self._news.wait_for(lambda: self._result is not None, timeout=pause)
-                self._news.wait_for(lambda: self._latest or self._result)
+                quiet = (
+                    HEARTBEAT_SECONDS if self._latest else None
+                )  # nothing is said before the first
+                self._news.wait_for(lambda: self._is_new or self._result, timeout=quiet)
                 report, result = self._latest, self._result
-                self._latest = None
+                self._is_new = False
             if result is not None:
                 self._send_result(result)
                 self._post.close()

@@ -5,7 +5,7 @@ The workers' meter, the report book, the loop and the throttle are the real ones
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from builders import KEY, NOW, UID, a_result, a_time, an_ended_pod, seconds
@@ -148,3 +148,27 @@ async def test_a_long_rest_is_not_taken_for_work(rest: str) -> None:
     progress = status_of(world).progress
     assert progress is not None
     assert progress.eta_seconds == pytest.approx(300 + 4 * 600, rel=0.1)
+
+
+async def test_what_is_said_again_is_heard_and_costs_no_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A large upload: the worker's last report comes once more each minute."""
+    world, _ = a_world_with_a_videojob()
+    world.settings = replace(world.settings, reports_url="https://videojob:8443")
+    await reconcile(KEY, world)
+    run_id = the_job(world)["metadata"]["labels"]["videojob.dev/run"]
+    worker, clock = Worker(0, 600, spent=590), 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: clock)
+    told(world, set(), [worker])
+    last = worker.work(590, run_id)
+    for minute in range(10):
+        world.moment, clock = NOW + seconds(60 * minute), 1000 + 60 * minute
+        world.book.record(UID, last)
+        await reconcile(KEY, world)
+        if not minute:
+            written, status = fake(world).status_writes, status_of(world)
+        assert world.book.heard_at(UID) == clock
+    assert status.progress is not None
+    assert status.progress.percent > 95
+    assert (fake(world).status_writes, status_of(world)) == (written, status)
