@@ -54,7 +54,9 @@ class Census(Collector):
         yield _gauge(
             "report_age_seconds", "The longest that workers of a running VideoJob are silent", quiet
         )
-        queue = self._world.queue
+        line, queue = self._world.line, self._world.queue
+        yield _gauge("pending", "VideoJobs waiting in the operator's own line", line.length)
+        yield _gauge("places", "Workers' pods that count towards maxRunning", line.pods)
         yield _gauge(
             "workqueue_unfinished_work_seconds",
             "Time of all work under way",

@@ -44,9 +44,6 @@ WORK_TIME = Histogram(
     f"{PREFIX}_workqueue_work_duration_seconds", "Time that work on a key took", buckets=_SECONDS
 )
 
-LINE_LENGTH = Gauge(f"{PREFIX}_pending", "VideoJobs waiting in the operator's own line")
-LINE_PODS = Gauge(f"{PREFIX}_places", "Workers' pods that count towards maxRunning")
-
 EVENTS_LEFT_OUT = Counter(
     f"{PREFIX}_events_left_out", "Normal Events not written because there were too many at once"
 )

@@ -71,8 +71,6 @@ def stand_in_line(observed: Observed, decision: Decision, world: World) -> None:
     jobs = () if observed.status.phase.is_terminal else (*observed.earlier, *observed.attempts)
     held = max(sum(a.pods for a in jobs), *made, 0)  # after the end, its Jobs only lag behind
     world.line.settle(observed.key, observed.uid, held, decision.ticket)
-    metrics.LINE_LENGTH.set(world.line.length)
-    metrics.LINE_PODS.set(world.line.pods)
 
 
 def stand_aside(key: Key, error: Exception, world: World) -> None:

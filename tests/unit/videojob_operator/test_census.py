@@ -6,12 +6,22 @@ from typing import Any
 
 import pytest
 from builders import UID, a_report, a_time, a_videojob_body
-from fake_cluster import StillWorld, a_world
+from fake_cluster import (
+    StillWorld,
+    a_world,
+    a_world_with_a_videojob,
+    limited,
+    put_videojob,
+    restarted,
+    take_up,
+)
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from videojob_api.report import Report
 from videojob_api.status import Phase
 from videojob_operator.census import Census
+from videojob_operator.handlers import videojob_seen
+from videojob_operator.reconcile import reconcile
 
 
 def put(world: StillWorld, name: str, age: float = 60, **status: Any) -> None:
@@ -105,6 +115,23 @@ def test_workers_that_are_not_at_work_are_not_silent(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("time.monotonic", lambda: 9000.0)
     world.book.expect_nothing(UID)
     assert read(world, "report_age_seconds") == 0
+
+
+async def test_the_line_is_told_as_it_is_whoever_was_looked_at_last() -> None:
+    world, first = a_world_with_a_videojob()
+    world = limited(world, 1)
+    second = put_videojob(world, "second")
+    for _ in range(3):
+        await reconcile(first, world)
+        await reconcile(second, world)
+    assert (read(world, "pending"), read(world, "places")) == (1, 1)
+    later = restarted(world)
+    await take_up(later)
+    assert (read(later, "pending"), read(later, "places")) == (1, 1), "before the first look"
+    for key in (first, second):
+        await videojob_seen({"type": "DELETED", "object": world.cache.videojob(key)}, memo=world)
+        await reconcile(key, world)
+    assert (read(world, "pending"), read(world, "places")) == (0, 0)
 
 
 def test_who_leads_is_told() -> None:
