@@ -32,7 +32,7 @@ class Known:
     phase: str
     is_stalled: bool
     waiting_since: str
-    """Since when it waits for a worker, as Kubernetes writes it; empty when it does not."""
+    """Since when it waits for a worker, as Kubernetes writes it; empty when not, or for a person."""
     is_at_rest: bool
     """Whether it has ended and asks for nothing."""
     _whole: Body | None
@@ -65,12 +65,14 @@ def keep(body: Body) -> Known:
     phase = status.get("phase", str(Phase.PENDING))
     is_over = phase in _OVER and "deletionTimestamp" not in meta
     conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
+    stalled = phase not in _OVER and conditions.get("Stalled", {}).get("status") == "True"
+    scheduled = conditions.get("Scheduled", {})
     return Known(
         uid=meta["uid"],
         version=version_of(body),
         phase=phase,
-        is_stalled=phase not in _OVER and conditions.get("Stalled", {}).get("status") == "True",
-        waiting_since=_waiting_since(phase, body, conditions.get("Scheduled", {})),
+        is_stalled=stalled,
+        waiting_since="" if stalled else _waiting_since(phase, body, scheduled),
         is_at_rest=is_at_rest(body),
         _whole=None if is_over else body,
         _packed=zlib.compress(orjson.dumps(body), _QUICKLY) if is_over else b"",

@@ -96,6 +96,16 @@ def test_a_later_attempt_that_no_node_takes_waits_too() -> None:
     assert read(world, "longest_waiting_seconds") == 30
 
 
+@pytest.mark.parametrize("phase", ["Pending", "Queued", "Running"])
+def test_what_only_a_person_can_mend_waits_for_no_worker(phase: str) -> None:
+    """It is told as stalled: more room would not help it."""
+    world = a_world()
+    unplaced = {"type": "Scheduled", "status": "False", "lastTransitionTime": a_time(5000)}
+    stalled = {"type": "Stalled", "status": "True"}
+    put(world, "no-store", age=9000, phase=phase, conditions=[stalled, unplaced])
+    assert (read(world, "stalled"), read(world, "longest_waiting_seconds")) == (1, 0)
+
+
 @pytest.mark.parametrize("phase", ["Pending", "Queued"])
 def test_one_that_has_worked_and_lost_its_place_waits_from_then_on(phase: str) -> None:
     world = a_world()
