@@ -106,9 +106,8 @@ class HttpReporter(Reporter):
         while True:
             with self._news:
                 self._news.wait_for(lambda: self._result is not None, timeout=pause)
-                quiet = (
-                    HEARTBEAT_SECONDS if self._latest else None
-                )  # nothing is said before the first
+                # Before the first report there is nothing to say again.
+                quiet = HEARTBEAT_SECONDS if self._latest else None
                 self._news.wait_for(lambda: self._is_new or self._result, timeout=quiet)
                 report, result = self._latest, self._result
                 self._is_new = False
