@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -26,10 +27,21 @@ from chart.helm import (
     run,
 )
 
-from videojob_operator.settings import Settings
+from videojob_api.schema import build_structural
+from videojob_operator.settings import PodDefaults, Settings
 
 CHART = REPOSITORY / "charts" / "videojob"
 VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
+BOUNDS = (
+    "enum",
+    "pattern",
+    "maximum",
+    "minimum",
+    "maxItems",
+    "minItems",
+    "maxLength",
+    "maxProperties",
+)
 
 each_values = pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 
@@ -170,6 +182,35 @@ def test_every_value_is_in_the_schema_and_in_the_readme() -> None:
     assert not missing, "not in the chart's README.md"
     rows = re.findall(r"^\| `([\w.]+)` \|", readme, re.MULTILINE)
     assert sorted(rows) == sorted(leaves(values))
+
+
+def test_what_it_takes_for_all_workers_is_what_the_operator_starts_with() -> None:
+    """But for plain names: an empty one is none here."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    ours = schema["properties"]["worker"]["properties"]["podDefaults"]["properties"]
+    models = build_structural(PodDefaults)["properties"]
+    assert set(ours) == set(models)
+    compared = [name for name, model in models.items() if model["type"] != "string"]
+    assert {"affinity", "labels", "nodeSelector", "tolerations"} <= set(compared)
+    for name in compared:
+        taken = dict(bounds(ours[name], schema["definitions"], name))
+        assert taken == dict(bounds(models[name], {}, name))
+
+
+def bounds(
+    schema: Manifest, definitions: Manifest, path: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What a schema asks of each place in a value."""
+    schema = definitions.get(schema.get("$ref", "").rpartition("/")[2], schema)
+    asked = {name: schema[name] for name in BOUNDS if name in schema}
+    asked |= {name: sorted(schema[name]) for name in ("properties", "required") if name in schema}
+    if asked:
+        yield path, asked
+    for name, field in schema.get("properties", {}).items():
+        yield from bounds(field, definitions, f"{path}.{name}")
+    for name in ("items", "additionalProperties"):
+        if isinstance(each := schema.get(name), dict):
+            yield from bounds(each, definitions, f"{path}[]")
 
 
 def leaves(values: Manifest, prefix: str = "") -> Iterator[str]:
