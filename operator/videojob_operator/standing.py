@@ -32,7 +32,7 @@ from .clock import format_time, parse_time
 from .eta import estimate_seconds
 from .observed import Observed
 from .pods import pods_at_once
-from .policies.placement import CPU, recall_placement
+from .policies.placement import CPU, PlacementReason, recall_placement
 from .policies.retries import raised_memory
 from .totals import count_outputs, gather_warnings, highest_usage, list_outputs
 from .verdicts import Verdicts
@@ -45,6 +45,7 @@ _ORDER = {
     InputState.PENDING: 4,
     InputState.CANCELLED: 5,
 }
+_OF_PLACEMENTS = frozenset(PlacementReason)
 
 
 def describe(
@@ -124,7 +125,7 @@ def describe(
         outputs_truncated=count > len(outputs[:MAX_STATUS_OUTPUTS]) or None,
         output_count=count,
         output_bytes=size,
-        accelerator=_used(observed, accelerator or _placed(observed)),
+        accelerator=_used(observed, verdicts, accelerator or _placed(observed)),
         usage=highest_usage(before.usage, observed.usage),
         raised_memory=raised_memory(observed, verdicts),
         template=before.template,
@@ -299,17 +300,20 @@ def _placed(observed: Observed) -> AcceleratorStatus | None:
     return recall_placement(observed.spec.accelerator, newest).to_status()
 
 
-def _used(observed: Observed, accelerator: AcceleratorStatus | None) -> AcceleratorStatus | None:
+def _used(
+    observed: Observed, verdicts: Verdicts, accelerator: AcceleratorStatus | None
+) -> AcceleratorStatus | None:
     """What the workers found: a GPU that was given and could not be used is said, never hidden.
 
-    Where none is given any more, the reason of that stands: the next placement goes by it.
+    Where none is given any more, the reason of that stands: the next placement goes by it, so reasons of
+    placements are no worker's to give.
     """
     if accelerator is None or accelerator.used == CPU:
         return accelerator
-    for result in observed.results.values():
-        if result.accelerator_reason:
-            used, reason = result.accelerator_used or CPU, result.accelerator_reason[:128]
-            return accelerator.model_copy(update={"used": used, "reason": reason})
+    for index, result in observed.results.items():
+        reason = (result.accelerator_reason or "")[:128]
+        if reason and reason not in _OF_PLACEMENTS and index in verdicts.by_index:
+            return accelerator.model_copy(update={"used": CPU, "reason": reason})
     return accelerator
 
 

@@ -74,6 +74,17 @@ def test_what_an_earlier_worker_found_does_not_hide_that_the_time_was_up() -> No
     assert decide(said, NOW).actions == (DeleteJob(newest.name, newest.uid, stays_for_pods=True),)
 
 
+def test_that_the_time_was_up_is_not_a_workers_to_say() -> None:
+    """It would keep all that comes off the GPU."""
+    given = {"requested": "Auto nvidia.com/gpu", "used": "nvidia.com/gpu", "reason": "Offered"}
+    begun = a_videojob(2).running().with_status(accelerator=given).with_succeeded(0)
+    claimed = replace(begun, results={0: a_result(0, acceleratorReason="FallbackAfterWait")})
+    status = decide(claimed, NOW).status
+    assert status is not None
+    assert status.accelerator is not None
+    assert status.accelerator.wire() == given
+
+
 @pytest.mark.parametrize("since", ["still waits", "has begun"])
 def test_once_it_is_said_the_job_is_ended_after_its_pods(since: str) -> None:
     """Whoever got the GPU in that very moment publishes to the keys that the next one writes to."""

@@ -174,7 +174,7 @@ async def test_what_a_late_pod_and_a_late_report_leave_is_forgotten() -> None:
         assert world.cache.pods_of(UID) == ()
 
 
-# ---- outputs that a worker claims, in a report or in its last message
+# ---- what a worker claims, in a report or in its last message
 
 
 def claims() -> float:
@@ -217,3 +217,25 @@ async def test_a_worker_of_the_run_before_is_not_accused_after_an_edit() -> None
     assert observed is not None
     assert observed.results[2].outputs == []
     assert claims() == before
+
+
+async def test_ever_new_words_of_a_gpu_that_could_not_be_used_cost_no_writes() -> None:
+    given = {"requested": "Auto nvidia.com/gpu", "used": "nvidia.com/gpu", "reason": "Offered"}
+    status = {"runID": RUN_ID, "phase": "Running", "attempt": 1, "accelerator": given}
+    world = a_world()
+    videojob = {**a_videojob_body(6), "status": status}
+    world.cache.put_videojob(fake(world).put("videojobs", videojob))
+    world.cache.put_job(fake(world).put("jobs", a_job_body(indexes=(2, 4), active=2, ready=2)))
+    await reconcile(KEY, world)
+    written = fake(world).status_writes
+    for number in range(5):
+        words = {"acceleratorUsed": f"card {number}", "acceleratorReason": f"reason {number}"}
+        report = {"runID": RUN_ID, "attempt": 1, "index": 2, "result": a_result(2, **words).wire()}
+        world.book.record(UID, Report.model_validate(report))
+        await reconcile(KEY, world)
+    assert fake(world).status_writes == written
+    job_becomes(world, active=1, ready=1, completedIndexes="0")
+    await reconcile(KEY, world)
+    accelerator = status_of(world).accelerator
+    assert accelerator is not None
+    assert accelerator.wire() == {**given, "used": "CPU", "reason": "reason 4"}
