@@ -93,10 +93,10 @@ async def run(settings: Settings) -> None:
             if stop.is_set():
                 return
         world.leading.set()
-        await _run_parts(world, stop)
+        await _run_parts(world, stop, pair)
 
 
-async def _run_parts(world: World, stop: asyncio.Event) -> None:
+async def _run_parts(world: World, stop: asyncio.Event, pair: Pair | None) -> None:
     """kopf, the queue's workers and the periodic tasks; the first to end ends all."""
     settings = world.settings
     work = functools.partial(reconcile, world=world)
@@ -124,8 +124,9 @@ async def _run_parts(world: World, stop: asyncio.Event) -> None:
         asyncio.create_task(world.queue.run(work, settings.concurrency), name="queue"),
         asyncio.create_task(resync_forever(world), name="resync"),
     ]
-    if settings.reports_url:
-        parts.append(asyncio.create_task(_watch_certificate(world, stop), name="certificate"))
+    if pair is not None:
+        watch = _watch_certificate(world, stop, pair)
+        parts.append(asyncio.create_task(watch, name="certificate"))
     done, rest = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping", because=sorted(task.get_name() for task in done))
     for task in rest:
@@ -166,12 +167,14 @@ async def _certificate(cluster: Cluster, settings: Settings) -> Pair | None:
     return await ensure_certificate(cluster, settings.namespace, settings.reports_secret, host)
 
 
-async def _watch_certificate(world: World, stop: asyncio.Event) -> None:
-    """End the process when the certificate has been renewed: the next one starts with it."""
+async def _watch_certificate(world: World, stop: asyncio.Event, served: Pair) -> None:
+    """End the process when the certificate has been renewed, here or by another replica.
+
+    The next one starts with it.
+    """
     while True:
         await asyncio.sleep(_DAY_SECONDS)
-        pair = await patiently(stop, _certificate, world.cluster, world.settings)
-        if pair is not None and pair.ca_pem != world.settings.reports_ca_pem:
+        if await patiently(stop, _certificate, world.cluster, world.settings) != served:
             return
 
 

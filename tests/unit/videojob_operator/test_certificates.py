@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from cryptography import x509
 from fake_cluster import FakeCluster
 
 from videojob_operator.certificates import (
@@ -82,10 +83,11 @@ def test_a_client_that_trusts_another_ca_refuses() -> None:
         shake_hands(build_tls(a_pair()), a_strict_client(a_pair("localhost").ca_pem), HOST)
 
 
-def test_the_key_of_the_ca_is_kept_nowhere() -> None:
-    texts = [base64.b64decode(part).decode() for part in some_data(HOST).values()]
-    assert sum("PRIVATE KEY" in text for text in texts) == 1
-    assert "PRIVATE KEY" not in base64.b64decode(some_data(HOST)["ca.crt"]).decode()
+def test_the_key_of_the_ca_stays_in_the_secret() -> None:
+    texts = {name: base64.b64decode(part).decode() for name, part in some_data(HOST).items()}
+    assert {name for name, text in texts.items() if "PRIVATE KEY" in text} == {"ca.key", "tls.key"}
+    pair = a_pair()
+    assert texts["ca.key"] not in (pair.ca_pem, pair.certificate_pem, pair.key_pem)
 
 
 @pytest.mark.parametrize(
@@ -123,16 +125,61 @@ async def test_the_empty_secret_of_the_chart_is_filled_once() -> None:
     assert len(cluster.writes) == 1
     (secret,) = cluster.all("secrets")
     assert secret["type"] == "kubernetes.io/tls"
-    assert set(secret["data"]) == {"ca.crt", "tls.crt", "tls.key"}
+    assert set(secret["data"]) == {"ca.crt", "ca.key", "tls.crt", "tls.key"}
     build_tls(first)
 
 
-async def test_a_certificate_soon_out_of_date_is_renewed() -> None:
+async def test_workers_at_work_do_not_notice_that_the_certificate_was_renewed() -> None:
+    """Theirs is the CA of before; for a day one replica shows the old certificate, one the new."""
     cluster = FakeCluster()
     cluster.put("secrets", a_secret(some_data(HOST, 310)))
+    before = read_pair(a_secret(some_data(HOST, 310)), HOST, TODAY - timedelta(days=310))
+    assert before is not None
+    renewed = await ensure_certificate(cluster, "system", "videojob-reports", HOST)
+    assert renewed.certificate_pem != before.certificate_pem
+    assert renewed.key_pem != before.key_pem
+    worker = a_strict_client(before.ca_pem)
+    assert [shake_hands(build_tls(each), worker, HOST) for each in (before, renewed)]
+    assert await ensure_certificate(cluster, "system", "videojob-reports", HOST) == renewed
+
+
+WITHOUT_KEY = {name: part for name, part in some_data(HOST, 310).items() if name != "ca.key"}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        WITHOUT_KEY,
+        {**some_data(HOST, 310), "ca.key": some_data(HOST)["ca.key"]},
+        {**some_data(HOST, 310), "ca.key": base64.b64encode(b"not PEM").decode()},
+        some_data(HOST, 9 * 365),
+    ],
+    ids=["earlier version", "earlier version since", "no key", "a year left"],
+)
+async def test_a_ca_that_can_not_go_on_is_renewed_too(before: dict[str, str]) -> None:
+    cluster = FakeCluster()
+    cluster.put("secrets", a_secret(before))
     pair = await ensure_certificate(cluster, "system", "videojob-reports", HOST)
-    assert pair.ca_pem != base64.b64decode(some_data(HOST, 310)["ca.crt"]).decode()
+    assert pair.ca_pem != base64.b64decode(before["ca.crt"]).decode()
     assert shake_hands(build_tls(pair), a_strict_client(pair.ca_pem), HOST)
+
+
+def test_a_secret_of_an_earlier_version_is_good_until_its_renewal() -> None:
+    assert read_pair(a_secret(WITHOUT_KEY), HOST, TODAY - timedelta(days=10)) is not None
+
+
+def test_in_twenty_years_the_ca_changes_twice_and_no_leaf_outlives_it() -> None:
+    data, authorities = {}, set()
+    for days in range(0, 20 * 365, 305):
+        data = build_secret_data(HOST, TODAY + timedelta(days=days), data)
+        ca, leaf = (
+            x509.load_pem_x509_certificate(base64.b64decode(data[f"{name}.crt"]))
+            for name in ("ca", "tls")
+        )
+        leaf.verify_directly_issued_by(ca)
+        assert leaf.not_valid_after_utc < ca.not_valid_after_utc
+        authorities.add(data["ca.crt"])
+    assert len(authorities) == 3
 
 
 async def test_of_two_replicas_the_slower_takes_the_fasters_pair() -> None:

@@ -36,7 +36,7 @@ async def test_it_is_made_once_and_outlives_the_certificate() -> None:
     await ensure_certificate(cluster, *PLACE, HOST)
     assert await ensure_seed_key(cluster, *PLACE) == key
     (secret,) = cluster.all("secrets")
-    assert set(secret["data"]) == {"ca.crt", "tls.crt", "tls.key", "seed.key"}
+    assert set(secret["data"]) == {"ca.crt", "ca.key", "tls.crt", "tls.key", "seed.key"}
 
 
 async def test_two_clusters_have_two_keys() -> None:

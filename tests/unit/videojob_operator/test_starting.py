@@ -68,12 +68,12 @@ async def test_the_daily_look_at_the_certificate_waits_for_the_api_server_too(
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return Pair(answer, "", "")
+        return Pair("the same CA", answer, "")
 
     monkeypatch.setattr(module, "_certificate", look)
     began = now()
-    world = a_world(reports_ca_pem="the same")
-    await module._watch_certificate(world, asyncio.Event())
+    served = Pair("the same CA", "the same", "")
+    await module._watch_certificate(a_world(), asyncio.Event(), served)
     assert now() - began == pytest.approx(2 * 24 * 3600 + 1)
 
 
