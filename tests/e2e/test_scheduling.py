@@ -22,6 +22,7 @@ from on_cluster import (
     a_store,
     a_videojob,
     eventually,
+    is_stalled,
     metrics_of,
 )
 
@@ -156,11 +157,13 @@ def test_auto_works_on_the_cpu_where_the_namespace_may_have_no_gpu(
     kube.apply({**quota, "spec": {"hard": {"requests.nvidia.com/gpu": "0"}}})
     auto = {"mode": "Auto", "fallbackAfterSeconds": 5}
     kube.apply(a_videojob("poor", clip, steps=TRANSCODE, accelerator=auto))
-    status = kube.wait("poor", lambda s: "No pod has been made" in s.get("message", ""), seconds=60)
-    assert "exceeded quota: no-gpu" in status["message"]
+    firm = {"mode": "Required", "fallbackAfterSeconds": 5}
+    kube.apply(a_videojob("firm", clip, steps=TRANSCODE, accelerator=firm))
     status = kube.wait_end("poor", seconds=120)
     assert (status["phase"], status["attempt"]) == ("Succeeded", 2), status
     assert status["accelerator"]["reason"] == "FallbackAfterWait"
+    status = kube.wait("firm", is_stalled, seconds=60)
+    assert "exceeded quota: no-gpu, requested: requests.nvidia.com/gpu=1" in status["message"]
 
 
 def test_a_claim_is_explained_whether_its_template_or_its_device_is_missing(
