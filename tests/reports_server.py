@@ -33,6 +33,8 @@ class ReportsServer(http.server.ThreadingHTTPServer):
         """Answers to give first; 200 after that."""
         self.token = TOKEN
         self.connections = 0
+        self.hangs_up = False
+        """After each answer, without a word."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that doesn't trust us is none of our troubles."""
@@ -57,6 +59,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()
+        self.close_connection = self.close_connection or self.server.hangs_up
 
     def log_message(self, *_: object) -> None:
         """Silence."""

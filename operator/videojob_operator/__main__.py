@@ -32,7 +32,7 @@ from .handlers import REGISTRY, build_kopf_settings, watch_workloads
 from .leadership import hold_lease, lead
 from .logs import configure_logging
 from .reconcile import reconcile
-from .reports import Reports
+from .reports import GUESTS, Reports
 from .resync import resync_forever
 from .seeds import ensure_seed_key
 from .settings import Settings
@@ -87,7 +87,9 @@ async def run(settings: Settings) -> None:
         if pair is not None:
             reports = Reports(world).build_app()
             tls = build_tls(pair)
-            await stack.enter_async_context(serving(reports, settings.reports_port, tls))
+            await stack.enter_async_context(
+                serving(reports, settings.reports_port, tls, guests=GUESTS)
+            )
         if settings.leader_elect:
             await lead(world, stop)
             if stop.is_set():

@@ -48,8 +48,11 @@ EVENTS_LEFT_OUT = Counter(
     f"{PREFIX}_events_left_out", "Normal Events not written because there were too many at once"
 )
 REPORTS = Counter(f"{PREFIX}_reports", "Reports received, by result", ["result"])
-for _result in ("taken", "400", "401", "403", "413", "429", "503"):
+for _result in ("taken", "400", "401", "403", "408", "413", "429", "503"):
     REPORTS.labels(result=_result)
+CONNECTIONS_CUT = Counter(
+    f"{PREFIX}_connections_cut", "Connections that asked nothing in time, or had to make room"
+)
 CLAIMS_DROPPED = Counter(
     f"{PREFIX}_claims_dropped",
     "Outputs that workers named and that are not in their input's folder",

@@ -30,6 +30,9 @@ from .world import World
 
 log = structlog.get_logger()
 
+GUESTS = 5_000
+"""Workers that may keep their connections; others make one for each report. Each takes some 50 KiB."""
+_READ_SECONDS = 10.0
 _REMEMBERED_TOKENS = 10_000
 _PERCENT_SECONDS = 1.0
 _TOKEN_SECONDS = 300
@@ -145,7 +148,11 @@ class Reports:
         if not sender.allowance.take():
             raise RefusedError(429, "at most two reports a second")
         try:
-            report = Report.model_validate_json(await request.read())
+            async with asyncio.timeout(_READ_SECONDS):
+                text = await request.read()
+            report = Report.model_validate_json(text)
+        except TimeoutError:
+            raise RefusedError(408, "the report did not come") from None
         except web.HTTPRequestEntityTooLarge:
             raise RefusedError(413, f"a report has at most {MAX_REPORT_BYTES} bytes") from None
         except ValidationError as error:

@@ -16,6 +16,7 @@ from aiohttp import web
 from prometheus_client import generate_latest
 
 from .certificates import Pair
+from .door import Door
 from .resync import INTERVAL_SECONDS
 from .world import World
 
@@ -73,13 +74,16 @@ def build_tls(pair: Pair) -> ssl.SSLContext:
 
 @asynccontextmanager
 async def serving(
-    app: web.Application, port: int, tls: ssl.SSLContext | None = None
+    app: web.Application, port: int, tls: ssl.SSLContext | None = None, *, guests: int = 0
 ) -> AsyncIterator[None]:
-    """Serve an application while inside."""
+    """Serve an application while inside; so many connections as ``guests`` may stay for a next request."""
+    door = Door(guests, tls)
+    app.on_response_prepare.append(door.on_answer)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, None, port, ssl_context=tls).start()
-        yield
+        assert runner.server is not None
+        async with door.open(runner.server, port):
+            yield
     finally:
         await runner.cleanup()

@@ -107,6 +107,21 @@ def test_a_replica_that_does_not_lead_is_left_for_another(endpoint, caplog):
     assert not_taken(caplog) == ["HTTP 503"], "once, and why"
 
 
+def test_a_kept_connection_that_was_let_go_of_loses_no_report(endpoint, caplog):
+    caplog.set_level("INFO")
+    server, target = endpoint
+    server.hangs_up = True
+    report = open_reporter(target)
+    report.begin(Stage.FETCHING)
+    wait_for(server, 1)
+    time.sleep(0.3)
+    report.begin(Stage.PROCESSING)
+    wait_for(server, 2)
+    report.finish(RESULT)
+    assert len(server.reports) == server.connections == 3
+    assert not_taken(caplog) == []
+
+
 def test_the_token_is_read_again_when_it_was_rotated(endpoint):
     server, target = endpoint
     report = open_reporter(target)

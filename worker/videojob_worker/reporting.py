@@ -138,30 +138,24 @@ class _Post:
         self._target = target
         self._url = urlsplit(target.url)
         self._connection: HTTPSConnection | None = None
+        self._is_new = True
+        """Whether no report has been taken over it yet."""
         self._is_taken = True
 
     def send(self, body: dict[str, Any]) -> bool:
         """Whether the endpoint took it. Never raises."""
         try:
-            # Read each time: the kubelet rotates it.
-            token = Path(self._target.token_path).read_text().strip()
-            if self._connection is None:
-                self._connection = self._connect()
-            self._connection.request(
-                "POST",
-                self._url.path,
-                body=json.dumps(body, separators=(",", ":")).encode(),
-                headers={
-                    "Authorization": f"Bearer {token}",
-                    "Content-Type": "application/json",
-                },
-            )
-            response = self._connection.getresponse()
-            response.read()
-            if response.status < 300:
-                self._is_taken = True
+            try:
+                status = self._ask(body)
+            except OSError as error:
+                if self._is_new or isinstance(error, TimeoutError):
+                    raise
+                self.close()  # the endpoint lets go of what has been silent for a minute
+                status = self._ask(body)
+            if status < 300:
+                self._is_taken, self._is_new = True, False
                 return True
-            why = f"HTTP {response.status}"
+            why = f"HTTP {status}"
         except Exception as error:  # a lost report is nothing; the next one tries again
             why = repr(error)
         if self._is_taken:  # once, until one is taken again
@@ -170,6 +164,22 @@ class _Post:
         # A replica that does not lead says 503: a new connection may reach the one that does.
         self.close()
         return False
+
+    def _ask(self, body: dict[str, Any]) -> int:
+        """The status of the answer."""
+        # Read each time: the kubelet rotates it.
+        token = Path(self._target.token_path).read_text().strip()
+        if self._connection is None:
+            self._connection, self._is_new = self._connect(), True
+        self._connection.request(
+            "POST",
+            self._url.path,
+            body=json.dumps(body, separators=(",", ":")).encode(),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        )
+        response = self._connection.getresponse()
+        response.read()
+        return response.status
 
     def close(self) -> None:
         """Let go of the connection."""
