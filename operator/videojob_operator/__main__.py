@@ -31,6 +31,7 @@ from .first_looks import look_at_unfinished, remember_unfinished
 from .handlers import REGISTRY, build_kopf_settings, watch_workloads
 from .leadership import hold_lease, lead
 from .logs import configure_logging
+from .patience import pauses
 from .reconcile import reconcile
 from .reports import GUESTS, Reports
 from .resync import resync_forever
@@ -145,12 +146,12 @@ class StoppedError(Exception):
 async def patiently(
     stop: asyncio.Event, ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """Ask until the API server answers: a process that ended would be held back ever longer.
+    """Ask ever more seldom until the API server answers: a process that ended would be held back longer.
 
     Raises:
         StoppedError: when told to stop meanwhile.
     """
-    while True:
+    for pause in pauses(_PAUSE_SECONDS):
         try:
             return await ask(*args, **kwargs)
         except ClusterError as error:
@@ -158,8 +159,9 @@ async def patiently(
                 raise
             log.warning("the API server does not answer; asking again", error=str(error))
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _PAUSE_SECONDS)
-            raise StoppedError
+            await asyncio.wait_for(stop.wait(), pause)
+            break
+    raise StoppedError
 
 
 async def _certificate(cluster: Cluster, settings: Settings) -> Pair | None:

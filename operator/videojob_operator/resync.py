@@ -19,36 +19,40 @@ from .cluster import Body
 from .errors import ClusterError, Gone
 from .facts import has_ended
 from .packed import version_of
+from .patience import pauses
 from .served import look_into_each
 from .world import World
 
 log = structlog.get_logger()
 
 INTERVAL_SECONDS = 600
-_FIRST_SECONDS = 30
+_FIRST_SECONDS = 30.0
 """What the first looks have asked for may have gone before the watches were up: it is never told of."""
 _PLURALS = ("videojobs", "jobs", "pods")
-_SETTLE_SECONDS = 2
+_SETTLE_SECONDS = 2.0
 """After the first sign of a gap: more of the same list is on its way, and other watches had one too."""
 
 
 async def resync_forever(world: World) -> None:
     """Compare after each gap and now and then, until cancelled."""
     world.compared_at = time.monotonic()  # the watches begin with lists of their own
-    pause = _FIRST_SECONDS
+    pause, settle, longer = _FIRST_SECONDS, _SETTLE_SECONDS, pauses(_SETTLE_SECONDS)
     while True:
         with suppress(TimeoutError):
-            await asyncio.wait_for(world.gap.wait(), pause)
+            async with asyncio.timeout(pause):
+                await world.gap.wait()
         is_first = pause == _FIRST_SECONDS and not world.gap.is_set()
         pause = INTERVAL_SECONDS
-        await asyncio.sleep(_SETTLE_SECONDS)
+        await asyncio.sleep(settle)
         world.gap.clear()
         try:
             ghosts = await resync(world, ghosts_alone=is_first)
         except ClusterError as error:
             log.warning("resync failed; trying again", error=str(error))
             world.gap.set()
+            settle = next(longer)  # all is listed anew, by one that can't keep up as it is
         else:
+            settle, longer = _SETTLE_SECONDS, pauses(_SETTLE_SECONDS)
             world.compared_at = time.monotonic()
             log.info("resync done", ghosts=ghosts)
 

@@ -225,10 +225,12 @@ async def test_jobs_of_others_are_not_taken() -> None:
 @asynccontextmanager
 async def resyncing(world: StillWorld) -> AsyncIterator[None]:
     task = asyncio.create_task(resync_forever(world))
-    yield
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @in_virtual_time
@@ -248,6 +250,38 @@ async def test_it_happens_soon_after_the_start_then_every_ten_minutes_and_at_onc
         assert len(fake(world).requests) == 4
         await asyncio.sleep(20)
         assert len(fake(world).requests) == 7
+
+
+class Busy(FakeCluster):
+    """An API server that has no time for pods."""
+
+    busy = True
+
+    def lists(self) -> int:
+        return [path for _, path in self.requests].count("/apis/videojob.dev/v1alpha1/videojobs")
+
+    async def request(self, method: str, path: str, **how: Any) -> Body:
+        if self.busy and path.endswith("/pods"):
+            raise ClusterError("too many requests", 429)
+        return await super().request(method, path, **how)
+
+
+@in_virtual_time
+async def test_an_api_server_that_is_not_up_to_it_is_asked_ever_more_seldom() -> None:
+    cluster = Busy()
+    world = a_world(cluster)
+    async with resyncing(world):
+        await asyncio.sleep(32)
+        for _ in range(60):
+            world.gap.set()  # the watches fare no better
+            await asyncio.sleep(10)
+        assert 13 <= cluster.lists() <= 16, "after 2, 4, 8, 16, 32, 60, 60, … s"
+        cluster.busy = False
+        await asyncio.sleep(70)
+        healed = cluster.lists()
+        world.gap.set()
+        await asyncio.sleep(3)
+        assert cluster.lists() == healed + 1, "at once, as before"
 
 
 @in_virtual_time
