@@ -31,7 +31,7 @@ from .first_looks import look_at_unfinished, remember_unfinished
 from .handlers import REGISTRY, build_kopf_settings, watch_workloads
 from .leadership import hold_lease, lead
 from .logs import configure_logging
-from .patience import pauses
+from .patience import bear, pauses
 from .reconcile import reconcile
 from .reports import GUESTS, Reports
 from .resync import resync_forever
@@ -150,7 +150,10 @@ async def patiently(
 
     Raises:
         StoppedError: when told to stop meanwhile.
+        DeafError: after half an hour without an answer.
     """
+    clock = asyncio.get_running_loop().time
+    began = clock()
     for pause in pauses(_PAUSE_SECONDS):
         try:
             return await ask(*args, **kwargs)
@@ -158,6 +161,7 @@ async def patiently(
             if not error.may_pass:
                 raise
             log.warning("the API server does not answer; asking again", error=str(error))
+            bear(error, began, clock())
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause)
             break

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from .errors import ClusterError, Conflict, Gone
+from .patience import bear
 from .world import World
 
 log = structlog.get_logger()
@@ -32,14 +33,19 @@ class LeaseLostError(Exception):
 
 
 async def lead(world: World, stop: asyncio.Event) -> None:
-    """Return once this replica leads (or is told to stop)."""
+    """Return once this replica leads (or is told to stop).
+
+    Raises:
+        DeafError: after half an hour without an answer.
+    """
     seen, since = "", time.monotonic()
+    heard_at = since
     while not stop.is_set():
         try:
             lease = await world.cluster.get_lease(world.settings.namespace, world.settings.lease)
-            version = lease["metadata"]["resourceVersion"]
+            heard_at, version = time.monotonic(), lease["metadata"]["resourceVersion"]
             if version != seen:
-                seen, since = version, time.monotonic()
+                seen, since = version, heard_at
             # By our own clock alone: clocks of replicas may differ.
             free = not lease["spec"].get("holderIdentity")
             if free or time.monotonic() - since > _DURATION_SECONDS:
@@ -53,6 +59,7 @@ async def lead(world: World, stop: asyncio.Event) -> None:
             pass  # another replica was faster
         except ClusterError as error:
             log.warning("can't read the lease", error=str(error))
+            bear(error, heard_at, time.monotonic())
         await asyncio.sleep(_LOOK_SECONDS)
 
 

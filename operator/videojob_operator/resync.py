@@ -19,7 +19,7 @@ from .cluster import Body
 from .errors import ClusterError, Gone
 from .facts import has_ended
 from .packed import version_of
-from .patience import pauses
+from .patience import bear, pauses
 from .served import look_into_each
 from .world import World
 
@@ -34,7 +34,11 @@ _SETTLE_SECONDS = 2.0
 
 
 async def resync_forever(world: World) -> None:
-    """Compare after each gap and now and then, until cancelled."""
+    """Compare after each gap and now and then, until cancelled.
+
+    Raises:
+        DeafError: after half an hour without an answer.
+    """
     world.compared_at = time.monotonic()  # the watches begin with lists of their own
     pause, settle, longer = _FIRST_SECONDS, _SETTLE_SECONDS, pauses(_SETTLE_SECONDS)
     while True:
@@ -49,6 +53,7 @@ async def resync_forever(world: World) -> None:
             ghosts = await resync(world, ghosts_alone=is_first)
         except ClusterError as error:
             log.warning("resync failed; trying again", error=str(error))
+            bear(error, world.compared_at, time.monotonic())
             world.gap.set()
             settle = next(longer)  # all is listed anew, by one that can't keep up as it is
         else:

@@ -17,11 +17,10 @@ from prometheus_client import generate_latest
 
 from .certificates import Pair
 from .door import Door
-from .resync import INTERVAL_SECONDS
+from .patience import DEAF_SECONDS
 from .world import World
 
 _STUCK_SECONDS = 60
-_DEAF_SECONDS = 3 * INTERVAL_SECONDS
 
 
 def build_health_app(world: World) -> web.Application:
@@ -43,7 +42,7 @@ def build_health_app(world: World) -> web.Application:
         if not world.watching.is_set():
             return web.Response(status=503, text="the watches are not up yet\n")
         compared = time.monotonic() - world.compared_at
-        if compared > _DEAF_SECONDS:
+        if compared > DEAF_SECONDS:
             text = f"nothing was heard of the cluster for {compared:.0f} s\n"
             return web.Response(status=503, text=text)
         if stood_still > _STUCK_SECONDS:

@@ -15,6 +15,7 @@ from virtual_time import in_virtual_time, now
 from videojob_operator import leadership
 from videojob_operator.errors import ClusterError
 from videojob_operator.leadership import LeaseLostError, hold_lease, lead
+from videojob_operator.patience import DeafError
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +46,7 @@ async def meanwhile(work: Awaitable[Any]) -> AsyncIterator[asyncio.Future[Any]]:
         yield task
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError, LeaseLostError):
+        with suppress(asyncio.CancelledError, LeaseLostError, DeafError):
             await task
 
 
@@ -201,6 +202,25 @@ async def test_a_standby_bears_errors_and_stops_when_told(cluster: FakeCluster) 
         await asyncio.sleep(1)
         stop.set()
         await soon(waiting)
+    assert holder(cluster) == "a"
+
+
+@in_virtual_time
+async def test_a_standby_that_is_deaf_begins_anew_after_half_an_hour(
+    cluster: FakeCluster,
+) -> None:
+    await soon(lead(a_replica(cluster, "a"), asyncio.Event()))
+    (lease,) = cluster.all("leases")
+    async with meanwhile(lead(a_replica(cluster, "b"), asyncio.Event())) as waiting:
+        for _ in range(400):  # a renews
+            cluster.put("leases", lease)
+            await asyncio.sleep(5)
+        assert not waiting.done()
+        cluster.failures = [ClusterError("certificate verify failed")] * 10_000
+        await asyncio.sleep(1790)
+        assert not waiting.done()
+        with pytest.raises(DeafError, match="certificate verify failed"):
+            await soon(waiting)
     assert holder(cluster) == "a"
 
 

@@ -16,6 +16,7 @@ from videojob_operator import __main__ as module
 from videojob_operator.__main__ import StoppedError, patiently
 from videojob_operator.certificates import Pair
 from videojob_operator.errors import ClusterError, Forbidden
+from videojob_operator.patience import DeafError
 from videojob_operator.settings import Settings
 
 
@@ -42,6 +43,21 @@ async def test_what_will_not_pass_is_an_error_at_once() -> None:
 
     with pytest.raises(Forbidden, match="no rights"):
         await patiently(asyncio.Event(), ask)
+
+
+@in_virtual_time
+async def test_who_is_never_answered_begins_anew_after_half_an_hour_and_no_sooner() -> None:
+    """The cluster's CA may be another by now, and is read at the start alone."""
+
+    async def ask() -> None:
+        raise ClusterError(
+            "certificate verify failed: self-signed certificate in certificate chain"
+        )
+
+    began = now()
+    with pytest.raises(DeafError, match=r"heard of the cluster for 18\d\d s: certificate verify"):
+        await asyncio.wait_for(patiently(asyncio.Event(), ask), 7200)
+    assert 1800 < now() - began < 1900
 
 
 @in_virtual_time
