@@ -110,6 +110,7 @@ async def _run_parts(world: World, stop: asyncio.Event, pair: Pair | None) -> No
         parts.append(asyncio.create_task(hold_lease(world), name="lease"))
     await patiently(stop, remember_unfinished, world)
     await patiently(stop, look_at_unfinished, world)
+    await patiently(stop, world.cluster.find_videojobs)  # kopf asks once what there is to watch
     parts += [
         asyncio.create_task(
             kopf.operator(

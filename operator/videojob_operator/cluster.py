@@ -182,9 +182,24 @@ class Cluster:
         try:
             async for body in self.each(path, fieldSelector=names.UNFINISHED):
                 yield body
-        except Invalid as error:
-            older = "the CRD of VideoJobs is older than this operator; apply its crds/"
+        except (Gone, Invalid) as error:
+            older = "the CRD of VideoJobs is missing or older than this operator; apply its crds/"
             raise ClusterError(f"{older}: {error}") from error
+
+    async def find_videojobs(self) -> None:
+        """Make sure that discovery tells of VideoJobs, which it does a moment after they can be listed.
+
+        Raises:
+            ClusterError: one that may pass, as long as it does not.
+        """
+        version = _GROUPS["videojobs"]
+        with suppress(Gone):
+            groups = await self.request("GET", "/apis")
+            kinds = await self.request("GET", version)
+            has_group = names.GROUP in {group["name"] for group in groups["groups"]}
+            if has_group and "videojobs" in {kind["name"] for kind in kinds["resources"]}:
+                return
+        raise ClusterError(f"VideoJobs are not served at {version} yet")
 
     def each_job(self, namespace: str) -> AsyncIterator[Body]:
         """All our Jobs of a namespace, or of all of them when it is empty."""

@@ -97,21 +97,59 @@ async def test_no_list_is_asked_for_whole() -> None:
     assert [query["limit"] for _, _, query, _, _ in cluster.asked] == ["500"] * 4
 
 
-class Old(Cluster):
-    """An API server whose CRDs are of an earlier version."""
+class Served(Cluster):
+    """An API server whose CRDs are missing, of an earlier version, or on their way."""
 
-    def __init__(self) -> None: ...
+    def __init__(self, answers: dict[str, Body | ClusterError]) -> None:
+        self.answers = answers
 
-    async def request(self, *args: object, **kwargs: object) -> Body:
-        raise Invalid("field label not supported: status.phase", 400)
+    async def request(self, method: str, path: str, **_: object) -> Body:  # type: ignore[override]
+        answer = self.answers[path]
+        if isinstance(answer, ClusterError):
+            raise answer
+        return answer
 
 
-async def test_crds_that_are_older_than_the_operator_are_waited_for() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [Invalid("field label not supported: status.phase", 400), Gone("404 page not found", 404)],
+)
+async def test_crds_that_are_missing_or_older_than_the_operator_are_waited_for(
+    said: ClusterError,
+) -> None:
+    cluster = Served({"/apis/videojob.dev/v1alpha1/videojobs": said})
     with pytest.raises(
-        ClusterError, match="older than this operator; apply its crds/: field"
+        ClusterError, match=f"older than this operator; apply its crds/: {said}"
     ) as found:
-        assert [body async for body in Old().each_unfinished("")] == []
+        assert [body async for body in cluster.each_unfinished("")] == []
     assert found.value.may_pass
+
+
+GROUPS: Body = {"groups": [{"name": "apps"}, {"name": "videojob.dev"}]}
+KINDS: Body = {"resources": [{"name": "videostores"}, {"name": "videojobs"}]}
+
+
+@pytest.mark.parametrize(
+    ("groups", "kinds"),
+    [
+        ({"groups": [{"name": "apps"}]}, KINDS),
+        (GROUPS, {"resources": [{"name": "videostores"}]}),
+        (GROUPS, Gone("404 page not found", 404)),
+    ],
+)
+async def test_until_discovery_tells_of_videojobs_it_is_asked_again(
+    groups: Body, kinds: Body | ClusterError
+) -> None:
+    """kopf asks it once, and would watch none."""
+    answers: dict[str, Body | ClusterError] = {
+        "/apis": groups,
+        "/apis/videojob.dev/v1alpha1": kinds,
+    }
+    with pytest.raises(ClusterError, match="VideoJobs are not served at") as found:
+        await Served(answers).find_videojobs()
+    assert found.value.may_pass
+    answers |= {"/apis": GROUPS, "/apis/videojob.dev/v1alpha1": KINDS}
+    await Served(answers).find_videojobs()
 
 
 async def test_an_empty_namespace_is_all_of_them() -> None:
