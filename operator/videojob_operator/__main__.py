@@ -100,18 +100,39 @@ async def run(settings: Settings) -> None:
 
 
 async def _run_parts(world: World, stop: asyncio.Event, pair: Pair | None) -> None:
-    """kopf, the queue's workers and the periodic tasks; the first to end ends all."""
-    settings = world.settings
-    work = functools.partial(reconcile, world=world)
-    if settings.read_workloads:
-        watch_workloads()
+    """The first looks, then all the rest; the first to end ends all, and the lease is given back."""
     parts: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait(), name="stop")]
-    if settings.leader_elect:  # first: the lease runs while places are counted
+    if world.settings.leader_elect:  # first: the lease runs while places are counted
         parts.append(asyncio.create_task(hold_lease(world), name="lease"))
+    looks = asyncio.create_task(_look_first(world, stop), name="first looks")
+    try:
+        done, _ = await asyncio.wait([*parts, looks], return_when=asyncio.FIRST_COMPLETED)
+        if done == {looks}:
+            looks.result()
+            parts += _start_parts(world, stop, pair)
+            done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping", because=sorted(task.get_name() for task in done))
+    finally:
+        for task in (looks, *parts):
+            task.cancel()
+        await asyncio.gather(looks, *parts, return_exceptions=True)
+    for task in done:
+        task.result()  # an error of a part is the process's error
+
+
+async def _look_first(world: World, stop: asyncio.Event) -> None:
     await patiently(stop, remember_unfinished, world)
     await patiently(stop, look_at_unfinished, world)
     await patiently(stop, world.cluster.find_videojobs)  # kopf asks once what there is to watch
-    parts += [
+
+
+def _start_parts(world: World, stop: asyncio.Event, pair: Pair | None) -> list[asyncio.Task[Any]]:
+    """kopf, the queue's workers and the periodic tasks."""
+    settings = world.settings
+    if settings.read_workloads:
+        watch_workloads()
+    work = functools.partial(reconcile, world=world)
+    parts = [
         asyncio.create_task(
             kopf.operator(
                 registry=REGISTRY,
@@ -131,13 +152,7 @@ async def _run_parts(world: World, stop: asyncio.Event, pair: Pair | None) -> No
     if pair is not None:
         watch = _watch_certificate(world, stop, pair)
         parts.append(asyncio.create_task(watch, name="certificate"))
-    done, rest = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-    log.info("stopping", because=sorted(task.get_name() for task in done))
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
-    for task in done:
-        task.result()  # an error of a part is the process's error
+    return parts
 
 
 class StoppedError(Exception):

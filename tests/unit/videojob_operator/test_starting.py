@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
+from typing import Any
 
 import aiohttp
 import pytest
-from fake_cluster import FakeCluster, a_world
+from fake_cluster import FakeCluster, StillWorld, a_world, fake
 from prometheus_client import CollectorRegistry
 from virtual_time import in_virtual_time, now
 
 from videojob_operator import __main__ as module
 from videojob_operator.__main__ import StoppedError, patiently
 from videojob_operator.certificates import Pair
+from videojob_operator.cluster import Body
 from videojob_operator.errors import ClusterError, Forbidden
+from videojob_operator.leadership import LeaseLostError, lead
 from videojob_operator.patience import DeafError
 from videojob_operator.settings import Settings
 
@@ -92,6 +95,42 @@ async def test_the_daily_look_at_the_certificate_waits_for_the_api_server_too(
     served = Pair("the same CA", "the same", "")
     await module._watch_certificate(a_world(), asyncio.Event(), served)
     assert now() - began == pytest.approx(2 * 24 * 3600 + 1)
+
+
+class NoAnswer(FakeCluster):
+    """All is well but for the lists of VideoJobs."""
+
+    async def request(self, method: str, path: str, **how: Any) -> Body:
+        if path.endswith("/videojobs"):
+            raise ClusterError("no answer")
+        return await super().request(method, path, **how)
+
+
+async def a_leader_that_waits() -> StillWorld:
+    world = a_world(NoAnswer(), leader_elect=True, pod_name="a", namespace="system")
+    await lead(world, asyncio.Event())
+    return world
+
+
+@in_virtual_time
+async def test_told_to_stop_while_it_waits_it_gives_the_lease_back() -> None:
+    world, stop = await a_leader_that_waits(), asyncio.Event()
+    asyncio.get_running_loop().call_later(30, stop.set)
+    with suppress(StoppedError):
+        await module._run_parts(world, stop)
+    (lease,) = fake(world).all("leases")
+    assert lease["spec"]["holderIdentity"] == ""
+    assert len(asyncio.all_tasks()) == 1, "nothing asks through a connection that is closed next"
+
+
+@in_virtual_time
+async def test_a_lease_that_is_lost_ends_the_first_looks_too() -> None:
+    world = await a_leader_that_waits()
+    (lease,) = fake(world).all("leases")
+    lease["spec"]["holderIdentity"] = "b"
+    fake(world).put("leases", lease)
+    with pytest.raises(LeaseLostError, match="b leads now"):
+        await asyncio.wait_for(module._run_parts(world, asyncio.Event()), 10)
 
 
 async def test_the_kubelet_is_answered_while_the_api_server_is_waited_for(
