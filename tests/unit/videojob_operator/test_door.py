@@ -9,13 +9,17 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from fake_cluster import a_world
 
-from videojob_operator import door, metrics
+from videojob_operator import door, metrics, reports
 from videojob_operator.certificates import Pair, build_secret_data
+from videojob_operator.reports import Reports
 from videojob_operator.web import build_tls, serving
 
 GOOD = b"GET /good HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -172,6 +176,26 @@ async def test_who_is_gone_makes_no_room(port: int, monkeypatch: pytest.MonkeyPa
             async with calling(port) as other:
                 await other.ask(text)
         assert b" 204 " in await slow.ask(GOOD)
+
+
+async def test_a_report_that_does_not_come_whole_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def trusted(*_: object) -> SimpleNamespace:
+        return SimpleNamespace(allowance=SimpleNamespace(take=lambda: True))
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b'{"runID":'
+        await asyncio.sleep(5)
+
+    monkeypatch.setattr(reports, "_READ_SECONDS", 0.1)
+    monkeypatch.setattr(Reports, "_sender", trusted)
+    world = a_world()
+    world.leading.set()
+    async with TestClient(TestServer(Reports(world).build_app())) as client, asyncio.timeout(3):
+        url = "/v1/namespaces/n/videojobs/j/reports"
+        response = await client.post(url, data=half(), headers={"Authorization": "Bearer t"})
+        assert response.status == 408
 
 
 async def test_both_families_are_served(port: int) -> None:

@@ -254,21 +254,6 @@ async def test_a_report_has_64_kilobytes(client: Client, extra: int, expected: i
     assert (await post(client, body)).status == expected
 
 
-async def test_a_report_that_does_not_come_whole_is_not_waited_for(
-    client: Client, world: StillWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reports, "_READ_SECONDS", 0.1)
-
-    async def half() -> AsyncIterator[bytes]:
-        yield b'{"runID":'
-        await asyncio.sleep(5)
-
-    headers = {"Authorization": "Bearer token-0"}
-    async with asyncio.timeout(3):
-        response = await client.post(URL, data=half(), headers=headers)
-    assert await refused(response) == (408, "the report did not come")
-
-
 @pytest.mark.parametrize(
     "body",
     [
