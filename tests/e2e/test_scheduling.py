@@ -22,7 +22,6 @@ from on_cluster import (
     a_store,
     a_videojob,
     eventually,
-    is_stalled,
     metrics_of,
 )
 
@@ -148,22 +147,6 @@ def test_when_all_gpus_are_taken_the_cpu_is_used_after_a_while_and_said_so(
     assert mine == [], "the Job that waited for a GPU was left behind"
     status = kube.status("firm")
     assert (status["phase"], status["accelerator"]["used"]) == ("Pending", "nvidia.com/gpu")
-
-
-def test_auto_works_on_the_cpu_where_the_namespace_may_have_no_gpu(
-    kube: Kubectl, media: Minio, clip: str
-) -> None:
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "no-gpu"}}
-    kube.apply({**quota, "spec": {"hard": {"requests.nvidia.com/gpu": "0"}}})
-    auto = {"mode": "Auto", "fallbackAfterSeconds": 5}
-    kube.apply(a_videojob("poor", clip, steps=TRANSCODE, accelerator=auto))
-    firm = {"mode": "Required", "fallbackAfterSeconds": 5}
-    kube.apply(a_videojob("firm", clip, steps=TRANSCODE, accelerator=firm))
-    status = kube.wait_end("poor", seconds=120)
-    assert (status["phase"], status["attempt"]) == ("Succeeded", 2), status
-    assert status["accelerator"]["reason"] == "FallbackAfterWait"
-    status = kube.wait("firm", is_stalled, seconds=60)
-    assert "exceeded quota: no-gpu, requested: requests.nvidia.com/gpu=1" in status["message"]
 
 
 def test_a_claim_is_explained_whether_its_template_or_its_device_is_missing(

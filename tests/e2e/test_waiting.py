@@ -177,6 +177,25 @@ def test_an_image_that_cannot_be_pulled_is_named_until_the_deadline(
     assert end["attempt"] == 1
 
 
+SMALL = [{"name": "web", "transcode": {"renditions": [{"height": 144}]}}]
+
+
+def test_auto_works_on_the_cpu_where_the_namespace_may_have_no_gpu(
+    kube: Kubectl, media: Minio, clip: str
+) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "no-gpu"}}
+    kube.apply({**quota, "spec": {"hard": {"requests.nvidia.com/gpu": "0"}}})
+    auto = {"mode": "Auto", "fallbackAfterSeconds": 5}
+    kube.apply(a_videojob("poor", clip, steps=SMALL, accelerator=auto))
+    firm = {"mode": "Required", "fallbackAfterSeconds": 5}
+    kube.apply(a_videojob("firm", clip, steps=SMALL, accelerator=firm))
+    status = kube.wait_end("poor", seconds=120)
+    assert (status["phase"], status["attempt"]) == ("Succeeded", 2), status
+    assert status["accelerator"]["reason"] == "FallbackAfterWait"
+    status = kube.wait("firm", is_stalled, seconds=60)
+    assert "exceeded quota: no-gpu, requested: requests.nvidia.com/gpu=1" in status["message"]
+
+
 def test_more_gpus_than_there_are_is_explained_in_the_schedulers_words(
     kube: Kubectl, media: Minio, clip: str
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from builders import NOW, Situation, a_videojob, seconds
+from builders import NOW, Situation, a_report, a_videojob, seconds
 
 from videojob_api.status import InputState, Phase, VideoJobStatus
 from videojob_operator.decide import decide
@@ -255,3 +255,19 @@ def test_everything_recorded_ends_though_all_jobs_are_gone() -> None:
     situation = replace(a_videojob(2).running(), attempts=())
     situation = situation.with_status(indexes={"succeeded": "0-1", "failed": "", "rejected": ""})
     assert decided(situation)[1].phase is S
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "reason"), [(137, "WorkerCrashed"), (45, "OutOfMemory"), (44, "StorageRefused")]
+)
+def test_an_input_that_is_tried_again_after_its_siblings_says_why(
+    exit_code: int, reason: str
+) -> None:
+    situation = a_videojob(2).running().with_index(0, exit_code=exit_code)
+    situation = situation.with_newest(ended_at=None).with_progress({1: a_report(10)})
+    decision = decide(situation, NOW)
+    assert decision.status is not None
+    running, waiting = decision.status.inputs
+    assert running.state is InputState.RUNNING
+    assert (waiting.state, waiting.reason, waiting.attempts) == (InputState.PENDING, reason, 1)
+    assert waiting.message

@@ -109,20 +109,6 @@ def test_a_status_with_everything_in_it_stays_small() -> None:
     assert len(standing(situation, Phase.SUCCEEDED).model_dump_json()) < 100_000
 
 
-@pytest.mark.parametrize(
-    ("exit_code", "reason"), [(137, "WorkerCrashed"), (45, "OutOfMemory"), (44, "StorageRefused")]
-)
-def test_an_input_that_is_tried_again_after_its_siblings_says_why(
-    exit_code: int, reason: str
-) -> None:
-    situation = a_videojob(2).running().with_index(0, exit_code=exit_code)
-    situation = situation.with_newest(ended_at=None).with_progress({1: a_report(10)})
-    running, waiting = standing(situation).inputs
-    assert running.state is InputState.RUNNING
-    assert (waiting.state, waiting.reason, waiting.attempts) == (InputState.PENDING, reason, 1)
-    assert waiting.message
-
-
 # ---- percent
 
 

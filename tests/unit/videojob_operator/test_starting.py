@@ -117,7 +117,7 @@ async def test_told_to_stop_while_it_waits_it_gives_the_lease_back() -> None:
     world, stop = await a_leader_that_waits(), asyncio.Event()
     asyncio.get_running_loop().call_later(30, stop.set)
     with suppress(StoppedError):
-        await module._run_parts(world, stop)
+        await module._run_parts(world, stop, None)
     (lease,) = fake(world).all("leases")
     assert lease["spec"]["holderIdentity"] == ""
     assert len(asyncio.all_tasks()) == 1, "nothing asks through a connection that is closed next"
@@ -130,7 +130,7 @@ async def test_a_lease_that_is_lost_ends_the_first_looks_too() -> None:
     lease["spec"]["holderIdentity"] = "b"
     fake(world).put("leases", lease)
     with pytest.raises(LeaseLostError, match="b leads now"):
-        await asyncio.wait_for(module._run_parts(world, asyncio.Event()), 10)
+        await asyncio.wait_for(module._run_parts(world, asyncio.Event(), None), 10)
 
 
 async def test_the_kubelet_is_answered_while_the_api_server_is_waited_for(
