@@ -218,6 +218,10 @@ class StillWorld(World):
         """The time it was set to."""
         return self.moment
 
+    def monotonic(self) -> float:
+        """The same time."""
+        return self.moment.timestamp()
+
 
 def a_world(cluster: FakeCluster | None = None, **settings: Any) -> StillWorld:
     """A world around a fake cluster."""

@@ -227,15 +227,16 @@ async def _release_pod(observed: Observed, action: ReleasePod, world: World) -> 
 
 async def _wake_job(observed: Observed, action: WakeJob, world: World) -> None:
     """Mark the last pod that is left of it: what happens to a pod is told to its Job."""
-    namespace, now = observed.key.namespace, world.now()
+    namespace = observed.key.namespace
     pods = await world.cluster.list_pods_of_job(namespace, action.name)
     own = [pod["metadata"] for pod in pods if is_owned_by(pod, action.uid)]
     if own:
         last = max(own, key=lambda meta: meta["creationTimestamp"])
         with suppress(Gone, Conflict):
-            await world.cluster.mark_pod(namespace, last["name"], last["uid"], now)
+            await world.cluster.mark_pod(namespace, last["name"], last["uid"], world.now())
             log.warning("Job without a worker woken by its pod", pod=f"{namespace}/{last['name']}")
-    world.idle[observed.uid] = now  # not before it is done: an error is tried again at once
+    # Not before it is done: an error is tried again at once.
+    world.idle[observed.uid] = world.monotonic()
 
 
 async def _emit(observed: Observed, action: EmitEvent, world: World) -> None:

@@ -260,7 +260,7 @@ def _idle_since(uid: str, newest: Attempt | None, world: World) -> datetime | No
         and not (newest.is_over or newest.suspended or newest.deleted)
         and all(has_ended(pod) for pod in world.cache.pods_of_job(uid, newest.uid))
     ):
-        return world.idle.setdefault(uid, world.now())
+        return world.since(world.idle, uid)
     world.idle.pop(uid, None)
     return None
 
@@ -273,11 +273,11 @@ def _pauses(
     return parse_pauses(world.cache.pods_of_job(uid, newest.uid), newest, spec.retry.limit)
 
 
-def _since(uid: str, is_so: bool, times: dict[str, datetime], world: World) -> datetime | None:
+def _since(uid: str, is_so: bool, sightings: dict[str, float], world: World) -> datetime | None:
     """Since when it has been seen so; it need not be the first time."""
     if is_so:
-        return times.setdefault(uid, world.now())
-    times.pop(uid, None)
+        return world.since(sightings, uid)
+    sightings.pop(uid, None)
     return None
 
 

@@ -24,8 +24,7 @@ def begin_removal(uid: str, world: World) -> Removal:
     The time counts from this operator's first look, and not from the deletion: outputs were left behind
     where no operator was running, or where thousands were deleted at once.
     """
-    since = world.removing.setdefault(uid, world.now())
-    return Removal(since, is_namespace_going=False, workers=0)
+    return Removal(world.since(world.removing, uid), is_namespace_going=False, workers=0)
 
 
 async def observe_removal(observed: Observed, removal: Removal, world: World) -> Observed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -88,16 +88,16 @@ class World:
     attempts: Memo[Attempt] = field(default_factory=Memo)
     workloads: dict[str, str] = field(default_factory=dict)
     """Job uid → why Kueue does not let it in."""
-    idle: dict[str, datetime] = field(default_factory=dict)
+    # Sightings, in monotonic seconds: see ``since``.
+    idle: dict[str, float] = field(default_factory=dict)
     """VideoJob uid → since when its Job has had no pod that lives, or has been woken."""
-
-    quiet: dict[str, datetime] = field(default_factory=dict)
+    quiet: dict[str, float] = field(default_factory=dict)
     """VideoJob uid → since when no worker of its newest Job has been seen at work."""
-    at_work: dict[str, datetime] = field(default_factory=dict)
+    at_work: dict[str, float] = field(default_factory=dict)
     """VideoJob uid → since when one has been."""
     silences: dict[str, tuple[datetime, Silence]] = field(default_factory=dict)
     """VideoJob uid → when Events were last asked, and what they told."""
-    removing: dict[str, datetime] = field(default_factory=dict)
+    removing: dict[str, float] = field(default_factory=dict)
     """VideoJob uid → when it was first seen to be deleted with its outputs."""
 
     def __post_init__(self) -> None:
@@ -144,3 +144,12 @@ class World:
     def now(self) -> datetime:
         """The operator's clock."""
         return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that nobody sets."""
+        return time.monotonic()
+
+    def since(self, sightings: dict[str, float], uid: str) -> datetime:
+        """When something was first seen of a VideoJob, by ``now``, which may have been set meanwhile."""
+        began = sightings.setdefault(uid, self.monotonic())
+        return self.now() - timedelta(seconds=self.monotonic() - began)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from builders import KEY, UID, a_pod_body, a_time
+from builders import AT_WORK, KEY, UID, a_pod_body, a_time
 from fake_cluster import StillWorld, a_world_with_a_videojob, fake
 from pydantic import ValidationError
 
@@ -141,6 +141,21 @@ async def test_a_refused_clean_up_is_tried_again_until_time_is_over() -> None:
     fake(world)._create = create  # type: ignore[method-assign]
     assert await reconcile(KEY, world) == 5
     assert len(fake(world).all("jobs")) == 1
+
+
+async def test_a_clock_that_is_set_ahead_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = await a_held_world()
+    fake(world).put("pods", a_pod_body(**AT_WORK))
+    change(world, deletionTimestamp=a_time(), status={"phase": "Succeeded"})
+    uptime = 1000.0
+    monkeypatch.setattr(world, "monotonic", lambda: uptime)
+    await reconcile(KEY, world)
+    world.moment += timedelta(minutes=10)
+    await reconcile(KEY, world)
+    assert "OutputsLeft" not in {event["reason"] for event in fake(world).all("events")}
+    uptime += 300
+    await reconcile(KEY, world)
+    assert "OutputsLeft" in {event["reason"] for event in fake(world).all("events")}
 
 
 async def test_a_namespace_that_goes_is_not_held_up() -> None:
