@@ -86,7 +86,7 @@ def _waiting_since(phase: str, body: Body, scheduled: Body) -> str:
         # One that lost its place has worked in between.
         worked: str = (status.get("progress") or {}).get("updatedAt", "")
         return max(began, worked) or body["metadata"].get("creationTimestamp", "")
-    if phase == Phase.RUNNING and scheduled.get("status") == "False":  # its next worker
+    if phase == Phase.RUNNING and scheduled.get("status") != "True":  # its next worker
         since: str = scheduled.get("lastTransitionTime", "")
-        return since
+        return since or (status.get("progress") or {}).get("updatedAt", "")
     return ""

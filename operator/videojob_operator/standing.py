@@ -232,7 +232,9 @@ def _progress(
     observed: Observed, inputs: list[InputStatus], phase: Phase, now: datetime
 ) -> Progress | None:
     """The job's own percent: the mean over its inputs, an ended one counting as done."""
-    if not inputs or not (phase is Phase.RUNNING or phase.is_terminal):
+    newest = observed.attempt
+    at_work = phase is Phase.RUNNING and (observed.progress or (newest and newest.ready))
+    if not inputs or not (at_work or phase.is_terminal):
         return _at_rest(observed.status.progress)
     ended = (InputState.SUCCEEDED, InputState.FAILED, InputState.REJECTED)
     if phase.is_terminal:

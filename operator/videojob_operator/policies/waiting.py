@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from videojob_api.status import Phase
@@ -65,7 +66,7 @@ def explain_wait(observed: Observed, now: datetime) -> Decision | None:
     message = WAITING_FOR_WORKER if why is None else _sentence(why, observed)
     return Decision(
         status=describe(
-            observed,
+            replace(observed, progress={}),  # of workers that are gone
             now,
             phase=phase_reached(observed),
             reason=reason,

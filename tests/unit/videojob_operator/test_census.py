@@ -144,6 +144,14 @@ async def test_the_line_is_told_as_it_is_whoever_was_looked_at_last() -> None:
     assert (read(world, "pending"), read(world, "places")) == (0, 0)
 
 
+def test_one_that_has_worked_and_whose_next_pod_hangs_waits_since_then() -> None:
+    """`NodeSilent`, `PullingImage`: nobody knows of it whether it is scheduled."""
+    world = a_world()
+    worked = {"percent": 40, "updatedAt": a_time(7000)}
+    put(world, "hangs", age=9000, phase="Running", progress=worked)
+    assert read(world, "longest_waiting_seconds") == 7000
+
+
 def test_who_leads_is_told() -> None:
     world = a_world()
     assert read(world, "leader") == 0

@@ -139,10 +139,21 @@ def test_a_replacement_that_finds_no_node_is_said_though_its_forerunner_reported
     assert (status.phase, conditions(status)["Scheduled"][0]) == (Phase.RUNNING, "False")
 
 
-def test_an_input_whose_replacement_has_no_node_is_not_called_running() -> None:
-    lost = a_videojob().running().with_newest(ready=0)
-    (one,) = said(lost.with_waiting("Unschedulable", "0/3 nodes are available")).inputs or []
-    assert one.state is InputState.PENDING
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_nobody_is_at_work_while_a_replacement_has_no_node(inputs: int) -> None:
+    """The last report is of the worker that is gone."""
+    live = a_videojob(inputs).running().with_progress({0: a_report(45, eta_seconds=90)})
+    live = live.written(decide(live, NOW))
+    lost = live.with_newest(ready=0).with_waiting("Unschedulable", "0/3 nodes are available")
+    status = said(lost)
+    assert status.inputs[0].state is InputState.PENDING
+    assert status.input_counts is not None
+    assert status.input_counts.active == 0
+    before, told = live.status.progress, status.progress
+    assert before is not None
+    assert told is not None
+    assert (told.percent, told.updated_at) == (before.percent, before.updated_at)
+    assert (told.eta_seconds, told.fps) == (None, None)
 
 
 def test_a_second_attempt_keeps_the_phase_that_was_reached() -> None:
