@@ -200,11 +200,12 @@ class Observed:
 
     @property
     def waits_for_upgrade(self) -> bool:
-        """Whether it asks for what is not known here before it has begun.
+        """Whether it asks for what is not known here, and has not begun or can't go on without it.
 
-        One at work goes on without: no more than defaults can have come to it.
+        What has begun goes on without defaults that have come to it since.
         """
-        return bool(self.unknown) and not self.attempts and not self.status.attempt
+        begun = bool(self.attempts or self.status.attempt)
+        return bool(self.unknown) and (self.spec is None or not begun)
 
     @property
     def attempt(self) -> Attempt | None:

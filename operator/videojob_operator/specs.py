@@ -8,11 +8,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from videojob_api.base import read_known
 from videojob_api.videojob import VideoJobSpec
 
 Body = dict[str, Any]
+
+
+_NEWER = frozenset({"extra_forbidden", "enum", "literal_error"})
+"""What the API server lets through by its own schema alone."""
 
 
 class Manifest(NamedTuple):
@@ -22,7 +27,7 @@ class Manifest(NamedTuple):
     invalid: str = ""
     """Why it is not understood."""
     unknown: tuple[str, ...] = ()
-    """Fields that are not known here; the spec is without them."""
+    """What only a newer version knows; a spec is without that."""
 
 
 def parse_spec(body: Body) -> Manifest:
@@ -34,7 +39,11 @@ def parse_spec(body: Body) -> Manifest:
     try:
         spec, unknown = read_known(VideoJobSpec, body["spec"])
     except ValidationError as error:
+        newer = [_name(problem) for problem in error.errors() if problem["type"] in _NEWER]
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return Manifest(None, invalid=f"spec.{where}: {first['msg']}")
+        return Manifest(None, f"{_name(first)}: {first['msg']}", tuple(newer))
     return Manifest(spec, unknown=tuple(f"spec.{field}" for field in unknown))
+
+
+def _name(problem: ErrorDetails) -> str:
+    return ".".join(str(part) for part in ("spec", *problem["loc"]))

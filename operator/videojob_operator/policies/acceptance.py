@@ -14,6 +14,7 @@ from videojob_api.status import Failure, Phase
 from ..observed import Decision, DeleteJob, EmitEvent, Observed, TemplateProblem
 from ..standing import describe
 from ..verdicts import judge
+from .admission import phase_reached
 from .deadlines import patient_seconds
 from .throttle import decide_write
 
@@ -25,21 +26,23 @@ def decide_accept(observed: Observed, now: datetime) -> Decision | None:
         return refuse(observed, now, template.message, template.reason)
     if observed.spec is not None:
         return None
+    if observed.unknown:
+        return wait_for_upgrade(observed, now)
     return refuse(observed, now, f"The manifest is not understood: {observed.invalid}")
 
 
 def wait_for_upgrade(observed: Observed, now: datetime) -> Decision | None:
-    """Begin nothing that this version can't do whole: without the rest it might be another film."""
+    """Begin nothing that this version can't do whole, and leave what is at work to itself."""
     if not observed.waits_for_upgrade:
         return None
     return Decision(
         status=describe(
             observed,
             now,
-            phase=Phase.PENDING,
+            phase=phase_reached(observed),
             reason="UnknownFields",
             message=f"This version of the operator does not know {name_fields(observed.unknown)}; the "
-            "VideoJob begins once the operator is upgraded.",
+            "VideoJob goes on once the operator is upgraded.",
             verdicts=judge(observed),
             stalled=True,
         ),

@@ -28,6 +28,7 @@ def decide_rerun(observed: Observed, now: datetime) -> Decision | None:
             notifications=undelivered(observed, now),
         ),
         attempts=(),
+        unknown=(),  # told by the next look
         earlier=(*observed.earlier, *observed.attempts),
         results={},
         endings={},

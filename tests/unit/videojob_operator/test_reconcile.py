@@ -308,12 +308,12 @@ async def test_five_hundred_inputs_come_with_a_config_map_and_twice_is_once() ->
 async def test_a_manifest_that_is_not_understood_ends_and_makes_nothing() -> None:
     world, key = a_world_with_a_videojob()
     (body,) = fake(world).all("videojobs")
-    body["spec"]["steps"] = [{"name": "voice", "dub": {}}]
+    del body["spec"]["storeRef"]
     world.cache.put_videojob(fake(world).put("videojobs", body))
     await reconcile(key, world)
     status = status_of(world)
     assert status.phase is Phase.FAILED
-    assert "spec.steps.0.dub: Extra inputs are not permitted" in (status.message or "")
+    assert "spec.storeRef: Field required" in (status.message or "")
     assert fake(world).all("jobs") == []
     await settled(world)
 

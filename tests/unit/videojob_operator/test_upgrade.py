@@ -16,7 +16,6 @@ from videojob_api import names
 from videojob_api.base import NAME_PATTERN, SUBDOMAIN_PATTERN
 from videojob_api.status import Phase
 from videojob_operator.reconcile import reconcile
-from videojob_operator.specs import parse_spec
 
 ROOT = Path(__file__).parents[3]
 OBJECTS = json.loads((ROOT / "tests" / "upgrade" / "first-objects.json").read_text())
@@ -125,10 +124,39 @@ async def test_newer_crds_let_outputs_be_deleted_with_their_videojob() -> None:
     assert job["metadata"]["name"] == names.clean_up_name(KEY.name, UID)
 
 
-def test_what_is_needed_is_not_passed_over() -> None:
-    spec = OBJECTS["running"]["videojob"]["spec"]
-    found = parse_spec({"spec": spec | {"steps": [{"name": "voice", "dub": {}}]}})
-    assert found == (None, "spec.steps.0.dub: Extra inputs are not permitted", ())
+NEW_KINDS: list[dict[str, Any]] = [
+    {"steps": [{"name": "voice", "dub": {}}]},
+    {"accelerator": {"mode": "Preferred"}},
+    {"notify": [{"kafka": {"topic": "films"}}]},
+]
+
+
+@pytest.mark.parametrize("kinds", NEW_KINDS)
+async def test_a_new_kind_or_value_waits_for_the_upgrade(kinds: dict[str, Any]) -> None:
+    world = a_world()
+    fake(world).put("videostores", a_stored_store())
+    world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body(**kinds)))
+    await reconcile(KEY, world)
+    assert (status_of(world).phase, fake(world).all("jobs")) == (Phase.PENDING, [])
+    assert "the VideoJob goes on once the operator is upgraded" in (status_of(world).message or "")
+
+
+@pytest.mark.parametrize("kinds", NEW_KINDS[1:])
+async def test_a_new_kind_or_value_leaves_what_is_at_work_to_itself(kinds: dict[str, Any]) -> None:
+    world = left_behind("running")
+    (stored,) = fake(world).all("videojobs")
+    world.cache.put_videojob(
+        fake(world).put("videojobs", stored | {"spec": stored["spec"] | kinds})
+    )
+    await reconcile(KEY, world)
+    assert len(fake(world).all("jobs")) == 1
+    status = status_of(world)
+    assert status.phase is Phase.RUNNING
+    assert [i.name for i in status.inputs] == ["in-0", "in-1"]
+    world.cache.put_videojob(fake(world).put("videojobs", stored | {"status": status.wire()}))
+    all_succeed(world)
+    await reconcile(KEY, world)
+    assert status_of(world).phase is Phase.SUCCEEDED
 
 
 async def test_what_is_finished_stays_as_it_is() -> None:
