@@ -39,9 +39,9 @@ def parse_spec(body: Body) -> Manifest:
     try:
         spec, unknown = read_known(VideoJobSpec, body["spec"])
     except ValidationError as error:
-        newer = [_name(problem) for problem in error.errors() if problem["type"] in _NEWER]
-        first = error.errors()[0]
-        return Manifest(None, f"{_name(first)}: {first['msg']}", tuple(newer))
+        problems = error.errors()
+        newer = tuple(_name(problem) for problem in problems if problem["type"] in _NEWER)
+        return Manifest(None, f"{_name(problems[0])}: {problems[0]['msg']}", newer)
     return Manifest(spec, unknown=tuple(f"spec.{field}" for field in unknown))
 
 

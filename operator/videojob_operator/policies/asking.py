@@ -43,6 +43,6 @@ def decide_asking(observed: Observed, now: datetime) -> Decision | None:
             verdicts=judge(observed),
             stalled=True,
         ),
-        requeue_seconds=look_again_seconds(attempt, observed, now, *filter(None, (let_in,))),
+        requeue_seconds=look_again_seconds(attempt, observed, now, let_in),
         is_settled=True,
     )

@@ -115,7 +115,7 @@ def due_times(observed: Observed) -> tuple[datetime, ...]:
 
 
 def look_again_seconds(
-    attempt: Attempt, observed: Observed, now: datetime, *more: datetime
+    attempt: Attempt, observed: Observed, now: datetime, *more: datetime | None
 ) -> float | None:
     """Until what can be said changes though nothing happens; ``more``: other such times."""
     times = [pods_overdue_at(attempt, observed), fallback_at(observed), deadline(observed), *more]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fake_cluster import FakeCluster, a_world
+from under_way import under_way
 from virtual_time import in_virtual_time, now
 
 from videojob_operator import resync
@@ -36,21 +36,18 @@ class Busy(FakeCluster):
 async def test_an_api_server_that_is_not_up_to_it_is_asked_ever_more_seldom() -> None:
     cluster = Busy()
     world = a_world(cluster)
-    comparing = asyncio.create_task(resync_forever(world))
-    await asyncio.sleep(32)
-    for _ in range(60):
-        world.gap.set()  # the watches fare no better
-        await asyncio.sleep(10)
-    assert 13 <= cluster.lists() <= 16, "after 2, 4, 8, 16, 32, 60, 60, … s"
-    cluster.busy = False
-    await asyncio.sleep(70)
-    healed = cluster.lists()
-    world.gap.set()
-    await asyncio.sleep(3)
-    assert cluster.lists() == healed + 1, "at once, as before"
-    comparing.cancel()
-    with suppress(asyncio.CancelledError):
-        await comparing
+    async with under_way(resync_forever(world)):
+        await asyncio.sleep(32)
+        for _ in range(60):
+            world.gap.set()  # the watches fare no better
+            await asyncio.sleep(10)
+        assert 13 <= cluster.lists() <= 16, "after 2, 4, 8, 16, 32, 60, 60, … s"
+        cluster.busy = False
+        await asyncio.sleep(70)
+        healed = cluster.lists()
+        world.gap.set()
+        await asyncio.sleep(3)
+        assert cluster.lists() == healed + 1, "at once, as before"
 
 
 @in_virtual_time

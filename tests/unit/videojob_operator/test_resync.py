@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -19,7 +18,8 @@ from builders import (
     a_videojob_body,
     an_ended_pod,
 )
-from fake_cluster import FakeCluster, StillWorld, a_world, fake, queued, take_up
+from fake_cluster import FakeCluster, a_world, fake, queued, take_up
+from under_way import under_way
 from virtual_time import in_virtual_time
 
 from videojob_api import names
@@ -222,24 +222,13 @@ async def test_jobs_of_others_are_not_taken() -> None:
     assert world.cache.jobs() == []
 
 
-@asynccontextmanager
-async def resyncing(world: StillWorld) -> AsyncIterator[None]:
-    task = asyncio.create_task(resync_forever(world))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
 @in_virtual_time
 async def test_it_happens_soon_after_the_start_then_every_ten_minutes_and_at_once_when_it_fails() -> (
     None
 ):
     world = a_world()
     fake(world).failures = [ClusterError("down", 500)]
-    async with resyncing(world):
+    async with under_way(resync_forever(world)):
         await asyncio.sleep(29)
         assert fake(world).requests == []
         await asyncio.sleep(4)
@@ -258,7 +247,7 @@ async def test_what_went_between_the_first_looks_and_the_watches_is_no_ghost_for
     world = a_world()
     world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body()))
     world.cache.put_job(a_job_body())
-    async with resyncing(world):
+    async with under_way(resync_forever(world)):
         await asyncio.sleep(33)
     assert world.cache.jobs_of(UID) == ()
     assert queued(world) == {KEY}
@@ -270,7 +259,7 @@ async def test_soon_after_the_start_nobody_is_looked_at_again_nor_asked_for() ->
     world = a_world()
     world.cache.put_videojob(fake(world).put("videojobs", a_videojob_body()))
     fake(world).put("jobs", a_job_body())
-    async with resyncing(world):
+    async with under_way(resync_forever(world)):
         await asyncio.sleep(40)
         assert queued(world) == set()
         assert world.cache.jobs_of(UID) == ()
@@ -285,7 +274,7 @@ async def test_it_happens_soon_after_a_watch_began_anew() -> None:
     again = fake(world).put("videojobs", a_videojob_body())
     await videojob_seen(event={"type": None, "object": again}, memo=world, logger=None)
     world.cache.put_job(a_job_body())
-    async with resyncing(world):
+    async with under_way(resync_forever(world)):
         await videojob_seen(event={"type": None, "object": again}, memo=world, logger=None)
         await asyncio.sleep(3)
         assert world.cache.jobs() == []

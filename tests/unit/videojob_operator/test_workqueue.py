@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from types import SimpleNamespace
 
 import pytest
 import structlog.testing
+from under_way import under_way
 from virtual_time import in_virtual_time
 
 from videojob_operator import workqueue
@@ -20,15 +21,8 @@ A, B = Key("films", "a"), Key("films", "b")
 Work = Callable[[Key], Awaitable[float | None]]
 
 
-@asynccontextmanager
-async def working(queue: WorkQueue, work: Work, workers: int = 1) -> AsyncIterator[None]:
-    task = asyncio.create_task(queue.run(work, workers))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+def working(queue: WorkQueue, work: Work, workers: int = 1) -> AbstractAsyncContextManager[None]:
+    return under_way(queue.run(work, workers))
 
 
 async def settle() -> None:
