@@ -131,7 +131,7 @@ demo: setup ## From nothing to a finished video, on a real cluster
 .PHONY: bench
 bench: setup ## How fast it is, as tables, kept in docs/benchmarks.md; one of them with PART=ladder
 	@$(CLUSTER)/packages.py
-	@$(if $(filter-out latency,$(PART)),,$(CLUSTER)/cluster.py up)
+	@$(if $(filter-out latency progress,$(PART)),,$(CLUSTER)/cluster.py up)
 	@PYTHONPATH=tests/cluster $(BIN)/python tests/bench/run.py $(PART)
 
 .PHONY: scale

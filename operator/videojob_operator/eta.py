@@ -13,8 +13,9 @@ from videojob_api.report import ProgressReport
 
 _MOST_SECONDS = 1e9
 """As much as a report may say; what is reckoned from reports that make no sense is cut to it."""
-_LEAST_DONE = 0.05
-"""Of the whole job; before that, its pace says nothing."""
+_LEAST_DONE = 0.1
+"""Of the inputs at work, on the mean; before that their pace says nothing: a fetch and a look at the file
+make the first six hundredths, however quickly they go by."""
 
 
 def estimate_seconds(
@@ -30,8 +31,8 @@ def estimate_seconds(
     Args:
         reports: the newest of each input that is at work.
         waiting: how many inputs have no worker yet.
-        ended: how many are over.
-        workers: how many may be at work at once.
+        ended: how many are over; without rejected ones, which say nothing of how long the others take.
+        workers: how many are at work at once, those counted whose reports are still to come.
         elapsed_seconds: how long workers have been at work; None where that is not known, and what the
             reports expect of their own inputs is taken for all.
 
@@ -42,10 +43,8 @@ def estimate_seconds(
     length = None
     if elapsed_seconds is None:
         length = _expected_length(reports)
-    elif done >= _LEAST_DONE * (ended + len(reports) + waiting):
-        # While inputs wait, all workers that there is room for are at work; later some are not any more.
-        busy = len(reports) if waiting and reports else workers
-        length = max(0.0, elapsed_seconds) * busy / done
+    elif done >= _LEAST_DONE * max(1, len(reports)):
+        length = max(0.0, elapsed_seconds) * workers / done
     own = [r.eta_seconds for r in reports]
     if length is None and (waiting or None in own or not own):
         return None
@@ -53,7 +52,8 @@ def estimate_seconds(
     free_in = [
         length * (1 - report.percent / 100) if report.eta_seconds is None else report.eta_seconds
         for report in reports
-    ] or [0.0] * workers
+    ]
+    free_in += [0.0] * (workers - len(reports))
     heapq.heapify(free_in)
     for _ in range(waiting):
         heapq.heappush(free_in, heapq.heappop(free_in) + length)

@@ -6,7 +6,7 @@ what facts no longer tell (pods are gone) is carried over from the status before
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from videojob_api.conditions import ConditionType, build_conditions, merge_conditions
 from videojob_api.indexes import format_indexes
@@ -45,6 +45,9 @@ _ORDER = {
     InputState.PENDING: 4,
     InputState.CANCELLED: 5,
 }
+_WORKED_ON = (InputState.SUCCEEDED, InputState.FAILED)
+_STARTING_SECONDS = 10
+"""A pod that takes longer to begin is not reckoned with."""
 _OF_PLACEMENTS = frozenset(PlacementReason)
 
 
@@ -236,7 +239,7 @@ def _progress(
     at_work = phase is Phase.RUNNING and (observed.progress or (newest and newest.ready))
     if not inputs or not (at_work or phase.is_terminal):
         return _at_rest(observed.status.progress)
-    ended = (InputState.SUCCEEDED, InputState.FAILED, InputState.REJECTED)
+    ended = (*_WORKED_ON, InputState.REJECTED)
     if phase.is_terminal:
         reached = observed.status.progress or Progress()
         percent = 100 if phase is Phase.SUCCEEDED else reached.percent
@@ -260,10 +263,8 @@ def _progress(
         eta_seconds=estimate_seconds(
             reports,
             waiting=len(inputs) - len(reports) - over,
-            ended=over,
-            workers=pods_at_once(observed.spec, observed.settings, len(inputs))
-            if observed.spec
-            else 1,
+            ended=sum(1 for one in inputs if one.state in _WORKED_ON),
+            workers=_workers(observed, now),
             elapsed_seconds=_elapsed_seconds(observed, now),
         ),
         step=",".join(sorted({report.step for report in reports if report.step}))[:128] or None,
@@ -277,6 +278,18 @@ def _progress(
 def _at_rest(before: Progress | None) -> Progress | None:
     """What was reached; how fast, and how long it still takes, nobody knows while no worker runs."""
     return before and Progress(percent=before.percent, updated_at=before.updated_at)
+
+
+def _workers(observed: Observed, now: datetime) -> int:
+    """As many as may be at work at once, less those that quotas, nodes or images keep out."""
+    newest = observed.attempt
+    if observed.spec is None or newest is None:
+        return 1
+    most = pods_at_once(observed.spec, observed.settings, observed.input_count)
+    if newest.active < len(newest.open):
+        most = min(most, newest.active)
+    patience = timedelta(seconds=_STARTING_SECONDS)
+    return max(1, most - sum(1 for pod in observed.waiting if now - pod.since > patience))
 
 
 def _elapsed_seconds(observed: Observed, now: datetime) -> float | None:

@@ -1,7 +1,7 @@
 """`make bench`: measures the worker and the cluster, prints tables, and keeps them in docs/benchmarks.md.
 
-Each part is a module with a `run`; it is measured alone by `make bench PART=ladder`. Only `latency`
-needs the cluster. Exit 1 if a promise is not kept.
+Each part is a module with a `run`; it is measured alone by `make bench PART=ladder`. `latency` and
+`progress` need the cluster. Exit 1 if a promise is not kept.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ PARTS = {
     "cloak": "cloaking",
     "ladder": "ladder",
     "latency": "latency",
+    "progress": "progress",
 }
 PAGE = places.REPOSITORY / "docs" / "benchmarks.md"
 

@@ -78,6 +78,9 @@ def run_demo() -> None:
     with bucket.opened(NAMESPACE) as store:
         with stage(f"A film: s3://{bucket.BUCKET}/{CLIP_KEY}"):
             store.fput_object(bucket.BUCKET, CLIP_KEY, str(find_clip()))
+        print(
+            "  (nvidia.com/gpu below is a number on the node: the local cluster has no GPU to work on)"
+        )
         with stage("kubectl apply -f examples/01-first-job/"):
             kubectl("delete", "videojob", "first-job", "--ignore-not-found")
             kubectl("apply", "-f", str(EXAMPLE / "store.yaml"))

@@ -29,26 +29,26 @@ def follow(namespace: str, name: str, *, timeout_seconds: int = 600) -> dict[str
     if not console.is_terminal:
         return _follow_by_lines(namespace, name, timeout_seconds)
     with Live(console=console, refresh_per_second=8) as live:
-        for body in _changes(namespace, name, timeout_seconds):
+        for body in changes(namespace, name, timeout_seconds):
             live.update(_table(body))
-            if _ended(body):
+            if ended(body):
                 return body
     raise TimeoutError(f"{namespace}/{name} has not ended after {timeout_seconds} s")
 
 
 def _follow_by_lines(namespace: str, name: str, timeout_seconds: int) -> dict[str, Any]:
     last = ""
-    for body in _changes(namespace, name, timeout_seconds):
+    for body in changes(namespace, name, timeout_seconds):
         line = _line(body.get("status", {}))
         if line != last:
             print(line, flush=True)
             last = line
-        if _ended(body):
+        if ended(body):
             return body
     raise TimeoutError(f"{namespace}/{name} has not ended after {timeout_seconds} s; last: {last}")
 
 
-def _changes(namespace: str, name: str, timeout_seconds: int) -> Iterator[dict[str, Any]]:
+def changes(namespace: str, name: str, timeout_seconds: int) -> Iterator[dict[str, Any]]:
     """Every state the resource is seen in; a watch that ends early is taken up again."""
     api = client.CustomObjectsApi()
     until = time.monotonic() + timeout_seconds
@@ -64,7 +64,8 @@ def _changes(namespace: str, name: str, timeout_seconds: int) -> Iterator[dict[s
             yield event["object"]
 
 
-def _ended(body: dict[str, Any]) -> bool:
+def ended(body: dict[str, Any]) -> bool:
+    """Whether it is over, well or not."""
     return body.get("status", {}).get("phase") in _TERMINAL
 
 
@@ -99,4 +100,4 @@ if __name__ == "__main__":
     from kubernetes import config
 
     config.load_kube_config()
-    sys.exit(0 if _ended(follow(sys.argv[1], sys.argv[2])) else 1)
+    sys.exit(0 if ended(follow(sys.argv[1], sys.argv[2])) else 1)

@@ -1,9 +1,10 @@
-"""What the bench makes of its figures: which promises are kept, the table, its place in the page."""
+"""What the bench makes of its figures: promises kept, how right an ETA was, the table, its place."""
 
 from __future__ import annotations
 
 import pytest
 from bench.tables import Promise, Result, put_into, write
+from bench.telling import Said, falls, off_percent
 
 PAGE = "# Page\n\n<!-- bench a -->\nold\n<!-- /bench a -->\n\n<!-- bench b -->\n<!-- /bench b -->\nend\n"
 
@@ -58,3 +59,18 @@ def test_each_part_has_its_place_in_the_page():
 def test_a_page_without_the_place_is_not_written_over():
     with pytest.raises(ValueError, match="no place for c"):
         put_into(PAGE, "c", "new")
+
+
+def test_an_eta_is_held_against_what_was_left():
+    said = [
+        Said(10, 10, 1),
+        Said(50, 50, 60),
+        Said(80, 80, 20),
+        Said(85, 85, None),
+        Said(95, 95, 50),
+    ]
+    assert off_percent(said, 100) == [20, 0, 100]
+
+
+def test_a_percent_that_falls_is_counted():
+    assert falls([Said(at, percent, 0) for at, percent in enumerate((1, 5, 4, 4, 9, 8))]) == 2

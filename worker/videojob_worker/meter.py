@@ -5,6 +5,8 @@ Pure; the clock is passed in. Fed by ``reporting``; it must never go backwards.
 
 from __future__ import annotations
 
+import math
+
 from videojob_api.status import Stage
 
 _SHARES = {
@@ -14,8 +16,14 @@ _SHARES = {
     Stage.PUBLISHING: (95.0, 100.0),
 }
 """Stage → where it begins and ends, in percent."""
-_SMOOTHING_SECONDS = 8.0
 _MIN_SECONDS = 1.0
+_STANDSTILL = 1e-9
+"""Percent a second."""
+_RECENT_SECONDS = 8.0
+_RECENT_SHARE = 0.1
+"""Of the time so far, where that is more: what was done in it is the recent pace."""
+_CHANGE = 0.5
+"""As a logarithm: a recent pace that is this far from the mean of all the time is a change of pace."""
 
 
 class Meter:
@@ -24,8 +32,8 @@ class Meter:
     def __init__(self) -> None:
         self.percent = 0.0
         self.eta_seconds: float | None = None
-        self._rate = 0.0
-        self._since: float | None = None
+        self._recent = 0.0
+        self._began: tuple[float, float] | None = None
         self._last = (0.0, 0.0)
 
     def advance(self, stage: Stage, fraction: float, now: float) -> None:
@@ -39,25 +47,35 @@ class Meter:
         begin, end = _SHARES[stage]
         reached = begin + (end - begin) * min(1.0, max(0.0, fraction))
         self.percent = max(self.percent, reached)
-        if stage is Stage.PROCESSING:
+        if stage is Stage.PROCESSING and fraction > 0:  # until ffmpeg has begun there is no pace
             self._estimate(now)
         elif stage is Stage.PUBLISHING:
             self.eta_seconds = None
 
     def _estimate(self, now: float) -> None:
-        """Remaining time at a speed averaged over the last seconds; the uploads not counted."""
-        if self._since is None:
-            self._since, self._last = now, (now, self.percent)
+        """Remaining time at the pace of processing; the uploads not counted."""
+        if self._began is None:
+            self._began = self._last = (now, self.percent)
             return
         then, before = self._last
         elapsed = now - then
         if elapsed < 0.2:
             return
-        rate = (self.percent - before) / elapsed
+        passed = now - self._began[0]
         # From the beginning the average is plain; later it forgets.
-        window = min(_SMOOTHING_SECONDS, max(elapsed, now - self._since))
-        share = min(1.0, elapsed / window)
-        self._rate += (rate - self._rate) * share
+        window = min(passed, max(_RECENT_SECONDS, _RECENT_SHARE * passed))
+        rate = (self.percent - before) / elapsed
+        self._recent += (rate - self._recent) * min(1.0, elapsed / window)
         self._last = (now, self.percent)
-        if now - self._since >= _MIN_SECONDS and self._rate > 0:
-            self.eta_seconds = (_SHARES[Stage.PROCESSING][1] - self.percent) / self._rate
+        if passed >= _MIN_SECONDS and self._recent > _STANDSTILL:
+            pace = _believe(self._recent, (self.percent - self._began[1]) / passed)
+            self.eta_seconds = (_SHARES[Stage.PROCESSING][1] - self.percent) / pace
+
+
+def _believe(recent: float, mean: float) -> float:
+    """The pace to reckon with: scenes make the recent one stray a little, a change of the machine more.
+
+    The further it is from the mean, the more it counts. Never more than 13 % from the recent one.
+    """
+    strayed = math.log(recent / mean)
+    return mean * math.exp(strayed * min(1.0, abs(strayed) / _CHANGE))

@@ -16,7 +16,6 @@ from videojob_api.status import (
     Usage,
     VideoJobStatus,
 )
-from videojob_operator.eta import estimate_seconds
 from videojob_operator.standing import describe
 from videojob_operator.verdicts import MAX_KILLS, judge
 
@@ -169,28 +168,6 @@ def test_rates_are_summed_and_steps_are_named() -> None:
     assert progress is not None
     assert (progress.fps, progress.speed, progress.step) == (30.0, 2.0, "audio,small")
     assert progress.updated_at == "2026-03-01T12:00:00Z"
-
-
-def test_one_input_has_its_workers_own_estimate() -> None:
-    progress = standing(
-        a_videojob().running().with_progress({0: a_report(eta_seconds=12.6)})
-    ).progress
-    assert progress is not None
-    assert progress.eta_seconds == 13
-
-
-def test_several_inputs_are_estimated_from_the_pace_so_far() -> None:
-    live = {0: a_report(50), 1: a_report(50)}
-    progress = standing(a_videojob(2).running(ago=100).with_progress(live)).progress
-    assert progress is not None
-    assert progress.eta_seconds == 100
-    few = a_videojob(2).running(ago=100).with_settings(max_running=1).with_progress(live)
-    one_by_one = standing(few).progress
-    assert one_by_one is not None
-    assert one_by_one.eta_seconds == 50, "by the workers that there may be"
-    too_early = standing(a_videojob(2).running().with_progress({0: a_report(8)})).progress
-    assert too_early is not None
-    assert too_early.eta_seconds is None
 
 
 def test_a_report_of_an_input_that_is_not_there_is_passed_over() -> None:
@@ -370,20 +347,6 @@ def test_usage_never_goes_back_though_the_operator_has_forgotten_earlier_pods() 
     before = a_videojob().running().with_status(usage={"cpu_seconds": 9, "bytes_in": 5})
     after = replace(before, usage=Usage(cpu_seconds=4, bytes_in=7, gpu_seconds=1))
     assert standing(after).usage == Usage(cpu_seconds=9, bytes_in=7, gpu_seconds=1)
-
-
-def test_an_estimate_is_never_negative() -> None:
-    situation = a_videojob(2).running().with_progress({0: a_report(40), 1: a_report(40)})
-    ahead = situation.with_status(started_at=a_time(-600))
-    progress = standing(ahead).progress
-    assert progress is not None
-    assert progress.eta_seconds == 0
-
-
-def test_an_estimate_from_reports_that_make_no_sense_fits_the_status() -> None:
-    strange = a_report(99.99999999999999, eta_seconds=1e9)
-    seconds = estimate_seconds([strange], waiting=3, ended=0, workers=1, elapsed_seconds=None)
-    assert seconds == 10**9
 
 
 def test_many_steps_at_once_fit_their_column() -> None:
